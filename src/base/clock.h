@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef W_BASE_CLOCK_H
+#define W_BASE_CLOCK_H
+
+/* Seconds of the monotonic clock. */
+double w_clock_seconds(void);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The context as the rooms see it. Every internal function takes it first; it owns the ledger, the worker pool,
+ * the message and the callbacks. `devices` belongs to device/, which registers how to free it. */
+#ifndef W_BASE_CTX_H
+#define W_BASE_CTX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "weir/context.h"
+#include "base/ledger.h"
+#include "base/pool.h"
+
+#define W_MESSAGE_BYTES 1024
+
+struct weir_ctx {
+    w_ledger ledger;
+    w_pool *pool;
+    int threads;
+    uint64_t seed;
+    char *scratch; /* folder, owned */
+    char *device_request;
+    weir_log_fn log;
+    weir_progress_fn progress;
+    weir_cancel_fn cancel;
+    void *user;
+    void *devices;                       /* struct w_device_set of device/, made on first use */
+    void (*devices_free)(weir_ctx *ctx); /* set with `devices` */
+    _Atomic int cancelled; /* the callback has asked to stop since the last w_message_clear */
+    pthread_mutex_t message_lock;
+    char message[W_MESSAGE_BYTES];
+    weir_status message_status; /* status the message belongs to */
+    int64_t message_task;       /* pool task that recorded it, -1 outside a parallel region */
+};
+
+/* Records one line (printf format, truncated to W_MESSAGE_BYTES) and returns `status`. Thread-safe: the first failure's
+ * line is kept, in a parallel region that of the lowest-numbered task (w_message_clear at an entry point arms it again). */
+weir_status w_fail(weir_ctx *ctx, weir_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* As w_fail for the remark of a positive status; an existing message is replaced. */
+weir_status w_remark(weir_ctx *ctx, weir_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void w_message_clear(weir_ctx *ctx);
+void w_log(weir_ctx *ctx, weir_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void w_progress(weir_ctx *ctx, const char *pass, int64_t done, int64_t total);
+/* WEIR_OK, or WEIR_E_CANCELLED with the message set. Any thread may ask; the callback itself and that of w_progress
+ * are called from the calling thread only. */
+weir_status w_check_cancel(weir_ctx *ctx);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes as text and back. strtod and printf("%f") obey the locale, so digits are handled here: a size needs at most
+ * 15 significant digits, and value = digits * 10^exponent in double is exact enough for a byte count. */
+#include "base/format.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+const char *w_format_bytes(char text[W_FORMAT_BYTES], int64_t bytes)
+{
+    static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    if (bytes == INT64_MAX) {
+        return strcpy(text, "unlimited");
+    }
+    const char *sign = bytes < 0 ? "-" : "";
+    uint64_t size = bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
+    int step = 0;
+    uint64_t scale = 1;
+    while (step < 6 && size / scale >= 1024) {
+        scale *= 1024;
+        step++;
+    }
+    uint64_t whole = size / scale;
+    uint64_t tenth = scale >= 10 ? (size % scale) / (scale / 10) : 0;
+    if (tenth > 9) {
+        tenth = 9;
+    }
+    if (step == 0) {
+        snprintf(text, W_FORMAT_BYTES, "%s%" PRIu64 " B", sign, whole);
+    } else {
+        snprintf(text, W_FORMAT_BYTES, "%s%" PRIu64 ".%" PRIu64 " %s", sign, whole, tenth, unit[step]);
+    }
+    return text;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+int w_parse_double(const char *text, size_t length, double *out)
+{
+    size_t i = 0;
+    bool negative = false;
+    if (i < length && (text[i] == '-' || text[i] == '+')) {
+        negative = text[i++] == '-';
+    }
+    double value = 0.0;
+    int exponent = 0, digits = 0;
+    bool point = false;
+    for (; i < length && (is_digit(text[i]) || (text[i] == '.' && !point)); i++) {
+        if (text[i] == '.') {
+            point = true;
+            continue;
+        }
+        value = value * 10.0 + (text[i] - '0');
+        exponent -= point;
+        digits++;
+    }
+    if (digits == 0) {
+        return -1;
+    }
+    if (i < length && (text[i] == 'e' || text[i] == 'E')) {
+        i++;
+        int sign = 1, power = 0, power_digits = 0;
+        if (i < length && (text[i] == '-' || text[i] == '+')) {
+            sign = text[i++] == '-' ? -1 : 1;
+        }
+        for (; i < length && is_digit(text[i]); i++, power_digits++) {
+            power = power < 10000 ? power * 10 + (text[i] - '0') : power;
+        }
+        if (power_digits == 0) {
+            return -1;
+        }
+        exponent += sign * power;
+    }
+    if (i != length) {
+        return -1;
+    }
+    value = exponent < 0 ? value / pow(10.0, -exponent) : value * pow(10.0, exponent);
+    *out = negative ? -value : value;
+    return 0;
+}
+
+int w_parse_bytes(const char *text, int64_t *out)
+{
+    size_t used = strspn(text, "0123456789.");
+    double value;
+    if (used == 0 || w_parse_double(text, used, &value) != 0) {
+        return -1;
+    }
+    const char *unit = text + used;
+    while (*unit == ' ') {
+        unit++;
+    }
+    static const char letters[] = "KMGT";
+    double scale = 1.0;
+    if (*unit != '\0' && strcasecmp(unit, "B") != 0) {
+        const char *letter = strchr(letters, *unit >= 'a' && *unit <= 'z' ? *unit - 'a' + 'A' : *unit);
+        if (!letter || (unit[1] != '\0' && strcasecmp(unit + 1, "B") != 0 && strcasecmp(unit + 1, "iB") != 0)) {
+            return -1;
+        }
+        scale = ldexp(1.0, 10 * (int)(letter - letters + 1));
+    }
+    if (!(value * scale < 9.2e18)) {
+        return -1;
+    }
+    *out = (int64_t)(value * scale);
+    return 0;
+}
