@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Penalised additive models: fit, predict, summarise, save.
+ *
+ *  The model is  g(E y) = X beta + offset  with columns from a formula, estimated by minimising
+ *      || W^(1/2) (z - X beta) ||^2 / phi + sum_j lambda_j beta' S_j beta
+ *  with the smoothing parameters lambda chosen by REML, ML, GCV or UBRE. */
+#ifndef WEIR_GAM_H
+#define WEIR_GAM_H
+
+#include "weir/context.h"
+#include "weir/plan.h"
+#include "weir/table.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weir_model weir_model;
+
+typedef enum weir_criterion {
+    WEIR_REML = 0, WEIR_ML = 1, WEIR_GCV = 2, WEIR_UBRE = 3
+} weir_criterion;
+
+typedef struct weir_fit_options {
+    int32_t version;          /**< WEIR_FIT_OPTIONS_VERSION */
+    weir_criterion criterion;
+    const char *family;       /**< NULL = "gaussian" */
+    const char *weights;      /**< column of prior weights, or NULL */
+    weir_missing missing;
+    double gamma;             /**< 0 = 1; > 1 smooths more */
+    double scale;             /**< known scale phi; 0 = estimate (UBRE needs it) */
+    const double *sp;         /**< fixed smoothing parameters (NaN = estimate), or NULL */
+    int32_t sp_count;
+    const char *knots;        /**< "x=0.5,12.5;z=0,1" or NULL */
+    int32_t exact_knots;      /**< non-zero: knots from all rows whatever their number */
+    int32_t select;           /**< non-zero: extra penalties that can remove whole terms */
+    int32_t diagnostics;      /**< non-zero: one more pass for residual summaries (the HTML report needs it) */
+    int32_t max_iterations;   /**< of the smoothing parameter search; 0 = 100 */
+} weir_fit_options;
+
+#define WEIR_FIT_OPTIONS_VERSION 1
+#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** What weir_fit would do with this formula, table and context, before any row is read (the head of a text file is
+ *  looked at to tell kinds and width). */
+WEIR_API weir_status weir_plan_fit(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                                   weir_plan *out);
+/** Fits. Returns WEIR_OK, WEIR_RANK_DEFICIENT or WEIR_NOT_CONVERGED with *out written, or an error. Free with
+ *  weir_model_free. Bytes: weir_plan_fit. One pass over the rows after the scan. */
+WEIR_API weir_status weir_fit(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                              weir_model **out);
+WEIR_API void weir_model_free(weir_model *model);
+
+/** Files. The format is documented in docs/model-file.md; every later version reads files of every earlier one. */
+WEIR_API weir_status weir_model_save(weir_ctx *ctx, const weir_model *model, const char *path);
+WEIR_API weir_status weir_model_load(weir_ctx *ctx, const char *path, weir_model **out);
+
+/* ---- partial sums: any scheduler becomes a cluster ------------------------------------------------------------- */
+
+typedef struct weir_sums weir_sums;
+/** Reads the table once and keeps its cross-products. `like` (may be NULL): sums of another part of the same data whose
+ *  knots and levels are taken over; `first_row`: number of the table's first row in the whole data. */
+WEIR_API weir_status weir_sums_accumulate(weir_ctx *ctx, weir_table *table, const char *formula,
+                                          const weir_fit_options *options, const weir_sums *like, int64_t first_row,
+                                          weir_sums **out);
+WEIR_API weir_status weir_sums_merge(weir_ctx *ctx, weir_sums *into, const weir_sums *from);
+WEIR_API weir_status weir_sums_save(weir_ctx *ctx, const weir_sums *sums, const char *path);
+WEIR_API weir_status weir_sums_load(weir_ctx *ctx, const char *path, weir_sums **out);
+WEIR_API weir_status weir_sums_fit(weir_ctx *ctx, weir_sums *sums, const weir_fit_options *options, weir_model **out);
+/** Number of the row after the last one held: where the next part starts. */
+WEIR_API int64_t weir_sums_next_row(const weir_sums *sums);
+WEIR_API void weir_sums_free(weir_sums *sums);
+
+/* ---- results ---------------------------------------------------------------------------------------------------- */
+
+typedef struct weir_coefficient {
+    const char *label;
+    double estimate, std_error, statistic, p_value; /**< t or z */
+} weir_coefficient;
+
+typedef struct weir_term_summary {
+    const char *label, *basis;
+    int64_t columns;
+    double edf, ref_df, statistic, p_value; /**< F when the scale is estimated, else chi squared */
+    int32_t sp_count;
+    const double *sp;      /**< as mgcv reports them (refer to the rescaled penalties) */
+    const double *sp_scale; /**< S.scale of each penalty */
+    double std_dev;        /**< random effects: standard deviation; else NaN */
+} weir_term_summary;
+
+/** Everything a report shows. Borrowed from the model. */
+typedef struct weir_summary {
+    const char *formula, *family, *link, *criterion_name;
+    int64_t n, rows, rows_missing, rows_zero_weight, columns, rank;
+    int32_t coefficient_count; /**< parametric */
+    const weir_coefficient *coefficient;
+    int32_t term_count;        /**< smooths and random effects */
+    const weir_term_summary *term;
+    double edf_total, criterion, scale, deviance, null_deviance, deviance_explained, r_squared_adjusted;
+    double residual_df, log_likelihood, aic;
+    int32_t scale_estimated, iterations;
+    weir_status status;        /**< WEIR_OK, WEIR_RANK_DEFICIENT, WEIR_NOT_CONVERGED */
+    double condition, backward_error, gradient; /**< certificate: of the final system, largest |dV/dlog lambda| */
+    const weir_plan *plan;
+    int64_t actual_bytes, budget;
+    double seconds_read, seconds_design, seconds_normal, seconds_smoothing, seconds_total;
+    int32_t note_count;
+    const char *const *note;
+} weir_summary;
+WEIR_API weir_status weir_model_summary(const weir_model *model, weir_summary *out);
+/** All coefficients (p, borrowed) and their labels. */
+WEIR_API int64_t weir_model_coefficients(const weir_model *model, const double **beta, const char *const **labels);
+/** Copies rows x rows block of the Bayesian covariance V_p starting at coefficient `first` (row-major). */
+WEIR_API weir_status weir_model_covariance(weir_ctx *ctx, const weir_model *model, int64_t first, int64_t count, double *out);
+
+/* ---- prediction ------------------------------------------------------------------------------------------------- */
+
+typedef enum weir_predict_type { WEIR_PREDICT_LINK = 0, WEIR_PREDICT_RESPONSE = 1, WEIR_PREDICT_TERMS = 2 } weir_predict_type;
+
+typedef struct weir_predict_options {
+    int32_t version;            /**< WEIR_PREDICT_OPTIONS_VERSION */
+    weir_predict_type type;
+    int32_t se;                 /**< non-zero: standard errors too */
+    double interval;            /**< 0 = none, else the level: confidence and prediction limits */
+    weir_missing missing;       /**< FAIL, or DROP = NaN in the output row */
+    int32_t unseen_missing;     /**< non-zero: an unseen factor level gives NaN instead of an error */
+} weir_predict_options;
+
+#define WEIR_PREDICT_OPTIONS_VERSION 1
+#define WEIR_PREDICT_OPTIONS_INIT { WEIR_PREDICT_OPTIONS_VERSION, WEIR_PREDICT_LINK, 0, 0, WEIR_MISSING_FAIL, 0 }
+
+/** A batch of predictions in row order: `columns` columns of `rows` values, column j at values + j*rows.
+ *  Return non-zero to stop with WEIR_E_IO. */
+typedef int (*weir_rows_fn)(void *user, int64_t first_row, int64_t rows, const double *values);
+/** Number and names of the columns weir_predict delivers: "fit", "se", "confidence_lower", "confidence_upper",
+ *  "prediction_lower", "prediction_upper"; with type terms the terms' labels (then "se.<label>"). Names are borrowed
+ *  from the model. */
+WEIR_API weir_status weir_predict_columns(const weir_model *model, const weir_predict_options *options, int32_t *count,
+                                          const char *const **names);
+/** Predicts every row of the table, streaming. */
+WEIR_API weir_status weir_predict(weir_ctx *ctx, const weir_model *model, weir_table *table,
+                                  const weir_predict_options *options, weir_rows_fn deliver, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** weir: penalised additive models and the linear systems behind them. Includes every public header. */
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+#include "weir/context.h"
+#include "weir/device.h"
+#include "weir/gam.h"
+#include "weir/plan.h"
+#include "weir/report.h"
+#include "weir/status.h"
+#include "weir/table.h"
+#include "weir/version.h"
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Smooth terms as the rooms below see them.
+ *
+ * Local form. Every basis is stored piecewise: a covariate value x falls into one *cell* c (an interval between
+ * break points) and yields `width` numbers v (the Bernstein polynomials of x's position in the interval for
+ * cubics). The row of the design matrix is then  v' M_c  with a fixed width x k map M_c per cell. Cross-products can
+ * therefore be accumulated per pair of cells as small width x width blocks and mapped to coefficients once at the end:
+ *     X_a'WX_b = sum_{c,d} M_c' ( sum_{rows in (c,d)} w v_a v_b' ) M_d            (exact, whatever k is)
+ *
+ * A smooth of d covariates has d margins; its raw coefficients are the row-Kronecker product of the margins' (first
+ * margin slowest), K = prod k_i; a dense K x k `transform` then absorbs re-parameterisation, centring and dropped
+ * columns: X = X_raw T, S = T' S_raw T.
+ *
+ * Definitions (knots, penalties, scaling, constraints) are those of Wood, Generalized Additive Models (2017), ch. 5,
+ * with mgcv's defaults, so that fits agree with it. */
+#ifndef W_BASIS_BASIS_H
+#define W_BASIS_BASIS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/arena.h"
+
+#define W_MAX_MARGINS 3
+#define W_MAX_PENALTIES (W_MAX_MARGINS + 1)
+
+typedef enum w_basis_kind {
+    W_BASIS_CR, W_BASIS_CS, W_BASIS_CC, W_BASIS_PS, W_BASIS_CP, W_BASIS_TP, W_BASIS_TS, W_BASIS_RE
+} w_basis_kind;
+
+/* "cr" -> kind; false if unknown. w_basis_name is the inverse. */
+bool w_basis_parse(const char *name, w_basis_kind *out);
+const char *w_basis_name(w_basis_kind kind);
+int64_t w_basis_default_k(w_basis_kind kind, bool tensor_margin);
+
+typedef struct w_margin_spec {
+    w_basis_kind basis;
+    int64_t k;              /* 0 = default; reduced to the number of distinct values with a note if larger */
+    int m_count, m[2];      /* ps, cp: m[0]+1 = polynomial degree, m[1] = difference order; tp: m[0] = derivative order */
+    int64_t knot_count;     /* user's knots (all, or for cyclic and ps the two ends); 0 = from the data */
+    const double *knot;
+} w_margin_spec;
+
+typedef struct w_margin {
+    w_basis_kind kind;
+    int64_t k;              /* coefficients of this margin in raw form */
+    int width;              /* values per row: 4 */
+    int64_t cells;          /* break_count - 1 intervals, then one for x below and one for x above the breaks */
+    double *map;            /* cells x width x k, row-major: M_c[r][j] = map[(c*width + r)*k + j] */
+    int64_t break_count;
+    double *break_point;    /* ascending */
+    bool cyclic;            /* x is wrapped into [break_0, break_last); the outer cells are then never used */
+    double *penalty;        /* k x k symmetric */
+    int64_t rank;           /* of the penalty */
+    int64_t knot_count;     /* the knots as mgcv would report them */
+    double *knot;
+    double lookup_scale;    /* look-up table of intervals: bucket = (x - break_0) * lookup_scale */
+    int64_t lookup_count;
+    int32_t *lookup;
+} w_margin;
+
+/* Cells and values of `rows` covariate values. cell[i] in 0 … cells-1, value[i*width + r]. x must be finite.
+ * A NaN would be mapped to cell 0 with zero values. Any thread; no allocation. */
+void w_margin_eval(const w_margin *margin, const double *x, int64_t rows, int32_t *cell, double *value);
+/* Rebuilds a margin from its stored parts (a model file): breaks and map are copied into the arena. */
+weir_status w_margin_restore(w_arena *arena, w_basis_kind kind, bool cyclic, int64_t k, int64_t break_count,
+                             const double *break_point, const double *map, w_margin *out);
+
+typedef enum w_smooth_type { W_SMOOTH_S, W_SMOOTH_TE, W_SMOOTH_TI } w_smooth_type;
+
+typedef struct w_smooth_spec {
+    const char *label;      /* for messages: "s(x0)" */
+    w_smooth_type type;
+    int margin_count;
+    w_margin_spec margin[W_MAX_MARGINS];
+    bool centre;            /* absorb the sum-to-zero constraint over the set-up rows (s, te; ti centres its margins) */
+    bool select;            /* extra penalty on the null space */
+    bool fixed;             /* fx=TRUE: no penalty */
+} w_smooth_spec;
+
+typedef struct w_penalty {
+    double *matrix;         /* k x k symmetric, after transform and scaling */
+    int64_t rank;
+    double scale;           /* S.scale: matrix = (raw penalty) / scale; sp on mgcv's unscaled penalty = sp / scale */
+    double log_det;         /* log of the product of the positive eigenvalues (for absolute REML) */
+} w_penalty;
+
+typedef enum w_logdet_form {
+    W_LOGDET_SEPARATE,      /* ranges of the penalties are orthogonal: sum_j rank_j rho_j + const */
+    W_LOGDET_KRONECKER,     /* sum over index tuples of log(sum_i lambda_i a_i[r_i]) + const */
+    W_LOGDET_NONE           /* unpenalised */
+} w_logdet_form;
+
+typedef struct w_smooth {
+    const char *label;
+    w_smooth_type type;
+    int margin_count;
+    w_margin margin[W_MAX_MARGINS];
+    int64_t raw_columns;    /* K */
+    int64_t columns;        /* k */
+    double *transform;      /* K x k row-major; NULL = identity */
+    int penalty_count;
+    w_penalty penalty[W_MAX_PENALTIES];
+    int64_t null_dimension; /* of the sum of the penalties, within the k columns */
+    w_logdet_form logdet_form;
+    int64_t eigen_count[W_MAX_MARGINS];
+    double *eigen[W_MAX_MARGINS]; /* Kronecker form: eigenvalues of the scaled marginal penalties, >= 0 */
+    double logdet_constant; /* such that w_smooth_logdet equals log|sum_j lambda_j S_j|_+ exactly */
+    double *column_mean;    /* k: means of the columns over the set-up rows (0 after centring) */
+    const char *note;       /* NULL, or a remark such as "k reduced from 10 to 7: only 7 distinct values" */
+} w_smooth;
+
+/* Set-up rows: joint values of the covariates, finite, in the caller's memory. `lower`/`upper` are the true range of each
+ * covariate over all data (the rows may be a sample that misses the extremes). */
+typedef struct w_smooth_data {
+    int64_t rows;
+    const double *x[W_MAX_MARGINS];
+    double lower[W_MAX_MARGINS], upper[W_MAX_MARGINS];
+} w_smooth_data;
+
+/* Builds a smooth; all arrays live in `arena`. Errors: WEIR_E_DATA (constant covariate, too few distinct values),
+ * WEIR_E_FORMULA (k too small, wrong m or knots), with the label in the message. */
+weir_status w_smooth_build(w_arena *arena, const w_smooth_spec *spec, const w_smooth_data *data, w_smooth *out);
+/* Upper bound of what w_smooth_build takes, for plans. */
+int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows);
+
+/* log|S_lambda|_+ of one smooth at rho = log(lambda) (penalty_count values), its gradient and Hessian with respect to
+ * rho; gradient and hessian may be NULL. */
+void w_smooth_logdet(const w_smooth *smooth, const double *rho, double *value, double *gradient, double *hessian);
+
+/* Dense design rows, slow and obvious: out is rows x smooth->columns row-major. The reference for tests; also used where
+ * p is tiny. */
+weir_status w_smooth_rows(weir_ctx *ctx, const w_smooth *smooth, int64_t rows, const double *const *x, double *out);
+
+#endif

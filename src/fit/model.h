@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A fitted model: the design (how to make a row of X), the coefficients, their covariance and what the summary shows.
+ * Immutable after the fit; may be shared by threads. No training rows are kept. */
+#ifndef W_FIT_MODEL_H
+#define W_FIT_MODEL_H
+
+#include "model/design.h"
+#include "solve/system.h"
+#include "weir/gam.h"
+
+/* Residual summaries from one extra pass, for the report's pictures. All arrays in the model's arena. */
+typedef struct w_diagnostics {
+    int64_t sample;             /* rows drawn with a fixed seed */
+    double *fitted, *residual, *response; /* sample each; deviance residuals */
+    int64_t bins;
+    double bin_lower, bin_width;
+    int64_t *bin_count;         /* histogram of all residuals */
+    double residual_mean, residual_square; /* exact, all rows: certificate of the deviance */
+    int64_t rug_count;          /* sampled covariate values per design column, for rugs */
+    double **rug;               /* per design column: rug_count values, NULL for factors */
+} w_diagnostics;
+
+struct weir_model {
+    weir_ctx *ctx;              /* the context it was made with */
+    w_design *design;           /* owned */
+    w_arena arena;              /* owns the arrays below */
+    double *beta;               /* p; the intercept includes the response shift */
+    double *edf, *edf1;         /* p: diag F; 2 diag F - diag FF */
+    double *rho;                /* sp_count, log lambda */
+    w_covariance *covariance;   /* P; V_p = scale * P */
+    double scale;
+    weir_summary summary;       /* its pointers lead into the arena */
+    weir_plan plan;
+    w_diagnostics *diagnostics; /* NULL unless asked for */
+    const char *family, *link;
+    const char *predict_names_cache; /* unused; reserved */
+};
+
+/* Term tests and parametric table (gamalgo §1.6), written into model->summary. System factored at the optimum. */
+weir_status w_inference_fill(weir_ctx *ctx, weir_model *model, w_system *system, const w_gram *gram);
+
+/* Upper tail of a weighted sum of chi-squared variables, P(sum_j weight_j X_j > q), X_j ~ chi2(df_j): Davies (1980), with
+ * Liu, Tang & Zhang (2009) when it fails. */
+double w_chi_square_mixture_tail(weir_ctx *ctx, int count, const double *weight, const double *df, double q);
+/* Tails and quantiles of the distributions the tables need. */
+double w_chi_square_tail(double x, double df);
+double w_f_tail(double x, double df1, double df2);
+double w_t_two_sided(double t, double df);
+double w_normal_quantile(double probability);
+double w_t_quantile(double probability, double df);
+
+/* Model <-> archive. */
+weir_status w_model_save(const weir_model *model, w_archive *archive);
+weir_status w_model_load(weir_ctx *ctx, const w_archive *archive, weir_model **out);
+void w_model_free(weir_model *model);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Normal equations from tiles, exactly and reproducibly.
+ *
+ * Sums.  For each pair of blocks (a <= b) the raw cross-products are kept per pair of cells:
+ *     R_ab[c][d] = sum of w v_a v_b' over the rows in cells c and d        (width_a x width_b)
+ * (joint level when both blocks carry the same factor), or with one or both sides expanded to its columns when that
+ * is cheaper (chosen per pair by flops and cache footprint, from the model alone).
+ * Tiles of one shard are added in row order; a shard is a power of two of tiles, fixed by the model alone, so that merging
+ * costs under a tenth of the adding. Shards are summed in a fixed binary tree by shard number: node (level, i) covers
+ * shards i*2^level … (i+1)*2^level - 1. Any set of disjoint nodes plus raw rows of incomplete tiles describes a part of the
+ * data, so threads, windows, files and machines cannot change a bit of the root.
+ *
+ * w_sums is that set; w_gram is the root mapped to coefficients. */
+#ifndef W_NORMAL_NORMAL_H
+#define W_NORMAL_NORMAL_H
+
+#include "base/archive.h"
+#include "model/design.h"
+
+typedef struct w_sums w_sums;
+
+/* Called for each evaluated tile before its cross-products are added: may rewrite weights and the response value of the DENSE
+ * block (working response) and add to `extra` (extra_count doubles summed like everything else). Thread-safe. */
+typedef weir_status (*w_working_fn)(void *arg, const w_design *design, w_tile *tile, double *extra);
+
+typedef struct w_pass_options {
+    int64_t first_row;      /* absolute row number of the table's first row (parts of a larger table); multiple of nothing */
+    const w_tile_request *request; /* NULL = the training table itself */
+    w_working_fn working;   /* NULL = plain weighted least squares on the response */
+    void *working_arg;
+    int extra_count;
+} w_pass_options;
+
+weir_status w_sums_create(weir_ctx *ctx, const w_design *design, int extra_count, w_sums **out);
+void w_sums_free(w_sums *sums);
+/* One pass over the table (rewinds it first). On failure the sums are as before the call. */
+weir_status w_sums_accumulate(w_sums *sums, weir_table *table, const w_pass_options *options);
+/* Adds disjoint sums of the same design (checked by a fingerprint); WEIR_E_DATA if rows overlap. `from` is unchanged. */
+weir_status w_sums_merge(w_sums *into, const w_sums *from);
+weir_status w_sums_save(const w_sums *sums, w_archive *archive); /* with the design: w_design_save */
+weir_status w_sums_load(weir_ctx *ctx, const w_design *design, const w_archive *archive, w_sums **out);
+/* Rows held as [first, last) runs; a gap makes w_sums_gram fail with WEIR_E_DATA naming the missing rows. */
+int64_t w_sums_next_row(const w_sums *sums);
+/* Bytes of the pass with `workers` threads beside the table's windows (shard accumulators, tree nodes, tiles). */
+int64_t w_sums_bytes(const w_design *design, int workers);
+/* Predicted flops and bytes moved per row by accumulation (for the plan), and tiles per shard. */
+void w_sums_cost(const w_design *design, double *flops_per_row, double *bytes_per_row, int64_t *shard_tiles);
+double w_sums_seconds(const w_sums *sums); /* spent adding, without reading */
+
+/* X'WX and X'Wz in coefficients. With an arrow block r (levels L of k columns each, block-diagonal cross-product) the
+ * columns of r are kept apart: diag holds its L diagonal k x k blocks, border its cross-product with the core. */
+typedef struct w_gram {
+    weir_ctx *ctx;
+    int64_t p;               /* columns of X */
+    int64_t core;            /* p0 columns outside the arrow block */
+    int64_t *core_column;    /* p0: column of X */
+    double *matrix;          /* p0 x p0, both triangles */
+    double *rhs;             /* p0: X0'Wz */
+    int64_t arrow_levels, arrow_k; /* 0 without an arrow block */
+    int64_t arrow_first;     /* its first column of X */
+    double *arrow_diag;      /* L x k x k */
+    double *arrow_border;    /* L x k x p0 (row-major: border[(l*k + r)*p0 + j]) */
+    double *arrow_rhs;       /* L*k */
+    double zz;               /* z'Wz */
+    double weight_sum, weight_z_sum; /* sum w, sum w z */
+    double log_weight_sum;
+    int64_t n;               /* rows with weight > 0 */
+    double *column_sum;      /* p: X'W1 */
+    int extra_count;
+    double *extra;
+} w_gram;
+
+/* arrow_block: a block of the design to keep apart, -1 = none. */
+weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out);
+int64_t w_gram_bytes(const w_design *design, int arrow_block);
+void w_gram_free(w_gram *gram);
+
+/* ---- products with X, for prediction and residuals --------------------------------------------------------------- */
+
+/* eta = X beta per tile through per-cell coefficients gamma_c = M_c T beta (width values per cell), O(width) per row and
+ * block. With terms != NULL the contribution of each term of the design is returned too. */
+typedef struct w_product w_product;
+weir_status w_product_create(weir_ctx *ctx, const w_design *design, const double *beta, w_product **out);
+void w_product_free(w_product *product);
+/* out: rows. Without offset and shift. */
+void w_product_tile(const w_product *product, const w_tile *tile, double *out);
+/* out: rows x term_count, row-major: contribution of each term (the intercept belongs to no term). */
+void w_product_terms(const w_product *product, const w_tile *tile, double *out);
+int64_t w_product_bytes(const w_design *design);
+
+#endif
