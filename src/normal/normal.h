@@ -41,7 +41,10 @@ weir_status w_sums_save(const w_sums *sums, w_archive *archive); /* with the des
 weir_status w_sums_load(weir_ctx *ctx, const w_design *design, const w_archive *archive, w_sums **out);
 /* Rows held as [first, last) runs; a gap makes w_sums_gram fail with WEIR_E_DATA naming the missing rows. */
 int64_t w_sums_next_row(const w_sums *sums);
-/* Bytes of the pass with `workers` threads beside the table's windows (shard accumulators, tree nodes, tiles). */
+/* Bytes of the pass with `workers` threads beside the table's windows (shard accumulators, tree nodes, tiles). Like
+ * w_sums_cost and w_gram_bytes it reads shapes only (kind, width, levels, cells, code, level_columns; of a smooth its
+ * margin_count, columns, raw_columns and the margins' k, cells, width), so it also serves a skeleton design
+ * (model/estimate.h) in which maps, transforms and level_first are NULL. */
 int64_t w_sums_bytes(const w_design *design, int workers);
 /* Predicted flops and bytes moved per row by accumulation (for the plan), and tiles per shard. */
 void w_sums_cost(const w_design *design, double *flops_per_row, double *bytes_per_row, int64_t *shard_tiles);

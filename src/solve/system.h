@@ -17,6 +17,7 @@ typedef struct w_system w_system;
 /* Borrows gram and the design's penalties; both must outlive the system. All workspace is taken here. */
 weir_status w_system_create(weir_ctx *ctx, const w_gram *gram, const w_design *design, w_system **out);
 void w_system_free(w_system *system);
+/* Reads shapes only: also serves a skeleton design (model/estimate.h). */
 int64_t w_system_bytes(const w_design *design, int arrow_block);
 
 /* Factors at rho (design->sp_count values) and computes beta. WEIR_OK, WEIR_RANK_DEFICIENT, or an error. */
