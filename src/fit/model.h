@@ -33,7 +33,7 @@ struct weir_model {
     weir_plan plan;
     w_diagnostics *diagnostics; /* NULL unless asked for */
     const char *family, *link;
-    const char *predict_names_cache; /* unused; reserved */
+    const char **predict_names; /* names of every column a prediction can deliver: see fit/predict.c */
 };
 
 /* Term tests and parametric table (gamalgo §1.6), written into model->summary. System factored at the optimum. */

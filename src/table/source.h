@@ -70,6 +70,15 @@ typedef enum w_source_route { W_ROUTE_IN_PLACE, W_ROUTE_KEPT, W_ROUTE_REREAD, W_
 
 typedef weir_status (*w_window_fn)(void *arg, const w_window *window);
 
+/* How the rows lie, known when the table is open: what a plan asks. */
+typedef struct w_source_traits {
+    int in_place;       /* every column lies in the caller's memory */
+    int text;           /* rows are parsed */
+    int once;           /* the rows pass only once (standard input, a callback without rewind) */
+    int64_t file_bytes; /* of all files; -1 unknown */
+} w_source_traits;
+void w_source_traits_of(const weir_table *table, w_source_traits *out);
+
 /* Column position by name, or -1. Columns of the whole table, in file order. */
 int32_t w_source_find(const weir_table *table, const char *name);
 /* Chooses the columns to decode (each name at most once). May be called again before another scan. */

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A Gaussian additive model takes one pass over the rows once knots are known; everything after it is p x p:
+ *
+ *   scan      ranges, levels, set-up rows                     model/   (one pass)
+ *   compile   knots, bases, penalties, constraints            basis/
+ *   sums      X'WX, X'Wz                                      normal/  (one pass)
+ *   smooth    Newton on log lambda, factor, beta              fit/smoothing
+ *   infer     edf, covariance, tests                          fit/inference
+ *
+ * The response is z = y - offset - shift; an explicit intercept takes the shift back. */
+#include "fit/gam.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/format.h"
+#include "base/size.h"
+#include "fit/diagnose.h"
+#include "fit/planning.h"
+#include "fit/predict.h"
+#include "fit/smoothing.h"
+
+typedef struct fit_times {
+    double start, read, design, normal, smoothing;
+} fit_times;
+
+weir_status w_design_copy(weir_ctx *ctx, const w_design *design, w_design **out)
+{
+    w_archive *archive = NULL;
+    weir_status status = w_archive_create(ctx, "sums", 1, &archive);
+    if (status >= 0) {
+        status = w_design_save(design, archive);
+    }
+    if (status >= 0) {
+        status = w_design_load(ctx, archive, out);
+    }
+    w_archive_free(archive);
+    return status;
+}
+
+static weir_status select_smoothing(weir_ctx *ctx, weir_model *model, w_system *system, const w_gram *gram,
+                                    const weir_fit_options *options)
+{
+    const w_design *design = model->design;
+    w_smoothing_options search = {
+        .criterion = options->criterion,
+        .gamma = options->gamma > 0 ? options->gamma : 1.0,
+        .scale = options->scale,
+        .max_iterations = options->max_iterations,
+        .log_likelihood_constant = -0.5 * gram->log_weight_sum,
+    };
+    size_t parameters = (size_t)design->sp_count;
+    model->rho = w_arena_calloc(&model->arena, parameters, sizeof(double));
+    double *hessian = w_arena_calloc(&model->arena, (parameters + 1) * (parameters + 1), sizeof(double));
+    if (!model->rho || !hessian) {
+        return w_alloc_status(ctx);
+    }
+    w_smoothing_result found = { .rho = model->rho, .hessian = hessian };
+    weir_status status = w_smoothing_select(ctx, system, design, gram, &search, &found);
+    if (status < 0) {
+        return status;
+    }
+    model->scale = found.scale;
+    model->summary.criterion = found.criterion;
+    model->summary.scale = found.scale;
+    model->summary.iterations = found.iterations;
+    model->summary.gradient = found.gradient;
+    model->summary.status = found.status;
+    model->summary.scale_estimated = options->scale > 0 ? 0 : 1;
+    return status;
+}
+
+static const char *criterion_name(weir_criterion criterion)
+{
+    static const char *const name[] = { "REML", "ML", "GCV", "UBRE" };
+    return name[criterion];
+}
+
+static void describe(weir_model *model, const w_system *system, const w_gram *gram, const weir_fit_options *options)
+{
+    weir_summary *summary = &model->summary;
+    const w_design *design = model->design;
+    summary->formula = design->formula;
+    summary->family = model->family = "gaussian";
+    summary->link = model->link = "identity";
+    summary->criterion_name = criterion_name(options->criterion);
+    summary->n = gram->n;
+    summary->rows = design->rows;
+    summary->rows_missing = design->rows_missing;
+    summary->rows_zero_weight = design->rows_zero_weight;
+    summary->columns = design->p;
+    summary->rank = w_system_rank(system);
+    summary->condition = w_system_condition(system);
+    summary->backward_error = w_system_backward_error(system);
+    summary->note_count = design->note_count;
+    summary->note = design->note;
+    summary->plan = &model->plan;
+}
+
+static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *gram, const weir_fit_options *options)
+{
+    const w_design *design = model->design;
+    w_system *system = NULL;
+    weir_status status = w_system_create(ctx, gram, design, &system);
+    if (status >= 0) {
+        status = select_smoothing(ctx, model, system, gram, options);
+    }
+    if (status >= 0) {
+        describe(model, system, gram, options);
+        model->beta = w_arena_alloc(&model->arena, (size_t)design->p, sizeof(double));
+        status = model->beta ? WEIR_OK : w_alloc_status(ctx);
+    }
+    if (status >= 0) {
+        memcpy(model->beta, w_system_beta(system), (size_t)design->p * sizeof(double));
+        if (design->intercept_column >= 0) {
+            model->beta[design->intercept_column] += design->response_shift;
+        }
+        status = w_system_covariance(system, &model->covariance);
+    }
+    if (status >= 0) {
+        status = w_inference_fill(ctx, model, system, gram);
+    }
+    if (status >= 0) {
+        status = w_predict_name_terms(model);
+    }
+    w_system_free(system);
+    return status;
+}
+
+static weir_status model_create(weir_ctx *ctx, w_design *design, weir_model **out)
+{
+    weir_model *model = w_calloc(ctx, "model", 1, sizeof *model);
+    if (!model) {
+        return w_alloc_status(ctx);
+    }
+    model->ctx = ctx;
+    model->design = design;
+    w_arena_init(&model->arena, ctx, "model");
+    *out = model;
+    return WEIR_OK;
+}
+
+/* Sums -> model. Takes over `design` on success only. */
+static weir_status fit_from_sums(weir_ctx *ctx, w_design *design, w_sums *sums, const weir_plan *plan,
+                                 const weir_fit_options *options, fit_times *times, weir_model **out)
+{
+    weir_model *model = NULL;
+    w_gram *gram = NULL;
+    weir_status status = model_create(ctx, design, &model);
+    if (status < 0) {
+        return status;
+    }
+    model->plan = *plan;
+    double begin = w_clock_seconds();
+    status = w_sums_gram(sums, w_plan_arrow_block(design), &gram);
+    if (status >= 0 && gram->n < 2) {
+        status = w_fail(ctx, WEIR_E_DATA, "only %lld row%s can be used: a fit needs at least 2", (long long)gram->n,
+                        gram->n == 1 ? "" : "s");
+    }
+    times->normal += w_clock_seconds() - begin;
+    begin = w_clock_seconds();
+    if (status >= 0) {
+        status = solve_model(ctx, model, gram, options);
+    }
+    times->smoothing = w_clock_seconds() - begin;
+    w_gram_free(gram);
+    if (status < 0) {
+        model->design = NULL;
+        w_model_free(model);
+        return status;
+    }
+    *out = model;
+    return status;
+}
+
+static void finish_summary(weir_ctx *ctx, weir_model *model, const fit_times *times)
+{
+    weir_summary *summary = &model->summary;
+    weir_memory_info memory;
+    weir_ctx_memory(ctx, &memory);
+    summary->actual_bytes = memory.peak;
+    summary->budget = memory.budget;
+    summary->seconds_read = times->read;
+    summary->seconds_design = times->design;
+    summary->seconds_normal = times->normal;
+    summary->seconds_smoothing = times->smoothing;
+    summary->seconds_total = w_clock_seconds() - times->start;
+}
+
+/* The pass over the rows; its reading time is kept apart. */
+static weir_status accumulate(weir_ctx *ctx, w_design *design, weir_table *table, const w_pass_options *options,
+                              fit_times *times, w_sums **out)
+{
+    double begin = w_clock_seconds(), read = w_source_seconds(table);
+    w_sums *sums = NULL;
+    weir_status status = w_sums_create(ctx, design, 0, &sums);
+    if (status >= 0) {
+        status = w_sums_accumulate(sums, table, options);
+    }
+    read = w_source_seconds(table) - read;
+    times->read += read;
+    times->normal += w_clock_seconds() - begin - read;
+    if (status < 0) {
+        w_sums_free(sums);
+        return status;
+    }
+    *out = sums;
+    return status;
+}
+
+/* Formula and table -> compiled design and its final plan. */
+static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                           fit_times *times, w_design **design, weir_plan *plan)
+{
+    double begin = w_clock_seconds(), read = w_source_seconds(table);
+    w_formula *parsed = NULL;
+    weir_status status = w_formula_parse(ctx, formula, &parsed);
+    if (status >= 0) {
+        status = w_planning_estimate(ctx, table, parsed, options, plan);
+    }
+    if (status >= 0) {
+        w_design_options how;
+        w_planning_design_options(options, plan, &how);
+        status = w_design_compile(ctx, parsed, table, &how, design);
+    }
+    w_formula_free(parsed);
+    read = w_source_seconds(table) - read;
+    times->read += read;
+    times->design = w_clock_seconds() - begin - read;
+    if (status < 0) {
+        return status;
+    }
+    status = w_planning_exact(ctx, table, *design, options, plan);
+    if (status < 0) {
+        w_design_free(*design);
+        *design = NULL;
+    }
+    return status;
+}
+
+static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options)
+{
+    if (options->family && strcmp(options->family, "gaussian") != 0 && strcmp(options->family, "gaussian:identity") != 0) {
+        return w_fail(ctx, WEIR_E_ARG, "family '%s' is not known: use gaussian", options->family);
+    }
+    if (options->criterion == WEIR_UBRE && !(options->scale > 0)) {
+        return w_fail(ctx, WEIR_E_ARG, "UBRE needs a known scale: give it, or use REML or GCV");
+    }
+    if (options->gamma < 0 || options->scale < 0 || !isfinite(options->gamma) || !isfinite(options->scale)) {
+        return w_fail(ctx, WEIR_E_ARG, "gamma and scale must be positive numbers");
+    }
+    return WEIR_OK;
+}
+
+weir_status w_fit_plan(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options, weir_plan *out)
+{
+    w_formula *parsed = NULL;
+    weir_status status = check_options(ctx, options);
+    if (status >= 0) {
+        status = w_formula_parse(ctx, formula, &parsed);
+    }
+    if (status >= 0) {
+        status = w_planning_estimate(ctx, table, parsed, options, out);
+    }
+    w_formula_free(parsed);
+    return status;
+}
+
+weir_status w_fit_table(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                        weir_model **out)
+{
+    fit_times times = { .start = w_clock_seconds() };
+    w_design *design = NULL;
+    w_sums *sums = NULL;
+    weir_model *model = NULL;
+    weir_plan plan;
+    w_ledger_reset_peak(ctx);
+    weir_status status = check_options(ctx, options);
+    if (status >= 0) {
+        status = compile(ctx, table, formula, options, &times, &design, &plan);
+    }
+    if (status >= 0) {
+        w_tile_request request = { .missing = options->missing };
+        w_pass_options pass = { .request = &request };
+        status = accumulate(ctx, design, table, &pass, &times, &sums);
+    }
+    if (status >= 0) {
+        status = fit_from_sums(ctx, design, sums, &plan, options, &times, &model);
+    }
+    weir_status remark = status;
+    if (status >= 0) {
+        design = NULL;
+        if (options->diagnostics) {
+            status = w_diagnose(ctx, model, table, options->missing);
+        }
+    }
+    w_sums_free(sums);
+    w_design_free(design);
+    if (status < 0) {
+        w_model_free(model);
+        return status;
+    }
+    finish_summary(ctx, model, &times);
+    *out = model;
+    return remark;
+}
+
+/* ---- parts of the data -------------------------------------------------------------------------------------------- */
+
+static weir_status accumulate_like(weir_ctx *ctx, weir_table *table, const weir_fit_options *options, int64_t first_row,
+                                   w_design *design, fit_times *times, w_sums **out)
+{
+    w_binding *binding = NULL;
+    weir_status status = w_design_bind(design, table, false, false, &binding);
+    if (status >= 0) {
+        weir_plan plan;
+        status = w_planning_exact(ctx, table, design, options, &plan);
+        if (status >= 0) {
+            w_scan_options scan = { .keep_bytes = plan.keep_bytes, .window_bytes = plan.window_bytes,
+                                    .threads_hint = w_pool_workers(ctx) };
+            status = w_source_scan(table, &scan, NULL, NULL);
+        }
+    }
+    if (status >= 0) {
+        status = w_binding_ready(binding);
+    }
+    if (status >= 0) {
+        w_tile_request request = *w_binding_request(binding);
+        request.missing = options->missing;
+        w_pass_options pass = { .first_row = first_row, .request = &request };
+        status = accumulate(ctx, design, table, &pass, times, out);
+        design->rows = w_source_row_count(table);
+        design->rows_missing = design->rows_zero_weight = 0;
+    }
+    w_binding_free(binding);
+    return status;
+}
+
+weir_status w_fit_accumulate(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                             const weir_sums *like, int64_t first_row, weir_sums **out)
+{
+    fit_times times = { .start = w_clock_seconds() };
+    weir_plan plan;
+    weir_sums *part = w_calloc(ctx, "sums", 1, sizeof *part);
+    if (!part) {
+        return w_alloc_status(ctx);
+    }
+    part->ctx = ctx;
+    weir_status status = check_options(ctx, options);
+    if (status >= 0 && like) {
+        status = w_design_copy(ctx, like->design, &part->design);
+        if (status >= 0) {
+            status = accumulate_like(ctx, table, options, first_row, part->design, &times, &part->sums);
+        }
+    } else if (status >= 0) {
+        status = compile(ctx, table, formula, options, &times, &part->design, &plan);
+        if (status >= 0) {
+            w_tile_request request = { .missing = options->missing };
+            w_pass_options pass = { .first_row = first_row, .request = &request };
+            status = accumulate(ctx, part->design, table, &pass, &times, &part->sums);
+        }
+    }
+    if (status < 0) {
+        w_fit_sums_free(part);
+        return status;
+    }
+    *out = part;
+    return status;
+}
+
+weir_status w_fit_sums(weir_ctx *ctx, weir_sums *sums, const weir_fit_options *options, weir_model **out)
+{
+    fit_times times = { .start = w_clock_seconds() };
+    w_design *design = NULL;
+    weir_plan plan;
+    w_ledger_reset_peak(ctx);
+    weir_status status = check_options(ctx, options);
+    if (status >= 0) {
+        status = w_planning_exact(ctx, NULL, sums->design, options, &plan);
+    }
+    if (status >= 0) {
+        status = w_design_copy(ctx, sums->design, &design);
+    }
+    if (status >= 0) {
+        status = fit_from_sums(ctx, design, sums->sums, &plan, options, &times, out);
+    }
+    if (status < 0) {
+        w_design_free(design);
+        return status;
+    }
+    finish_summary(ctx, *out, &times);
+    return status;
+}
+
+void w_fit_sums_free(weir_sums *sums)
+{
+    if (!sums) {
+        return;
+    }
+    w_sums_free(sums->sums);
+    w_design_free(sums->design);
+    w_free(sums->ctx, sums);
+}

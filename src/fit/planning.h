@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gathers what the planner asks (table, design, budget, rates) and calls it. */
+#ifndef W_FIT_PLANNING_H
+#define W_FIT_PLANNING_H
+
+#include "model/estimate.h"
+#include "plan/plan.h"
+#include "weir/gam.h"
+
+/* Before a row is read: shape from the formula and the head of the file. Fails with WEIR_E_BUDGET when the budget cannot
+ * do, naming what would. */
+weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formula *formula, const weir_fit_options *options,
+                                weir_plan *out);
+/* With the compiled design; `table` NULL when the sums are already there. */
+weir_status w_planning_exact(weir_ctx *ctx, weir_table *table, const w_design *design, const weir_fit_options *options,
+                             weir_plan *out);
+void w_planning_design_options(const weir_fit_options *options, const weir_plan *plan, w_design_options *out);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prediction of any number of rows in one streamed pass.
+ *   fit        eta_i = x_i'beta + offset_i
+ *   se         sqrt(phi x_i'P x_i)
+ *   confidence fit +- q se                         where the mean lies
+ *   prediction fit +- q sqrt(se^2 + phi)           where a new observation of weight 1 lies
+ * q: normal quantile, or Student's with the residual degrees of freedom when the scale was estimated. */
+#include "fit/predict.h"
+
+#include <math.h>
+
+#include "base/size.h"
+#include "fit/rows.h"
+#include "fit/variance.h"
+#include "normal/normal.h"
+
+typedef struct prediction {
+    const weir_model *model;
+    const weir_predict_options *options;
+    w_product *product;
+    w_variance *variance; /* NULL: no standard errors wanted */
+    double quantile;
+    int32_t columns;
+    weir_rows_fn deliver;
+    void *user;
+} prediction;
+
+weir_status w_predict_name_terms(weir_model *model)
+{
+    const w_design *design = model->design;
+    size_t terms = (size_t)design->term_count;
+    model->predict_names = w_arena_alloc(&model->arena, 2 * terms + 1, sizeof *model->predict_names);
+    if (!model->predict_names) {
+        return w_alloc_status(model->ctx);
+    }
+    for (size_t t = 0; t < terms; t++) {
+        model->predict_names[t] = design->term[t].label;
+        model->predict_names[terms + t] = w_arena_printf(&model->arena, "se.%s", design->term[t].label);
+        if (!model->predict_names[terms + t]) {
+            return w_alloc_status(model->ctx);
+        }
+    }
+    return WEIR_OK;
+}
+
+void w_predict_columns(const weir_model *model, const weir_predict_options *options, int32_t *count,
+                       const char *const **names)
+{
+    static const char *const with_se[] = { "fit", "se", "confidence_lower", "confidence_upper", "prediction_lower",
+                                           "prediction_upper" };
+    static const char *const without_se[] = { "fit", "confidence_lower", "confidence_upper", "prediction_lower",
+                                              "prediction_upper" };
+    if (options->type == WEIR_PREDICT_TERMS) {
+        *count = (int32_t)model->design->term_count * (options->se ? 2 : 1);
+        *names = (const char *const *)model->predict_names;
+    } else {
+        *count = 1 + (options->se ? 1 : 0) + (options->interval > 0 ? 4 : 0);
+        *names = options->se ? with_se : without_se;
+    }
+}
+
+static void blank_rows(const w_tile *tile, int32_t columns, double *out)
+{
+    for (int64_t i = 0; i < tile->rows; i++) {
+        for (int32_t j = 0; tile->missing[i] && j < columns; j++) {
+            out[j * tile->rows + i] = NAN;
+        }
+    }
+}
+
+static void put_intervals(const prediction *p, int64_t rows, const double *fit, const double *variance, double *out)
+{
+    double scale = p->model->scale;
+    for (int64_t i = 0; i < rows; i++) {
+        double confidence = p->quantile * sqrt(variance[i]);
+        double spread = p->quantile * sqrt(variance[i] + scale);
+        out[i] = fit[i] - confidence;
+        out[rows + i] = fit[i] + confidence;
+        out[2 * rows + i] = fit[i] - spread;
+        out[3 * rows + i] = fit[i] + spread;
+    }
+}
+
+static weir_status predict_whole(const prediction *p, int worker, const w_tile *tile, double *out)
+{
+    int64_t rows = tile->rows;
+    double variance[W_TILE_ROWS];
+    double *next = out + rows;
+    w_product_tile(p->product, tile, out);
+    for (int64_t i = 0; i < rows; i++) {
+        out[i] += tile->offset[i];
+    }
+    if (p->variance) {
+        weir_status status = w_variance_tile(p->variance, worker, tile, variance);
+        if (status < 0) {
+            return status;
+        }
+    }
+    if (p->options->se) {
+        for (int64_t i = 0; i < rows; i++) {
+            next[i] = sqrt(variance[i]);
+        }
+        next += rows;
+    }
+    if (p->options->interval > 0) {
+        put_intervals(p, rows, out, variance, next);
+    }
+    return WEIR_OK;
+}
+
+static weir_status predict_terms(const prediction *p, int worker, const w_tile *tile, double *out)
+{
+    int64_t rows = tile->rows, terms = p->model->design->term_count;
+    double *row_major = out + rows * terms * (p->options->se ? 2 : 1); /* scratch behind the columns */
+    w_product_terms(p->product, tile, row_major);
+    for (int64_t t = 0; t < terms; t++) {
+        for (int64_t i = 0; i < rows; i++) {
+            out[t * rows + i] = row_major[i * terms + t];
+        }
+    }
+    if (!p->options->se) {
+        return WEIR_OK;
+    }
+    double *se = out + rows * terms;
+    weir_status status = w_variance_tile(p->variance, worker, tile, se);
+    for (int64_t i = 0; status >= 0 && i < rows * terms; i++) {
+        se[i] = sqrt(se[i]);
+    }
+    return status;
+}
+
+static weir_status predict_tile(void *arg, int worker, const w_tile *tile, double *out)
+{
+    const prediction *p = arg;
+    weir_status status = p->options->type == WEIR_PREDICT_TERMS ? predict_terms(p, worker, tile, out)
+                                                                 : predict_whole(p, worker, tile, out);
+    blank_rows(tile, p->columns, out);
+    return status;
+}
+
+static weir_status hand_over(void *arg, int64_t first_row, int64_t rows, const double *values)
+{
+    const prediction *p = arg;
+    if (p->deliver(p->user, first_row, rows, values) != 0) {
+        return w_fail(p->model->ctx, WEIR_E_IO, "the predictions from row %lld on could not be written",
+                      (long long)first_row + 1);
+    }
+    return WEIR_OK;
+}
+
+static weir_status prepare(weir_ctx *ctx, prediction *p)
+{
+    const weir_predict_options *options = p->options;
+    bool terms = options->type == WEIR_PREDICT_TERMS;
+    weir_status status = w_product_create(ctx, p->model->design, p->model->beta, &p->product);
+    if (status >= 0 && (options->se || options->interval > 0)) {
+        status = w_variance_create(ctx, p->model, terms, &p->variance);
+    }
+    if (options->interval > 0) {
+        double probability = 0.5 + 0.5 * options->interval;
+        p->quantile = p->model->summary.scale_estimated ? w_t_quantile(probability, p->model->summary.residual_df)
+                                                        : w_normal_quantile(probability);
+    }
+    return status;
+}
+
+/* Windows of a prediction: a few tiles per thread. */
+static weir_status scan_table(weir_ctx *ctx, const w_design *design, weir_table *table)
+{
+    int64_t tile = w_mul64(w_mul64(design->column_count, W_TILE_ROWS), (int64_t)sizeof(double));
+    w_scan_options scan = { .window_bytes = w_mul64(tile, 8 * (int64_t)w_pool_workers(ctx)),
+                            .threads_hint = w_pool_workers(ctx),
+                            .keep_bytes = w_ledger_free_bytes(ctx) / 4 };
+    return w_source_scan(table, &scan, NULL, NULL);
+}
+
+weir_status w_predict(weir_ctx *ctx, const weir_model *model, weir_table *table, const weir_predict_options *options,
+                      weir_rows_fn deliver, void *user)
+{
+    const w_design *design = model->design;
+    const char *const *names;
+    prediction p = { .model = model, .options = options, .deliver = deliver, .user = user };
+    w_binding *binding = NULL;
+    w_predict_columns(model, options, &p.columns, &names);
+    weir_status status = w_design_bind(design, table, true, options->unseen_missing != 0, &binding);
+    if (status >= 0) {
+        status = scan_table(ctx, design, table);
+    }
+    if (status >= 0) {
+        status = w_binding_ready(binding);
+    }
+    if (status >= 0) {
+        status = prepare(ctx, &p);
+    }
+    if (status >= 0) {
+        w_tile_request request = *w_binding_request(binding);
+        request.missing = options->missing;
+        int64_t scratch = options->type == WEIR_PREDICT_TERMS ? design->term_count : 0;
+        w_rows_pass pass = { .design = design, .table = table, .request = &request, .name = "predict",
+                             .columns = p.columns + scratch, .tile = predict_tile, .deliver = hand_over, .arg = &p };
+        status = w_rows_each(ctx, &pass);
+    }
+    w_variance_free(p.variance);
+    w_product_free(p.product);
+    w_binding_free(binding);
+    return status;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decision of a fit. The order of the questions:
+ *   1. What does everything but reading need? If that alone exceeds the budget, stop: no window size helps.
+ *   2. Are decoded columns worth keeping? Only if they fit beside 1 and the source would otherwise be parsed, or cannot be
+ *      read, twice.
+ *   3. A share of what is left, within limits, is the window: at least one tile, at most a few shards per thread.
+ * Seconds = bytes/bandwidth + flops/rate of each part; reading and adding overlap only within a window, so they are summed. */
+#include "plan/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/format.h"
+#include "base/size.h"
+#include "normal/normal.h"
+#include "plan/bytes.h"
+
+#define WINDOW_MAX_BYTES ((int64_t)32 << 20)
+#define SMOOTHING_STEPS 12
+
+static void add_reason(weir_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_reason(weir_plan *plan, const char *format, ...)
+{
+    if (plan->reason_count >= WEIR_PLAN_REASONS) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(plan->reason[plan->reason_count++], sizeof plan->reason[0], format, arguments);
+    va_end(arguments);
+}
+
+static void choose_system(const w_plan_input *input, weir_plan *plan)
+{
+    const w_design *design = input->design;
+    if (input->arrow_block >= 0) {
+        const w_block *block = &design->block[input->arrow_block];
+        plan->route = "normal-equations/arrow";
+        add_reason(plan, "arrowhead: %lld levels of %lld columns are eliminated one by one, the core is dense",
+                   (long long)block->levels, (long long)block->level_columns);
+    } else {
+        plan->route = "normal-equations/cholesky";
+        add_reason(plan, "dense Cholesky: p = %lld, one pass over the rows, then p x p only", (long long)design->p);
+    }
+    plan->precision = "float64";
+}
+
+/* Windows: between one tile and the rows of a few shards per thread, never above the cap or a third of what is free. */
+static int64_t choose_window(const w_plan_input *input, const weir_plan *plan, int64_t available)
+{
+    int64_t row = w_plan_row_bytes(input->design);
+    int64_t tile = w_mul64(row, W_TILE_ROWS);
+    int64_t wanted = w_mul64(w_mul64(tile, plan->shard_tiles), 4 * (int64_t)input->threads);
+    int64_t limit = w_min64(WINDOW_MAX_BYTES, available / 3);
+    return w_max64(tile, w_min64(wanted, limit));
+}
+
+static void choose_reading(const w_plan_input *input, weir_plan *plan, int64_t available)
+{
+    char text[W_FORMAT_BYTES];
+    int64_t decoded = input->rows < 0 ? INT64_MAX : w_mul64(input->rows, w_plan_row_bytes(input->design));
+    if (!input->rows_exact) {
+        decoded = w_add64(decoded, decoded / 4);
+    }
+    plan->window_bytes = choose_window(input, plan, available);
+    if (input->in_place) {
+        plan->reading = "in place";
+        plan->window_bytes = 0;
+        add_reason(plan, "columns lie in memory and are read where they are");
+        return;
+    }
+    int64_t room = available - 2 * plan->window_bytes;
+    if ((input->text || input->once) && room > 0 && decoded <= room / 2) {
+        plan->reading = "kept in memory";
+        plan->keep_bytes = decoded;
+        add_reason(plan, "decoded columns (%s) are kept: they fit, and the rows are %s", w_format_bytes(text, decoded),
+                   input->once ? "a stream that passes once" : "not parsed twice");
+    } else if (input->once) {
+        plan->reading = "spooled to scratch";
+        add_reason(plan, "the stream passes once and its decoded columns may not fit: they go to the scratch folder");
+    } else {
+        plan->reading = "read again each pass";
+        add_reason(plan, "rows are read in windows of %s, again in each pass", w_format_bytes(text, plan->window_bytes));
+    }
+}
+
+static int64_t reading_bytes(const weir_plan *plan)
+{
+    /* text: raw block beside the decoded window, and the next window being read */
+    return w_add64(plan->keep_bytes, w_mul64(plan->window_bytes, 3));
+}
+
+static void predict_seconds(const w_plan_input *input, weir_plan *plan)
+{
+    const w_rates *rates = &input->rates;
+    double rows = input->rows < 0 ? 0.0 : (double)input->rows;
+    double flops, bytes;
+    int64_t shard_tiles;
+    w_sums_cost(input->design, &flops, &bytes, &shard_tiles);
+    double speed_up = 1.0 + (input->threads - 1) * rates->thread_efficiency;
+    double decoded = rows * (double)w_plan_row_bytes(input->design);
+    double file = input->file_bytes > 0 ? (double)input->file_bytes : decoded;
+    double parses = plan->keep_bytes > 0 || !input->text ? 1.0 : plan->passes;
+    plan->seconds_read = input->in_place ? decoded / (rates->memory_bytes_per_second * speed_up)
+                         : input->text   ? parses * file / rates->parse_bytes_per_second
+                                         : plan->passes * decoded / rates->read_bytes_per_second;
+    plan->seconds_accumulate = rows * (flops / rates->flops_per_second + bytes / rates->memory_bytes_per_second) / speed_up;
+    double p = (double)input->design->p, arrow = 0.0;
+    if (input->arrow_block >= 0) {
+        const w_block *block = &input->design->block[input->arrow_block];
+        arrow = (double)block->levels * (double)block->level_columns;
+    }
+    double core = p - arrow;
+    double step = 2.0 * core * core * core + 4.0 * arrow * core * core;
+    plan->seconds_smooth = 3e-4 + SMOOTHING_STEPS * step / rates->dense_flops_per_second;
+    plan->seconds = plan->seconds_read + plan->seconds_accumulate + plan->seconds_smooth;
+}
+
+static weir_status check_budget(const w_plan_input *input, weir_plan *plan)
+{
+    plan->budget = input->budget;
+    if (input->budget > 0 && plan->bytes > input->budget_free) {
+        return WEIR_E_BUDGET;
+    }
+    return WEIR_OK;
+}
+
+weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
+{
+    weir_plan plan;
+    memset(&plan, 0, sizeof plan);
+    plan.device = input->device;
+    plan.rows = input->rows;
+    plan.rows_exact = input->rows_exact;
+    plan.columns = input->design->p;
+    plan.smoothing_parameters = input->design->sp_count;
+    plan.threads = input->threads;
+    plan.tile_rows = W_TILE_ROWS;
+    plan.passes = 2 + (input->diagnostics ? 1 : 0);
+    double flops, bytes;
+    w_sums_cost(input->design, &flops, &bytes, &plan.shard_tiles);
+    choose_system(input, &plan);
+    bool all_rows = input->exact_knots || (input->rows >= 0 && input->rows <= W_SETUP_ROWS);
+    plan.knots = all_rows ? "from all rows" : "from a sample of whole tiles";
+    if (!all_rows) {
+        add_reason(&plan, "more than %d rows: knots come from a fixed-seed sample of whole tiles and the true range", W_SETUP_ROWS);
+    }
+
+    int64_t design = w_plan_design_bytes(input->design);
+    int64_t setup = w_plan_setup_bytes(input->design, input->rows, input->exact_knots);
+    plan.bytes_sums = w_sums_bytes(input->design, input->threads);
+    plan.bytes_system = w_add64(w_gram_bytes(input->design, input->arrow_block), input->system_bytes);
+    plan.bytes_result = w_add64(design, w_mul64(input->design->p, 256));
+    int64_t solve = w_add64(plan.bytes_sums, plan.bytes_system);
+    int64_t busiest = w_max64(setup, solve);
+    int64_t fixed = w_add64(plan.bytes_result, busiest);
+    int64_t available = input->budget > 0 ? w_max64(0, input->budget_free - fixed) : INT64_MAX / 4;
+    choose_reading(input, &plan, available);
+    plan.bytes_read = reading_bytes(&plan);
+    plan.bytes = w_add64(fixed, plan.bytes_read);
+    predict_seconds(input, &plan);
+    weir_status status = check_budget(input, &plan);
+    *out = plan;
+    return status;
+}

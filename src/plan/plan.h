@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plan: pure functions from (shape, rows, budget, rates, options) to what will be done, its bytes and its seconds.
+ * Nothing here reads data or allocates. Only solve/ and fit/ carry a plan out.
+ *
+ * Bytes. A fit has four phases, each bounded by its own sum; the prediction is the largest, plus the design, which lives through all:
+ *   set-up   rows that choose knots, and the largest basis construction
+ *   pass     window buffers (+ decoded columns if kept) + accumulators of the shards in flight
+ *   solve    root of the sums + gram + system (factor, P, workspace)
+ *   result   covariance + tables (beside the system, which is still alive) */
+#ifndef W_PLAN_PLAN_H
+#define W_PLAN_PLAN_H
+
+#include "model/design.h"
+#include "weir/plan.h"
+
+/* Measured rates of the executing device (device/cost.h fills them). */
+typedef struct w_rates {
+    double read_bytes_per_second;    /* of a binary file or memory */
+    double parse_bytes_per_second;   /* of text, all threads together */
+    double flops_per_second;         /* one thread, local cells */
+    double dense_flops_per_second;   /* one thread, factorizations of p x p */
+    double memory_bytes_per_second;  /* one thread */
+    double thread_efficiency;        /* speed-up per added thread, 0 … 1 */
+} w_rates;
+
+typedef struct w_plan_input {
+    const w_design *design;     /* a skeleton (model/estimate.h) or the compiled design */
+    int arrow_block;            /* from w_plan_arrow_block */
+    int64_t system_bytes;       /* of the penalised system and its results: the solver's own account */
+    int64_t rows;               /* -1 unknown */
+    bool rows_exact;
+    bool in_place;              /* columns already lie in memory: reading copies nothing */
+    bool text;                  /* rows are parsed */
+    bool once;                  /* a pipe: rows cannot be read twice without keeping or spooling them */
+    int64_t file_bytes;         /* -1 unknown */
+    int64_t budget, budget_free;
+    int threads;
+    const char *device;
+    bool diagnostics;
+    bool exact_knots;
+    w_rates rates;
+} w_plan_input;
+
+/* The block to eliminate by the arrowhead form, or -1: the largest fully penalised block with a block-diagonal cross-product, if
+ * it has at least W_ARROW_MIN_COLUMNS columns and at least half as many as all others together. */
+#define W_ARROW_MIN_COLUMNS 64
+int w_plan_arrow_block(const w_design *design);
+
+/* WEIR_OK, or WEIR_E_BUDGET when even the smallest windows do not fit (out->bytes then says what would). */
+weir_status w_plan_fit(const w_plan_input *input, weir_plan *out);
+
+/* Bytes a compiled or skeleton design holds. */
+int64_t w_plan_design_bytes(const w_design *design);
+
+#endif
