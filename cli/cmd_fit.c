@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weir fit: data and a formula, or saved sums, to a model. */
+#include "cli.h"
+#include "groups.h"
+#include "results.h"
+
+static const cli_option options[] = {
+    {'o', "output", CLI_TEXT, CLI_AT(output), 0, "MODEL", "the model file to write"},
+    {0, "json", CLI_TEXT, CLI_AT(json_file), 0, "FILE", "the fit as JSON; - is standard output"},
+    {0, "report", CLI_TEXT, CLI_AT(report), 0, "FILE.html", "one HTML file with every effect drawn, residuals and the plan"},
+    {0, "from", CLI_TEXT, CLI_AT(from), 0, "SUMS.acc", "fit from sums of 'weir accumulate' or 'weir merge' instead of DATA"},
+};
+static const cli_group outputs = {"Result", CLI_COUNT_OF(options), options};
+static const cli_group *const groups[] = {&outputs, &group_model, &group_table, &group_machine, &group_general, NULL};
+
+static int fit_table(cli_run *run, weir_model **model, weir_status *status)
+{
+    weir_fit_options fit = cli_fit_options(run);
+    weir_table *table = NULL;
+    int code = cli_table(run, run->operand_count, run->operand, &table);
+    if (code)
+        return code;
+    *status = weir_fit(run->ctx, table, run->args.formula, &fit, model);
+    if (*status < 0)
+        code = cli_report(run, *status, EXIT_DATA);
+    weir_table_close(table);
+    return code;
+}
+
+static int fit_sums(cli_run *run, weir_model **model, weir_status *status)
+{
+    weir_fit_options fit = cli_fit_options(run);
+    weir_sums *sums = NULL;
+    *status = weir_sums_load(run->ctx, run->args.from, &sums);
+    if (*status >= 0)
+        *status = weir_sums_fit(run->ctx, sums, &fit, model);
+    int code = *status < 0 ? cli_report(run, *status, EXIT_MODEL) : EXIT_DONE;
+    weir_sums_free(sums);
+    return code;
+}
+
+static int check(cli_run *run)
+{
+    const cli_args *args = &run->args;
+    if (args->from) {
+        if (run->operand_count)
+            return cli_fail(run, EXIT_USAGE, "--from takes the place of DATA; leave out '%s'", run->operand[0]);
+        if (args->formula)
+            return cli_fail(run, EXIT_USAGE, "the formula is in %s already; leave out -f", args->from);
+        if (args->report)
+            return cli_fail(run, EXIT_USAGE, "--report needs the rows, which sums do not hold; fit from DATA, or use "
+                                             "'weir summary MODEL --report'");
+    } else {
+        int code = cli_need_formula(run);
+        if (code)
+            return code;
+        if (!run->operand_count)
+            return cli_fail(run, EXIT_USAGE, "DATA is missing; give files, or - for standard input");
+    }
+    if (!args->output && !args->json_file && !args->report)
+        return cli_fail(run, EXIT_USAGE, "nothing would be kept; give -o MODEL, --json FILE or --report FILE.html");
+    return cli_results_check(run);
+}
+
+static int fit(cli_run *run)
+{
+    weir_model *model = NULL;
+    weir_status status = WEIR_OK;
+    int code = check(run);
+    if (code == EXIT_DONE)
+        code = cli_context(run);
+    if (code == EXIT_DONE)
+        code = run->args.from ? fit_sums(run, &model, &status) : fit_table(run, &model, &status);
+    if (code == EXIT_DONE)
+        code = cli_results_write(run, model, status);
+    weir_model_free(model);
+    return code;
+}
+
+const cli_command cmd_fit = {
+    .name = "fit",
+    .brief = "fit a model to data",
+    .operands = "DATA...",
+    .about = "Fits a penalised additive model and writes it to a file; the summary goes to standard output.\n"
+             "DATA: .csv, .csv.gz, .npy, or - for CSV on standard input; several files of the same columns are\n"
+             "read one after another. Rows stream: the data may be larger than memory.",
+    .examples = "  weir fit -f 'co2 ~ s(decimal_year, bs=\"cr\", k=40) + s(month, bs=\"cc\", k=12)' \\\n"
+                "           --knots 'month=0.5,12.5' -o co2.weir --report co2.html co2.csv\n"
+                "  weir fit -f 'y ~ s(x) + s(id, bs=\"re\")' --factors id --memory 512M -o m.weir part-*.csv.gz\n"
+                "  weir fit --from all.acc -o m.weir\n",
+    .groups = groups,
+    .least_operands = 0,
+    .most_operands = -1,
+    .run = fit,
+};

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run of one command: words on stderr, progress, the context and the table. */
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+double cli_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* ---- words ----------------------------------------------------------------------------------------------------- */
+
+void cli_progress_end(cli_run *run)
+{
+    if (run->line_open)
+        fputs("\r\033[K", stderr);
+    run->line_open = false;
+}
+
+static void say(cli_run *run, const char *colour, const char *format, va_list list)
+{
+    cli_progress_end(run);
+    if (run->colour)
+        fprintf(stderr, "\033[%smweir %s:\033[0m ", colour, run->command->name);
+    else
+        fprintf(stderr, "weir %s: ", run->command->name);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+}
+
+int cli_fail(cli_run *run, int code, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    say(run, "1;31", format, list);
+    va_end(list);
+    return code;
+}
+
+void cli_say(cli_run *run, const char *format, ...)
+{
+    if (run->args.quiet)
+        return;
+    va_list list;
+    va_start(list, format);
+    say(run, "1", format, list);
+    va_end(list);
+}
+
+int cli_exit_code(weir_status status, int input)
+{
+    if (status >= 0)
+        return status == WEIR_NOT_CONVERGED ? EXIT_NOT_CONVERGED : EXIT_DONE;
+    switch (status) {
+    case WEIR_E_ARG:
+    case WEIR_E_FORMULA: return EXIT_USAGE;
+    case WEIR_E_DATA: return EXIT_DATA;
+    case WEIR_E_IO: return input;
+    case WEIR_E_BUDGET: return EXIT_BUDGET;
+    case WEIR_E_DEVICE: return EXIT_DEVICE;
+    case WEIR_E_MODEL: return EXIT_MODEL;
+    case WEIR_E_CANCELLED: return EXIT_INTERRUPTED;
+    default: return EXIT_FAILED;
+    }
+}
+
+int cli_report(cli_run *run, weir_status status, int input)
+{
+    const char *message = run->ctx ? weir_ctx_message(run->ctx) : "";
+    if (status == WEIR_E_CANCELLED)
+        return cli_fail(run, EXIT_INTERRUPTED, "interrupted; nothing was written");
+    return cli_fail(run, cli_exit_code(status, input), "%s", *message ? message : weir_status_name(status));
+}
+
+/* ---- progress -------------------------------------------------------------------------------------------------- */
+
+static void on_log(void *user, weir_log_level level, const char *message)
+{
+    cli_run *run = user;
+    if (level == WEIR_LOG_ERROR) /* arrives as a status too */
+        return;
+    if (level == WEIR_LOG_WARNING || (level == WEIR_LOG_INFO && run->args.verbose))
+        cli_say(run, "%s", message);
+}
+
+static void on_progress(void *user, const char *pass, int64_t done, int64_t total)
+{
+    cli_run *run = user;
+    double now = cli_seconds();
+    if (strcmp(pass, run->pass) != 0) {
+        snprintf(run->pass, sizeof run->pass, "%s", pass);
+        run->pass_started = now;
+    }
+    if (now - run->started < 1 || now - run->shown < 0.1)
+        return;
+    run->shown = now;
+    run->line_open = true;
+    fprintf(stderr, "\r\033[Kweir %s: %s, ", run->command->name, pass);
+    if (total > 0 && done > 0) {
+        double share = (double)done / (double)total;
+        double left = (now - run->pass_started) * (1 - share) / share;
+        fprintf(stderr, "%.0f %% of %.3g rows, %.0f s left", 100 * share, (double)total, left);
+    } else {
+        fprintf(stderr, "%.3g rows", (double)done);
+    }
+    fflush(stderr);
+}
+
+static int on_cancel(void *user)
+{
+    (void)user;
+    return cli_interrupted();
+}
+
+/* ---- context and table ----------------------------------------------------------------------------------------- */
+
+int cli_context(cli_run *run)
+{
+    const cli_args *args = &run->args;
+    weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
+    if (args->threads > 4096)
+        return cli_fail(run, EXIT_USAGE, "--threads %lld is more than 4096", (long long)args->threads);
+    options.threads = (int32_t)args->threads;
+    options.memory_budget = args->memory;
+    options.device = args->device;
+    options.scratch = args->scratch;
+    options.seed = (uint64_t)args->seed;
+    options.log = on_log;
+    options.progress = run->progress ? on_progress : NULL;
+    options.cancel = on_cancel;
+    options.user = run;
+    weir_status status = weir_ctx_create(&options, &run->ctx);
+    if (status >= 0)
+        return EXIT_DONE;
+    if (status == WEIR_E_DEVICE)
+        return cli_fail(run, EXIT_DEVICE, "device '%s' is not there; 'weir devices' lists what is and why",
+                        args->device ? args->device : "auto");
+    if (status == WEIR_E_BUDGET)
+        return cli_fail(run, EXIT_BUDGET, "--memory %lld bytes is too small even to start; give at least 8M",
+                        (long long)args->memory);
+    if (status == WEIR_E_ARG)
+        return cli_fail(run, EXIT_USAGE, "--threads, --memory, --device or --scratch has a value that cannot be used");
+    return cli_fail(run, cli_exit_code(status, EXIT_FAILED), "cannot start: %s", weir_status_name(status));
+}
+
+int cli_table(cli_run *run, int count, char **paths, weir_table **out)
+{
+    const cli_args *args = &run->args;
+    int pipes = 0;
+    for (int i = 0; i < count; i++)
+        pipes += !strcmp(paths[i], "-");
+    if (pipes > 1)
+        return cli_fail(run, EXIT_USAGE, "'-' (standard input) can be read once; it is given %d times", pipes);
+    if (pipes && isatty(STDIN_FILENO))
+        cli_say(run, "reading CSV from the terminal; end with Ctrl-D");
+    weir_table_options options = WEIR_TABLE_OPTIONS_INIT;
+    options.delimiter = args->delimiter;
+    options.decimal = args->decimal;
+    options.columns = args->columns;
+    options.headerless = args->headerless;
+    options.missing_words = args->missing;
+    options.factors = args->factors;
+    weir_status status = weir_table_open(run->ctx, count, (const char *const *)paths, &options, out);
+    return status < 0 ? cli_report(run, status, EXIT_DATA) : EXIT_DONE;
+}
+
+weir_fit_options cli_fit_options(const cli_run *run)
+{
+    const cli_args *args = &run->args;
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    options.criterion = (weir_criterion)args->method;
+    options.family = args->family;
+    options.weights = args->weights;
+    options.missing = (weir_missing)args->drop;
+    options.gamma = args->gamma;
+    options.scale = args->scale;
+    options.sp = args->sp;
+    options.sp_count = args->sp_count;
+    options.knots = args->knots;
+    options.exact_knots = args->knots_exact;
+    options.select = args->select;
+    options.diagnostics = args->report != NULL;
+    options.max_iterations = args->iterations > INT32_MAX ? INT32_MAX : (int32_t)args->iterations;
+    return options;
+}
+
+int cli_need_formula(cli_run *run)
+{
+    if (run->args.formula)
+        return EXIT_DONE;
+    return cli_fail(run, EXIT_USAGE, "a formula is needed: -f 'y ~ s(x)'; see 'weir %s --help'", run->command->name);
+}
