@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The planner as a pure function: what it chooses, that more budget never costs more, and what it says when nothing fits. */
+#include "test.h"
+
+#include <string.h>
+
+#include "plan/bytes.h"
+#include "plan/plan.h"
+
+#define MIB ((int64_t)1 << 20)
+
+typedef struct shape {
+    w_design design;
+    w_smooth smooth;
+    w_block block[3];
+    w_design_penalty penalty[2];
+    int64_t level_first[2000];
+    int64_t dense_column[2];
+} shape;
+
+/* Intercept, a spline of k columns, and (levels > 0) a random effect. */
+static void make_shape(shape *s, int64_t k, int64_t levels)
+{
+    memset(s, 0, sizeof *s);
+    s->dense_column[0] = 0;
+    s->dense_column[1] = -1;
+    s->block[0] = (w_block){ .kind = W_BLOCK_DENSE, .width = 2, .levels = 1, .cells = 1, .code = -1,
+                             .level_columns = 1, .dense_column = s->dense_column };
+    s->smooth.margin_count = 1;
+    s->smooth.margin[0] = (w_margin){ .kind = W_BASIS_CR, .k = k, .width = 4, .cells = k + 1 };
+    s->smooth.raw_columns = k;
+    s->smooth.columns = k - 1;
+    s->smooth.penalty_count = 1;
+    s->block[1] = (w_block){ .kind = W_BLOCK_SMOOTH, .width = 4, .levels = 1, .cells = k + 1, .code = -1,
+                             .smooth = &s->smooth, .level_columns = k - 1, .level_first = s->level_first };
+    s->level_first[0] = 1;
+    s->penalty[0] = (w_design_penalty){ .first = 1, .k = k - 1, .repeat = 1, .rank = k - 2, .sp = 0 };
+    s->design.block = s->block;
+    s->design.block_count = 2;
+    s->design.penalty = s->penalty;
+    s->design.penalty_count = 1;
+    s->design.sp_count = 1;
+    s->design.column_count = 3;
+    s->design.p = k;
+    if (levels > 0) {
+        for (int64_t l = 0; l < levels; l++) {
+            s->level_first[1 + l] = k + l;
+        }
+        s->block[2] = (w_block){ .kind = W_BLOCK_FACTOR, .width = 1, .levels = levels, .cells = 1, .code = 0,
+                                 .level_columns = 1, .level_first = s->level_first + 1 };
+        s->penalty[1] = (w_design_penalty){ .first = k, .k = 1, .repeat = levels, .rank = 1, .sp = 1 };
+        s->design.block_count = 3;
+        s->design.penalty_count = s->design.sp_count = 2;
+        s->design.p = k + levels;
+    }
+}
+
+static w_plan_input input_for(const shape *s, int64_t rows, int64_t budget)
+{
+    w_plan_input input = { .design = &s->design, .arrow_block = w_plan_arrow_block(&s->design), .system_bytes = MIB,
+                           .rows = rows, .rows_exact = true, .file_bytes = -1, .budget = budget, .budget_free = budget,
+                           .threads = 2, .device = "cpu" };
+    input.rates = (w_rates){ 1e9, 2e8, 1e10, 2e10, 1e10, 0.9 };
+    return input;
+}
+
+static void test_arrow_is_chosen_for_many_penalised_levels(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 10, 1000);
+    assert_int_equal(w_plan_arrow_block(&s.design), 2);
+    make_shape(&s, 10, 20);
+    assert_int_equal(w_plan_arrow_block(&s.design), -1);
+    make_shape(&s, 10, 1000);
+    s.design.penalty_count = 1; /* the levels are not penalised: no elimination */
+    assert_int_equal(w_plan_arrow_block(&s.design), -1);
+    make_shape(&s, 10, 1000);
+    s.level_first[5] = -1; /* a reference level */
+    assert_int_equal(w_plan_arrow_block(&s.design), -1);
+}
+
+static void test_memory_is_read_in_place(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 10, 0);
+    w_plan_input input = input_for(&s, 1000000, 512 * MIB);
+    input.in_place = true;
+    weir_plan plan;
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "in place");
+    assert_int_equal(plan.keep_bytes, 0);
+    assert_string_equal(plan.route, "normal-equations/cholesky");
+    assert_true(plan.reason_count > 0);
+}
+
+static void test_text_is_kept_only_when_it_fits(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 10, 0);
+    w_plan_input input = input_for(&s, 1000000, 1024 * MIB);
+    input.text = true;
+    weir_plan plan;
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "kept in memory");
+    assert_true(plan.keep_bytes >= 1000000 * 24);
+    input.budget = input.budget_free = 32 * MIB;
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "read again each pass");
+    input.once = true;
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "spooled to scratch");
+}
+
+static void test_bytes_stay_under_every_budget_that_does(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 20, 500);
+    int refused = 0, accepted = 0;
+    for (int64_t budget = MIB; budget <= 4096 * MIB; budget += budget / 4) {
+        w_plan_input input = input_for(&s, 10000000, budget);
+        weir_plan plan;
+        weir_status status = w_plan_fit(&input, &plan);
+        if (status == WEIR_OK) {
+            assert_true(plan.bytes <= budget);
+            accepted++;
+        } else {
+            assert_int_equal(status, WEIR_E_BUDGET);
+            assert_true(plan.bytes > budget);
+            assert_int_equal(accepted, 0); /* once a budget does, larger ones do */
+            refused++;
+        }
+    }
+    assert_true(refused > 0 && accepted > 0);
+}
+
+static void test_the_named_budget_does(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 50, 0);
+    w_plan_input input = input_for(&s, 10000000, MIB);
+    weir_plan plan;
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_E_BUDGET);
+    input.budget = input.budget_free = plan.bytes;
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_arrow_is_chosen_for_many_penalised_levels),
+        cmocka_unit_test(test_memory_is_read_in_place),
+        cmocka_unit_test(test_text_is_kept_only_when_it_fits),
+        cmocka_unit_test(test_bytes_stay_under_every_budget_that_does),
+        cmocka_unit_test(test_the_named_budget_does),
+    };
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
