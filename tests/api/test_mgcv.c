@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Agreement with R's mgcv on public data: tests/reference/mgcv/cases.json, made by make.R beside it.
+ *
+ * Fixed smoothing parameters are plain linear algebra and must agree to rounding: fitted values 1e-9 relative to the
+ * largest, edf 1e-8, variances 1e-7, differences of the criterion between two fixed vectors 1e-9.
+ * Chosen ones depend on where two optimisers stop: the criterion must not be worse than mgcv's by more than 1e-7 of
+ * its size, edf must agree to 1e-3 (1e-2 where a term has shrunk to its null space and lambda runs to infinity), fitted
+ * values to 1e-4 standard deviations, standard errors to 1e-3, log lambda to 0.02 for terms well inside, standard
+ * deviations of random effects to 1e-4, p-values to two digits. */
+#include "support/test.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/weir.h"
+
+#define FOLDER WEIR_SOURCE_DIR "/tests/reference/mgcv/"
+
+typedef struct fitted_case {
+    weir_table *table;
+    weir_model *model;
+    weir_summary summary;
+    double *fit, *se; /* every row */
+    int64_t rows;
+} fitted_case;
+
+static const char *text_of(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
+static double number_of(const json_t *object, const char *key) { return json_number_value(json_object_get(object, key)); }
+static const json_t *list_of(const json_t *object, const char *key)
+{
+    const json_t *list = json_object_get(object, key);
+    assert_true(json_is_array(list));
+    return list;
+}
+static double item(const json_t *list, size_t i)
+{
+    const json_t *value = json_array_get(list, i);
+    return json_is_null(value) ? NAN : json_number_value(value);
+}
+
+static int failures;
+
+static void expect_near(const char *name, const char *what, double got, double want, double tolerance)
+{
+    if (fabs(got - want) <= tolerance)
+        return;
+    failures++;
+    print_error("%s: %s is %.15g, want %.15g within %.3g (off by %.3g)\n", name, what, got, want, tolerance, got - want);
+}
+
+static weir_criterion criterion_of(const char *method)
+{
+    static const char *const names[] = {"REML", "ML", "GCV", "UBRE"};
+    for (int i = 0; i < 4; i++)
+        if (!strcmp(method, names[i]))
+            return (weir_criterion)i;
+    fail_msg("unknown method %s", method);
+    return WEIR_REML;
+}
+
+static int keep_row(void *user, int64_t first, int64_t rows, const double *values)
+{
+    fitted_case *f = user;
+    f->fit = realloc(f->fit, (size_t)(first + rows) * sizeof *f->fit);
+    f->se = realloc(f->se, (size_t)(first + rows) * sizeof *f->se);
+    if (!f->fit || !f->se)
+        return 1;
+    memcpy(f->fit + first, values, (size_t)rows * sizeof *values);
+    memcpy(f->se + first, values + rows, (size_t)rows * sizeof *values);
+    f->rows = first + rows;
+    return 0;
+}
+
+static void fit_case(weir_ctx *ctx, const json_t *c, const json_t *sp, fitted_case *f)
+{
+    char path[1024];
+    double fixed[64];
+    memset(f, 0, sizeof *f);
+    snprintf(path, sizeof path, FOLDER "%s", text_of(c, "data"));
+    const char *paths[] = {path};
+    weir_table_options table = WEIR_TABLE_OPTIONS_INIT;
+    table.factors = text_of(c, "factors");
+    if (weir_table_open(ctx, 1, paths, &table, &f->table) < 0)
+        fail_msg("%s: %s", text_of(c, "name"), weir_ctx_message(ctx));
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    options.criterion = criterion_of(text_of(c, "method"));
+    options.knots = text_of(c, "knots");
+    options.weights = text_of(c, "weights");
+    options.gamma = number_of(c, "gamma");
+    options.scale = number_of(c, "known_scale");
+    options.select = json_is_true(json_object_get(c, "select"));
+    if (sp) {
+        options.sp_count = (int32_t)json_array_size(sp);
+        assert_in_range(options.sp_count, 1, 64);
+        for (int32_t i = 0; i < options.sp_count; i++)
+            fixed[i] = item(sp, (size_t)i);
+        options.sp = fixed;
+    }
+    weir_status status = weir_fit(ctx, f->table, text_of(c, "formula"), &options, &f->model);
+    if (status != WEIR_OK)
+        fail_msg("%s: %s: %s", text_of(c, "name"), weir_status_name(status), weir_ctx_message(ctx));
+    assert_int_equal(weir_model_summary(f->model, &f->summary), WEIR_OK);
+    weir_predict_options predict = WEIR_PREDICT_OPTIONS_INIT;
+    predict.se = 1;
+    if (weir_predict(ctx, f->model, f->table, &predict, keep_row, f) < 0)
+        fail_msg("%s: %s", text_of(c, "name"), weir_ctx_message(ctx));
+}
+
+static void drop_case(fitted_case *f)
+{
+    weir_model_free(f->model);
+    weir_table_close(f->table);
+    free(f->fit);
+    free(f->se);
+}
+
+/* Order and names of the terms, sizes, and the scaling of each penalty. */
+static void compare_shape(const char *name, const fitted_case *f, const json_t *want)
+{
+    const json_t *labels = list_of(want, "labels"), *scales = list_of(want, "sp_scale");
+    size_t penalty = 0;
+    assert_int_equal(f->rows, (int64_t)number_of(want, "n"));
+    assert_int_equal(f->summary.n, (int64_t)number_of(want, "n"));
+    assert_int_equal(f->summary.term_count, (int)json_array_size(labels));
+    assert_int_equal(f->summary.coefficient_count, (int)json_array_size(list_of(want, "parametric")));
+    for (int32_t t = 0; t < f->summary.term_count; t++) {
+        const weir_term_summary *term = &f->summary.term[t];
+        assert_string_equal(term->label, json_string_value(json_array_get(labels, (size_t)t)));
+        assert_int_equal(term->columns, (int)item(list_of(want, "columns"), (size_t)t));
+        for (int32_t j = 0; j < term->sp_count && penalty < json_array_size(scales); j++, penalty++)
+            expect_near(name, "S.scale", term->sp_scale[j] / item(scales, penalty), 1, 1e-8);
+    }
+}
+
+static void compare_fixed(const char *name, const fitted_case *f, const json_t *want)
+{
+    const json_t *rows = list_of(want, "rows"), *fit = list_of(want, "fit"), *se = list_of(want, "se");
+    double largest = 0, largest_se = 0;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        largest = fmax(largest, fabs(item(fit, i)));
+        largest_se = fmax(largest_se, item(se, i));
+    }
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        int64_t row = (int64_t)item(rows, i) - 1;
+        expect_near(name, "fitted value", f->fit[row], item(fit, i), 1e-9 * largest);
+        expect_near(name, "variance", pow(f->se[row] / largest_se, 2), pow(item(se, i) / largest_se, 2), 1e-7);
+    }
+    for (int32_t t = 0; t < f->summary.term_count; t++)
+        expect_near(name, f->summary.term[t].label, f->summary.term[t].edf, item(list_of(want, "edf"), (size_t)t), 1e-8);
+    double scale = number_of(want, "scale");
+    expect_near(name, "scale", f->summary.scale, scale, 1e-9 * scale);
+    expect_near(name, "deviance", f->summary.deviance, number_of(want, "deviance"), 1e-9 * number_of(want, "deviance"));
+}
+
+/* Two significant digits of a p-value, or both too small to matter. */
+static void compare_p(const char *name, const char *label, double got, double want)
+{
+    if (got < 1e-10 && want < 1e-10)
+        return;
+    expect_near(name, label, got, want, 0.05 * want);
+}
+
+static void compare_chosen(const char *name, const fitted_case *f, const json_t *want)
+{
+    const weir_summary *s = &f->summary;
+    const json_t *rows = list_of(want, "rows"), *sp = list_of(want, "sp");
+    double criterion = number_of(want, "criterion"), sd = number_of(want, "sd_fit");
+    if (!(s->criterion <= criterion + 1e-7 * fabs(criterion)))
+        expect_near(name, "criterion", s->criterion, criterion, 1e-7 * fabs(criterion));
+    size_t penalty = 0;
+    for (int32_t t = 0; t < s->term_count; t++) {
+        const weir_term_summary *term = &s->term[t];
+        double edf = item(list_of(want, "edf"), (size_t)t), null_dim = item(list_of(want, "null_dim"), (size_t)t);
+        bool shrunk = edf - null_dim < 0.01;
+        bool inside = edf - null_dim > 0.1 && (double)term->columns - edf > 0.1 && term->sp_count == 1;
+        expect_near(name, term->label, term->edf, edf, shrunk ? 1e-2 : 1e-3);
+        for (int32_t j = 0; j < term->sp_count; j++, penalty++)
+            if (inside)
+                expect_near(name, "log lambda", log(term->sp[j]), log(item(sp, penalty)), 0.02);
+        compare_p(name, term->label, term->p_value, item(list_of(want, "p_value"), (size_t)t));
+    }
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        int64_t row = (int64_t)item(rows, i) - 1;
+        expect_near(name, "fitted value", f->fit[row], item(list_of(want, "fit"), i), 1e-4 * sd);
+        expect_near(name, "standard error", f->se[row] / item(list_of(want, "se"), i), 1, 1e-3);
+    }
+    for (int32_t j = 0; j < s->coefficient_count; j++) {
+        double se = item(list_of(want, "std_error"), (size_t)j);
+        assert_string_equal(s->coefficient[j].label, json_string_value(json_array_get(list_of(want, "parametric"), (size_t)j)));
+        expect_near(name, s->coefficient[j].label, s->coefficient[j].estimate, item(list_of(want, "estimate"), (size_t)j),
+                    1e-3 * se);
+        expect_near(name, "its standard error", s->coefficient[j].std_error / se, 1, 1e-3);
+        compare_p(name, "its p-value", s->coefficient[j].p_value, item(list_of(want, "parametric_p"), (size_t)j));
+    }
+    expect_near(name, "scale", s->scale / number_of(want, "scale"), 1, 1e-4);
+    expect_near(name, "deviance explained", s->deviance_explained, number_of(want, "deviance_explained"), 1e-4);
+    expect_near(name, "adjusted R squared", s->r_squared_adjusted, number_of(want, "r_squared_adjusted"), 1e-4);
+}
+
+/* Standard deviations: one per random effect, then the residual one. */
+static void compare_deviations(const char *name, const fitted_case *f, const json_t *want)
+{
+    int32_t t = 0;
+    for (; t < f->summary.term_count; t++)
+        expect_near(name, "standard deviation", f->summary.term[t].std_dev / item(want, (size_t)t), 1, 1e-4);
+    if (json_array_size(want) > (size_t)t)
+        expect_near(name, "residual deviation", sqrt(f->summary.scale) / item(want, (size_t)t), 1, 1e-4);
+}
+
+static void run_case(const json_t *c)
+{
+    const char *name = text_of(c, "name");
+    fitted_case chosen, near, away;
+    weir_ctx *ctx = test_ctx(NULL, 2, 0);
+    const json_t *at_near = json_object_get(c, "near"), *at_away = json_object_get(c, "away");
+    fit_case(ctx, c, NULL, &chosen);
+    compare_shape(name, &chosen, json_object_get(c, "chosen"));
+    compare_chosen(name, &chosen, json_object_get(c, "chosen"));
+    if (json_is_array(json_object_get(c, "std_dev")))
+        compare_deviations(name, &chosen, json_object_get(c, "std_dev"));
+    fit_case(ctx, c, list_of(at_near, "sp"), &near);
+    compare_fixed(name, &near, at_near);
+    fit_case(ctx, c, list_of(at_away, "sp"), &away);
+    compare_fixed(name, &away, at_away);
+    double difference = number_of(at_away, "criterion") - number_of(at_near, "criterion");
+    expect_near(name, "criterion difference", away.summary.criterion - near.summary.criterion, difference,
+                1e-9 * fmax(fabs(difference), fabs(number_of(at_near, "criterion"))));
+    drop_case(&chosen);
+    drop_case(&near);
+    drop_case(&away);
+    weir_ctx_destroy(ctx);
+}
+
+static void test_one_case(void **state)
+{
+    failures = 0;
+    run_case(*state);
+    assert_int_equal(failures, 0);
+}
+
+int main(void)
+{
+    json_error_t error;
+    json_t *root = json_load_file(FOLDER "cases.json", 0, &error);
+    if (!root) {
+        fprintf(stderr, FOLDER "cases.json: %s\n", error.text);
+        return 1;
+    }
+    json_t *cases = json_object_get(root, "cases");
+    size_t count = json_array_size(cases);
+    struct CMUnitTest *tests = calloc(count, sizeof *tests);
+    if (!tests || count < 20)
+        return 1;
+    for (size_t i = 0; i < count; i++) {
+        json_t *c = json_array_get(cases, i);
+        tests[i] = (struct CMUnitTest){text_of(c, "name"), test_one_case, NULL, NULL, c};
+    }
+    int failed = _cmocka_run_group_tests("mgcv", tests, count, NULL, NULL);
+    free(tests);
+    json_decref(root);
+    return failed;
+}
