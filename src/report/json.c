@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fit as JSON. Keys are promised by docs/json.md: none is removed or changes its meaning within one schema number. */
+#include "report/report.h"
+
+#include "report/json.h"
+#include "report/writer.h"
+#include "weir/version.h"
+
+static void put_coefficients(w_json *j, const weir_summary *s)
+{
+    w_json_open(j, "coefficients", '[');
+    for (int i = 0; i < s->coefficient_count; i++) {
+        const weir_coefficient *c = &s->coefficient[i];
+        w_json_open(j, NULL, '{');
+        w_json_text(j, "label", c->label);
+        w_json_number(j, "estimate", c->estimate);
+        w_json_number(j, "std_error", c->std_error);
+        w_json_number(j, "statistic", c->statistic);
+        w_json_number(j, "p_value", c->p_value);
+        w_json_close(j, '}');
+    }
+    w_json_close(j, ']');
+}
+
+static void put_terms(w_json *j, const weir_summary *s)
+{
+    w_json_open(j, "terms", '[');
+    for (int i = 0; i < s->term_count; i++) {
+        const weir_term_summary *t = &s->term[i];
+        w_json_open(j, NULL, '{');
+        w_json_text(j, "label", t->label);
+        w_json_text(j, "basis", t->basis);
+        w_json_integer(j, "columns", t->columns);
+        w_json_number(j, "edf", t->edf);
+        w_json_number(j, "ref_df", t->ref_df);
+        w_json_number(j, "statistic", t->statistic);
+        w_json_number(j, "p_value", t->p_value);
+        w_json_numbers(j, "sp", t->sp ? t->sp_count : 0, t->sp);
+        w_json_numbers(j, "sp_scale", t->sp_scale ? t->sp_count : 0, t->sp_scale);
+        w_json_number(j, "std_dev", t->std_dev);
+        w_json_close(j, '}');
+    }
+    w_json_close(j, ']');
+}
+
+static void put_measures(w_json *j, const weir_summary *s)
+{
+    w_json_number(j, "edf_total", s->edf_total);
+    w_json_open(j, "criterion", '{');
+    w_json_text(j, "name", s->criterion_name);
+    w_json_number(j, "value", s->criterion);
+    w_json_close(j, '}');
+    w_json_number(j, "scale", s->scale);
+    w_json_bool(j, "scale_estimated", s->scale_estimated);
+    w_json_number(j, "deviance", s->deviance);
+    w_json_number(j, "null_deviance", s->null_deviance);
+    w_json_number(j, "deviance_explained", s->deviance_explained);
+    w_json_number(j, "r_squared_adjusted", s->r_squared_adjusted);
+    w_json_number(j, "residual_df", s->residual_df);
+    w_json_number(j, "log_likelihood", s->log_likelihood);
+    w_json_number(j, "aic", s->aic);
+    w_json_integer(j, "iterations", s->iterations);
+}
+
+static void put_circumstances(w_json *j, const weir_summary *s)
+{
+    w_json_open(j, "certificate", '{');
+    w_json_number(j, "gradient", s->gradient);
+    w_json_number(j, "condition", s->condition);
+    w_json_number(j, "backward_error", s->backward_error);
+    w_json_close(j, '}');
+    w_json_open(j, "plan", '{');
+    w_json_plan(j, s->plan);
+    w_json_close(j, '}');
+    w_json_open(j, "time", '{');
+    w_json_number(j, "read", s->seconds_read);
+    w_json_number(j, "design", s->seconds_design);
+    w_json_number(j, "normal", s->seconds_normal);
+    w_json_number(j, "smoothing", s->seconds_smoothing);
+    w_json_number(j, "total", s->seconds_total);
+    w_json_close(j, '}');
+    w_json_open(j, "memory", '{');
+    w_json_integer(j, "budget", s->budget);
+    w_json_integer(j, "peak", s->actual_bytes);
+    w_json_close(j, '}');
+    w_json_open(j, "notes", '[');
+    for (int i = 0; i < s->note_count; i++) {
+        w_json_text(j, NULL, s->note[i]);
+    }
+    w_json_close(j, ']');
+}
+
+weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user)
+{
+    const weir_summary *s = &model->summary;
+    w_writer w;
+    w_writer_init(&w, ctx, write, user);
+    w_json j = { &w, 0, true };
+    w_json_open(&j, NULL, '{');
+    w_json_text(&j, "schema", "weir.fit/1");
+    w_json_text(&j, "weir_version", WEIR_VERSION_STRING);
+    w_json_text(&j, "formula", s->formula);
+    w_json_text(&j, "family", s->family);
+    w_json_text(&j, "link", s->link);
+    w_json_integer(&j, "n", s->n);
+    w_json_integer(&j, "rows", s->rows);
+    w_json_integer(&j, "rows_missing", s->rows_missing);
+    w_json_integer(&j, "rows_zero_weight", s->rows_zero_weight);
+    w_json_integer(&j, "columns", s->columns);
+    w_json_integer(&j, "rank", s->rank);
+    w_json_text(&j, "status", weir_status_name(s->status));
+    w_json_integer(&j, "status_code", s->status);
+    put_coefficients(&j, s);
+    put_terms(&j, s);
+    put_measures(&j, s);
+    put_circumstances(&j, s);
+    w_json_close(&j, '}');
+    w_put(&w, "\n");
+    return w_writer_finish(&w);
+}
