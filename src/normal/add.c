@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pair-major order: a chunk of rows is brought to the forms its pairs need, then each pair runs over the whole chunk, so that
+ * its table stays in the first-level cache (a pair of k = 10 splines: 15 KiB) while the values stream from the second.
+ * Joint cells are computed beforehand by a loop that vectorises. */
+#include "normal/add.h"
+
+#include <string.h>
+
+#include "base/size.h"
+
+typedef struct form_view {
+    const double *plain, *weighted;
+    const int32_t *cell;   /* NULL: always 0 */
+    double *plain_buffer, *weighted_buffer;
+    int32_t *cell_buffer;
+} form_view;
+
+struct w_adder {
+    const w_pairs *plan;
+    const w_kernels *kernels;
+    int64_t rows;
+    double *ones, *stage;
+    int32_t *index;
+    form_view view[];      /* 2*block_count */
+};
+
+/* A DENSE form with a constant of its own is a copy, an expanded one is computed. */
+static bool has_plain(const w_form *form)
+{
+    return form->used && (form->expanded || form->width != form->source_width);
+}
+
+static bool has_cells(const w_form *form)
+{
+    return form->used && form->expanded && form->levels > 1;
+}
+
+/* Scratch of one row of a tensor being expanded margin by margin: two buffers of this many doubles. */
+static int64_t stage_doubles(const w_pairs *plan)
+{
+    int64_t most = 0;
+    for (int b = 0; b < plan->block_count; b++) {
+        const w_form *form = &plan->form[plan->block_count + b];
+        const w_smooth *smooth = form->used ? plan->design->block[b].smooth : NULL;
+        int64_t left = form->source_width, right = 1;
+        for (int m = smooth ? smooth->margin_count - 1 : -1; m >= 0; m--) {
+            left /= smooth->margin[m].width;
+            right *= smooth->margin[m].k;
+            most = w_max64(most, left * right);
+        }
+    }
+    return 2 * most;
+}
+
+int64_t w_adder_bytes(const w_pairs *plan)
+{
+    int64_t rows = plan->chunk_rows;
+    int64_t total = w_alloc_bytes((int64_t)sizeof(w_adder) + 2 * plan->block_count * (int64_t)sizeof(form_view)) +
+                    w_alloc_bytes(rows * 8) + w_alloc_bytes(rows * 4) + w_alloc_bytes(stage_doubles(plan) * 8);
+    for (int f = 0; f < 2 * plan->block_count; f++) {
+        const w_form *form = &plan->form[f];
+        total += has_plain(form) ? w_alloc_bytes(rows * form->width * 8) : 0;
+        total += form->weighted ? w_alloc_bytes(rows * form->width * 8) : 0;
+        total += has_cells(form) ? w_alloc_bytes(rows * 4) : 0;
+    }
+    return total;
+}
+
+static bool buffers_make(weir_ctx *ctx, w_adder *adder)
+{
+    const w_pairs *plan = adder->plan;
+    size_t rows = (size_t)plan->chunk_rows;
+    adder->ones = w_alloc_array(ctx, "gram scratch", rows, sizeof(double));
+    adder->index = w_alloc_array(ctx, "gram scratch", rows, sizeof(int32_t));
+    adder->stage = w_alloc_array(ctx, "gram scratch", (size_t)stage_doubles(plan), sizeof(double));
+    bool ok = adder->ones && adder->index && adder->stage;
+    for (int f = 0; ok && f < 2 * plan->block_count; f++) {
+        const w_form *form = &plan->form[f];
+        form_view *view = &adder->view[f];
+        size_t count = rows * (size_t)form->width;
+        ok = (!has_plain(form) || (view->plain_buffer = w_alloc_array(ctx, "gram scratch", count, 8))) &&
+             (!form->weighted || (view->weighted_buffer = w_alloc_array(ctx, "gram scratch", count, 8))) &&
+             (!has_cells(form) || (view->cell_buffer = w_alloc_array(ctx, "gram scratch", rows, 4)));
+    }
+    return ok;
+}
+
+weir_status w_adder_create(weir_ctx *ctx, const w_pairs *plan, w_adder **out)
+{
+    w_adder *adder = w_calloc(ctx, "gram scratch", 1,
+                              sizeof *adder + 2 * (size_t)plan->block_count * sizeof(form_view));
+    if (!adder) {
+        return w_alloc_status(ctx);
+    }
+    adder->plan = plan;
+    adder->kernels = w_kernels_choose();
+    if (!buffers_make(ctx, adder)) {
+        w_adder_free(ctx, adder);
+        return w_alloc_status(ctx);
+    }
+    for (int64_t i = 0; i < plan->chunk_rows; i++) {
+        adder->ones[i] = 1;
+    }
+    *out = adder;
+    return WEIR_OK;
+}
+
+void w_adder_free(weir_ctx *ctx, w_adder *adder)
+{
+    if (!adder) {
+        return;
+    }
+    for (int f = 0; f < 2 * adder->plan->block_count; f++) {
+        w_free(ctx, adder->view[f].plain_buffer);
+        w_free(ctx, adder->view[f].weighted_buffer);
+        w_free(ctx, adder->view[f].cell_buffer);
+    }
+    w_free(ctx, adder->ones);
+    w_free(ctx, adder->index);
+    w_free(ctx, adder->stage);
+    w_free(ctx, adder);
+}
+
+void w_adder_use(w_adder *adder, const w_kernels *kernels)
+{
+    adder->kernels = kernels;
+}
+
+int32_t *w_adder_index(w_adder *adder)
+{
+    return adder->index;
+}
+
+/* ---- forms ---------------------------------------------------------------------------------------------------- */
+
+static void levels_of(const int32_t *restrict cell, int64_t cells, int64_t rows, int32_t *restrict level)
+{
+    int32_t divisor = (int32_t)cells;
+    for (int64_t i = 0; i < rows; i++) {
+        level[i] = cell[i] / divisor;
+    }
+}
+
+/* v (products of the margins' values, last margin fastest) -> raw coefficients of one row, last margin first:
+ * [.., v1, v2] -> [.., v1, j2] -> [.., j1, j2]. */
+static void expand_row(w_adder *adder, const w_smooth *smooth, int64_t cell, const double *v, int width, double *out)
+{
+    double *half[2] = { adder->stage, adder->stage + stage_doubles(adder->plan) / 2 };
+    const double *in = v;
+    int64_t left = width, right = 1;
+    for (int m = smooth->margin_count - 1; m >= 0; m--) {
+        const w_margin *margin = &smooth->margin[m];
+        const double *map = margin->map + cell % margin->cells * margin->width * margin->k;
+        double *to = m == 0 ? out : half[m & 1];
+        cell /= margin->cells;
+        left /= margin->width;
+        memset(to, 0, (size_t)(left * margin->k * right) * sizeof *to);
+        for (int64_t q = 0; q < left; q++) {
+            const double *from = in + q * margin->width * right;
+            double *result = to + q * margin->k * right;
+            if (right == 1) {
+                adder->kernels->gemm(1, margin->k, margin->width, from, 0, 1, map, margin->k, result, 0);
+            } else {
+                adder->kernels->gemm(margin->k, right, margin->width, map, 1, margin->k, from, right, result, right);
+            }
+        }
+        right *= margin->k;
+        in = to;
+    }
+}
+
+static void expand(w_adder *adder, const w_form *form, form_view *view, const int32_t *cell, const double *value,
+                   int64_t rows)
+{
+    const w_smooth *smooth = adder->plan->design->block[form->block].smooth;
+    int64_t block_cells = adder->plan->form[form->block].cells;
+    const int32_t *local = cell;
+    if (form->levels > 1) {
+        levels_of(cell, block_cells, rows, view->cell_buffer);
+        for (int64_t i = 0; i < rows; i++) {
+            adder->index[i] = cell[i] - view->cell_buffer[i] * (int32_t)block_cells;
+        }
+        local = adder->index;
+    }
+    if (smooth->margin_count == 1) {
+        adder->kernels->mix(rows, local, value, form->source_width, smooth->margin[0].map, form->width,
+                            view->plain_buffer);
+    } else {
+        for (int64_t i = 0; i < rows; i++) {
+            expand_row(adder, smooth, local[i], value + i * form->source_width, form->source_width,
+                       view->plain_buffer + i * form->width);
+        }
+    }
+    view->plain = view->plain_buffer;
+    view->cell = form->levels > 1 ? view->cell_buffer : NULL;
+}
+
+static void append_one(const w_form *form, const double *value, int64_t rows, double *out)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        memcpy(out + i * form->width, value + i * form->source_width, (size_t)form->source_width * sizeof *out);
+        out[i * form->width + form->source_width] = 1;
+    }
+}
+
+static void fold_weight(const double *restrict weight, const double *restrict plain, int width, int64_t rows,
+                        double *restrict out)
+{
+    if (width == 4) {
+        for (int64_t i = 0; i < rows; i++) {
+            for (int r = 0; r < 4; r++) {
+                out[4 * i + r] = weight[i] * plain[4 * i + r];
+            }
+        }
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        for (int r = 0; r < width; r++) {
+            out[i * width + r] = weight[i] * plain[i * width + r];
+        }
+    }
+}
+
+void w_adder_fill(w_adder *adder, const w_tile *tile, int64_t start, int64_t rows)
+{
+    const w_pairs *plan = adder->plan;
+    adder->rows = rows;
+    for (int f = 0; f < 2 * plan->block_count; f++) {
+        const w_form *form = &plan->form[f];
+        form_view *view = &adder->view[f];
+        if (!form->used) {
+            continue;
+        }
+        const w_tile_block *block = &tile->block[form->block];
+        const double *value = block->value ? block->value + start * form->source_width : adder->ones;
+        const int32_t *cell = block->cell ? block->cell + start : NULL;
+        if (form->expanded) {
+            expand(adder, form, view, cell, value, rows);
+        } else {
+            view->plain = value;
+            view->cell = form->levels * form->cells > 1 ? cell : NULL;
+            if (form->width != form->source_width) {
+                append_one(form, value, rows, view->plain_buffer);
+                view->plain = view->plain_buffer;
+            }
+        }
+        view->weighted = view->plain;
+        if (form->weighted && !tile->unit_weight) {
+            if (block->value) {
+                fold_weight(tile->weight + start, view->plain, form->width, rows, view->weighted_buffer);
+                view->weighted = view->weighted_buffer;
+            } else {
+                view->weighted = tile->weight + start;
+            }
+        }
+    }
+}
+
+/* ---- pairs ---------------------------------------------------------------------------------------------------- */
+
+static void cross_cells(const int32_t *restrict a, const int32_t *restrict b, int32_t all_b, int64_t rows,
+                        int32_t *restrict out)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        out[i] = a[i] * all_b + b[i];
+    }
+}
+
+/* a = level*cells_a + cell_a, b = level*cells_b + cell_b  ->  a*cells_b + cell_b */
+static void level_cells(const int32_t *restrict a, const int32_t *restrict b, int32_t cells_b, int64_t rows,
+                        int32_t *restrict out)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        out[i] = a[i] * cells_b + b[i] % cells_b;
+    }
+}
+
+static const int32_t *joint_cells(const w_adder *adder, const w_pair *pair, int32_t *index)
+{
+    const w_form *form_b = &adder->plan->form[pair->b];
+    const int32_t *a = adder->view[pair->a].cell, *b = adder->view[pair->b].cell;
+    if (pair->index == W_INDEX_SAME || !b) {
+        return a;
+    }
+    if (!a) {
+        return b;
+    }
+    if (pair->index == W_INDEX_CROSS) {
+        cross_cells(a, b, (int32_t)(form_b->levels * form_b->cells), adder->rows, index);
+    } else if (form_b->cells == 1) {
+        return a;
+    } else {
+        level_cells(a, b, (int32_t)form_b->cells, adder->rows, index);
+    }
+    return index;
+}
+
+/* Rows that follow one in the same cell. */
+static int64_t repeats(const int32_t *cell, int64_t rows)
+{
+    int64_t count = 0;
+    for (int64_t i = 1; i < rows; i++) {
+        count += cell[i] == cell[i - 1];
+    }
+    return count;
+}
+
+static void add_panel(const w_adder *adder, const w_pair *pair, const double *a, const double *b, double *table)
+{
+    int64_t wa = pair->width_a, wb = pair->width_b;
+    for (int64_t r = 0, step = pair->upper ? 16 : wa; r < wa; r += step) {
+        int64_t s = pair->upper ? r : 0;
+        adder->kernels->gemm(w_min64(step, wa - r), wb - s, adder->rows, a + r, 1, wa, b + s, wb, table + r * wb + s, wb);
+    }
+}
+
+void w_adder_pair(const w_adder *adder, int q, int32_t *index, double *acc)
+{
+    const w_pair *pair = &adder->plan->pair[q];
+    const double *a = adder->view[pair->a].weighted, *b = adder->view[pair->b].plain;
+    double *table = acc + pair->offset;
+    if (pair->index == W_INDEX_ONE) {
+        add_panel(adder, pair, a, b, table);
+        return;
+    }
+    const int32_t *cell = joint_cells(adder, pair, index);
+    bool runs = repeats(cell, adder->rows) > adder->rows - adder->rows / 8;
+    w_scatter_fn scatter = adder->kernels->scatter(pair->width_a, pair->width_b, pair->size * 8, runs);
+    scatter(adder->rows, cell, a, pair->width_a, b, pair->width_b, table);
+}
+
+/* Mantissas in [0.5, 1) are multiplied, exponents added: one logarithm per shard, and no rounding worth mentioning. */
+void w_adder_weights(const w_pairs *plan, const double *prior, int64_t rows, double *acc)
+{
+    if (!prior) {
+        acc[plan->count_offset] += (double)rows;
+        return;
+    }
+    double mantissa = acc[plan->mantissa_offset];
+    int64_t exponent = 0, count = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        uint64_t bits;
+        double weight = prior[i];
+        if (!(weight > 0)) {
+            continue;
+        }
+        count++;
+        if (weight < 0x1p-1022) {
+            weight *= 0x1p54;
+            exponent -= 54;
+        }
+        memcpy(&bits, &weight, sizeof bits);
+        exponent += (int64_t)(bits >> 52) - 1022;
+        bits = (bits & 0xfffffffffffffu) | (uint64_t)1022 << 52;
+        memcpy(&weight, &bits, sizeof bits);
+        mantissa *= weight;
+        if (mantissa < 0.5) {
+            mantissa *= 2;
+            exponent--;
+        }
+    }
+    acc[plan->mantissa_offset] = mantissa;
+    acc[plan->mantissa_offset + 1] += (double)exponent;
+    acc[plan->count_offset] += (double)count;
+}
+
+void w_adder_tile(w_adder *adder, const w_tile *tile, double *acc)
+{
+    const w_pairs *plan = adder->plan;
+    for (int64_t start = 0; start < tile->rows; start += plan->chunk_rows) {
+        w_adder_fill(adder, tile, start, w_min64(plan->chunk_rows, tile->rows - start));
+        for (int q = 0; q < plan->pair_count; q++) {
+            w_adder_pair(adder, q, adder->index, acc);
+        }
+    }
+}

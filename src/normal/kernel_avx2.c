@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* AVX2 with FMA. A 4 x 4 block is four vectors  a_r * b;  per row and pair 32 flops and 2 x 128 bytes of table. */
+#include "normal/kernel.h"
+
+#if defined __x86_64__
+#include <immintrin.h>
+
+static inline __m256i low_mask(int64_t count)
+{
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+
+static void scatter_w4(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
+                       double *table)
+{
+    (void)width_b;
+    int64_t area = (int64_t)width_a * 4;
+    for (int64_t i = 0; i < rows; i++, a += width_a) {
+        double *t = table + cell[i] * area;
+        __m256d vb = _mm256_loadu_pd(b + 4 * i);
+        for (int r = 0; r < width_a; r++) {
+            _mm256_storeu_pd(t + 4 * r, _mm256_fmadd_pd(_mm256_broadcast_sd(a + r), vb, _mm256_loadu_pd(t + 4 * r)));
+        }
+    }
+}
+
+static void scatter_44(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
+                       double *table)
+{
+    (void)width_a;
+    scatter_w4(rows, cell, a, 4, b, width_b, table);
+}
+
+static void scatter_11(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
+                       double *table)
+{
+    (void)width_a;
+    (void)width_b;
+    for (int64_t i = 0; i < rows; i++) {
+        table[cell[i]] = __builtin_fma(a[i], b[i], table[cell[i]]);
+    }
+}
+
+static void scatter_any(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
+                        double *table)
+{
+    int64_t area = (int64_t)width_a * width_b;
+    int whole = width_b & ~3;
+    for (int64_t i = 0; i < rows; i++, a += width_a, b += width_b) {
+        double *t = table + cell[i] * area;
+        for (int r = 0; r < width_a; r++, t += width_b) {
+            __m256d va = _mm256_broadcast_sd(a + r);
+            for (int s = 0; s < whole; s += 4) {
+                _mm256_storeu_pd(t + s, _mm256_fmadd_pd(va, _mm256_loadu_pd(b + s), _mm256_loadu_pd(t + s)));
+            }
+            for (int s = whole; s < width_b; s++) {
+                t[s] = __builtin_fma(a[r], b[s], t[s]);
+            }
+        }
+    }
+}
+
+static w_scatter_fn scatter(int width_a, int width_b, int64_t bytes, bool runs)
+{
+    (void)bytes;
+    (void)runs;
+    if (width_b == 4) {
+        return width_a == 4 ? scatter_44 : scatter_w4;
+    }
+    return width_a == 1 && width_b == 1 ? scatter_11 : scatter_any;
+}
+
+#define TILE(rows)                                                                                                    \
+    static void tile_##rows(__m256i m0, __m256i m1, int64_t l, const double *a, int64_t a_row, int64_t a_col,          \
+                            const double *b, int64_t b_row, double *c, int64_t c_row)                                 \
+    {                                                                                                                 \
+        __m256d s0[rows], s1[rows];                                                                                   \
+        for (int i = 0; i < rows; i++) {                                                                              \
+            s0[i] = _mm256_maskload_pd(c + i * c_row, m0);                                                            \
+            s1[i] = _mm256_maskload_pd(c + i * c_row + 4, m1);                                                        \
+        }                                                                                                             \
+        for (int64_t q = 0; q < l; q++, a += a_col, b += b_row) {                                                      \
+            __m256d b0 = _mm256_maskload_pd(b, m0), b1 = _mm256_maskload_pd(b + 4, m1);                               \
+            for (int i = 0; i < rows; i++) {                                                                          \
+                __m256d va = _mm256_broadcast_sd(a + i * a_row);                                                      \
+                s0[i] = _mm256_fmadd_pd(va, b0, s0[i]);                                                               \
+                s1[i] = _mm256_fmadd_pd(va, b1, s1[i]);                                                               \
+            }                                                                                                         \
+        }                                                                                                             \
+        for (int i = 0; i < rows; i++) {                                                                              \
+            _mm256_maskstore_pd(c + i * c_row, m0, s0[i]);                                                            \
+            _mm256_maskstore_pd(c + i * c_row + 4, m1, s1[i]);                                                        \
+        }                                                                                                             \
+    }
+TILE(4)
+TILE(1)
+
+#define DEPTH 256
+
+static void gemm(int64_t m, int64_t n, int64_t l, const double *a, int64_t a_row, int64_t a_col, const double *b,
+                 int64_t b_row, double *c, int64_t c_row)
+{
+    for (int64_t q = 0; q < l; q += DEPTH, a += DEPTH * a_col, b += DEPTH * b_row) {
+        int64_t depth = l - q < DEPTH ? l - q : DEPTH;
+        for (int64_t j = 0; j < n; j += 8) {
+            __m256i m0 = low_mask(n - j), m1 = low_mask(n - j - 4);
+            int64_t i = 0;
+            for (; i + 4 <= m; i += 4) {
+                tile_4(m0, m1, depth, a + i * a_row, a_row, a_col, b + j, b_row, c + i * c_row + j, c_row);
+            }
+            for (; i < m; i++) {
+                tile_1(m0, m1, depth, a + i * a_row, a_row, a_col, b + j, b_row, c + i * c_row + j, c_row);
+            }
+        }
+    }
+}
+
+static void mix(int64_t rows, const int32_t *cell, const double *v, int width, const double *map, int64_t k, double *out)
+{
+    for (int64_t i = 0; i < rows; i++, v += width, out += k) {
+        const double *m = map + cell[i] * width * k;
+        for (int64_t j = 0; j < k; j += 4) {
+            __m256i mask = low_mask(k - j);
+            __m256d sum = _mm256_mul_pd(_mm256_broadcast_sd(v), _mm256_maskload_pd(m + j, mask));
+            for (int r = 1; r < width; r++) {
+                sum = _mm256_fmadd_pd(_mm256_broadcast_sd(v + r), _mm256_maskload_pd(m + r * k + j, mask), sum);
+            }
+            _mm256_maskstore_pd(out + j, mask, sum);
+        }
+    }
+}
+
+const w_kernels w_kernels_avx2 = { "avx2", scatter, gemm, mix };
+#else
+typedef int w_kernel_avx2_unused;
+#endif
