@@ -84,6 +84,7 @@ static weir_status refuse(weir_ctx *ctx, weir_status status, const char *tag, in
     char want[W_FORMAT_BYTES], used[W_FORMAT_BYTES], limit[W_FORMAT_BYTES];
     w_ledger *ledger = &ctx->ledger;
     atomic_store(&ledger->last_status, status);
+    atomic_fetch_add(&ledger->refusals, 1);
     w_format_bytes(want, bytes);
     if (status == WEIR_E_BUDGET) {
         w_fail(ctx, status, "memory budget of %s is too small: %s needs %s more beside %s in use",

@@ -30,6 +30,7 @@ typedef struct w_ledger {
     _Atomic int64_t fail_counter;
     _Atomic int fail_for_ever; /* every later one fails too */
     _Atomic int last_status;   /* what w_alloc_status returns */
+    _Atomic int64_t refusals;  /* allocations refused so far */
     pthread_mutex_t tag_lock;
     int tag_count;
     w_tag_account tag[W_TAG_LIMIT];

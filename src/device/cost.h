@@ -65,6 +65,8 @@ bool w_cost_set(w_cost *cost, const char *name, double value);
  * load accepts any. Loading is all or nothing: unknown format, another key, a missing or out-of-range value is WEIR_E_DATA and *cost
  * is untouched; an unreadable file WEIR_E_IO. Saving is atomic, folders are made, mode 0600. */
 weir_status w_cost_load(weir_ctx *ctx, const char *path, const char *key, w_cost *cost);
+/* w_cost_load without a message: one line in `why` (may be NULL with bytes 0). */
+weir_status w_cost_read(const char *path, const char *key, w_cost *cost, char *why, size_t bytes);
 weir_status w_cost_save(weir_ctx *ctx, const char *path, const char *key, const w_cost *cost);
 /* Path in the user's cache folder for this key; false when there is no home. */
 bool w_cost_cache_path(const char *key, char *path, size_t bytes);

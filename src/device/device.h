@@ -56,6 +56,9 @@ weir_status w_devices_peek(weir_ctx *ctx, w_device_set **out);
 /* Looks for plug-ins now. Never an error: what is missing has a reason. */
 weir_status w_devices_probe(weir_ctx *ctx, w_device_set *set);
 
+/* To be called after set->cost was replaced: brings the devices' costs and policies in line. */
+void w_devices_costs_changed(w_device_set *set);
+
 /* The device for one piece of work: among those that support it, the preferred one or under `auto` that with the fewest
  * predicted seconds; bytes_up/down are what would have to move. *out is never NULL on WEIR_OK. WEIR_E_DEVICE: a required
  * device does not support it. reason (may be NULL): one line, e.g. "cpu 0.012 s against cuda 0.050 s". */

@@ -4,6 +4,7 @@
 #include <hwloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 
@@ -45,45 +46,73 @@ static void isa_list(char *text, size_t bytes)
 #endif
 }
 
-static int count(hwloc_topology_t machine, hwloc_obj_type_t type)
+static void cpu_model(char *text, size_t bytes)
 {
-    int number = hwloc_get_nbobjs_by_type(machine, type);
-    return number > 0 ? number : 0;
+    snprintf(text, bytes, "unknown");
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char line[256];
+    while (file && fgets(line, sizeof line, file)) {
+        char *value = strncmp(line, "model name", 10) == 0 ? strchr(line, ':') : NULL;
+        if (value) {
+            value += 1 + strspn(value + 1, " \t");
+            value[strcspn(value, "\n")] = '\0';
+            snprintf(text, bytes, "%s", value);
+            break;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
 }
 
-static int64_t cache_bytes(hwloc_topology_t machine, hwloc_obj_type_t type)
+static int64_t from_system(int name)
+{
+    long value = sysconf(name);
+    return value > 0 ? value : 0;
+}
+
+void w_topology_quick(w_topology *out)
+{
+    *out = (w_topology){ .kernels = w_isa_detect() };
+    cpu_model(out->cpu_model, sizeof out->cpu_model);
+    isa_list(out->isa, sizeof out->isa);
+    out->processors = (int)from_system(_SC_NPROCESSORS_CONF);
+    out->processors_allowed = w_processors_allowed("");
+    out->l1_bytes = from_system(_SC_LEVEL1_DCACHE_SIZE);
+    out->l2_bytes = from_system(_SC_LEVEL2_CACHE_SIZE);
+    out->l3_bytes = from_system(_SC_LEVEL3_CACHE_SIZE);
+    out->memory_total = from_system(_SC_PHYS_PAGES) * from_system(_SC_PAGESIZE);
+}
+
+static void number_take(int found, int *out)
+{
+    *out = found > 0 ? found : *out;
+}
+
+static void cache_take(hwloc_topology_t machine, hwloc_obj_type_t type, int64_t *out)
 {
     hwloc_obj_t cache = hwloc_get_obj_by_type(machine, type, 0);
-    return cache && cache->attr ? (int64_t)cache->attr->cache.size : 0;
+    if (cache && cache->attr && cache->attr->cache.size > 0) {
+        *out = (int64_t)cache->attr->cache.size;
+    }
 }
 
 weir_status w_topology_read(weir_ctx *ctx, w_topology *out)
 {
-    *out = (w_topology){ .cpu_model = "unknown", .kernels = w_isa_detect() };
-    isa_list(out->isa, sizeof out->isa);
-    out->processors_allowed = w_processors_allowed("");
-    w_memory_limits limits;
-    w_memory_limits_read("", &limits);
-    out->memory_total = limits.total == INT64_MAX ? 0 : limits.total;
-
+    w_topology_quick(out);
     hwloc_topology_t machine;
     if (hwloc_topology_init(&machine) != 0) {
         return w_fail(ctx, WEIR_E_MEMORY, "the system refused memory for the description of the machine");
     }
     hwloc_topology_set_flags(machine, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
     if (hwloc_topology_load(machine) == 0) {
-        out->packages = count(machine, HWLOC_OBJ_PACKAGE);
-        out->cores = count(machine, HWLOC_OBJ_CORE);
-        out->processors = count(machine, HWLOC_OBJ_PU);
-        out->numa_nodes = count(machine, HWLOC_OBJ_NUMANODE);
-        out->l1_bytes = cache_bytes(machine, HWLOC_OBJ_L1CACHE);
-        out->l2_bytes = cache_bytes(machine, HWLOC_OBJ_L2CACHE);
-        out->l3_bytes = cache_bytes(machine, HWLOC_OBJ_L3CACHE);
-        hwloc_obj_t package = hwloc_get_obj_by_type(machine, HWLOC_OBJ_PACKAGE, 0);
-        const char *model = package ? hwloc_obj_get_info_by_name(package, "CPUModel") : NULL;
-        if (model && model[0]) {
-            snprintf(out->cpu_model, sizeof out->cpu_model, "%s", model);
-        }
+        number_take(hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_PACKAGE), &out->packages);
+        number_take(hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_CORE), &out->cores);
+        number_take(hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_PU), &out->processors);
+        number_take(hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_NUMANODE), &out->numa_nodes);
+        cache_take(machine, HWLOC_OBJ_L1CACHE, &out->l1_bytes);
+        cache_take(machine, HWLOC_OBJ_L2CACHE, &out->l2_bytes);
+        cache_take(machine, HWLOC_OBJ_L3CACHE, &out->l3_bytes);
     }
     hwloc_topology_destroy(machine);
     return WEIR_OK;

@@ -17,7 +17,9 @@ typedef struct w_topology {
     w_isa kernels; /* best set this processor runs: f, dq, vl, bw for AVX-512; avx2 and fma for AVX2 */
 } w_topology;
 
-/* Unknown fields are 0 or "unknown"; fails only for lack of memory. */
+/* What the processor and the C library say: model, caches, processors, instruction sets. Microseconds. */
+void w_topology_quick(w_topology *out);
+/* The whole picture through hwloc (milliseconds). Unknown fields are 0 or "unknown"; fails only for lack of memory. */
 weir_status w_topology_read(weir_ctx *ctx, w_topology *out);
 const char *w_isa_name(w_isa isa); /* "generic", "avx2", "avx512" */
 w_isa w_isa_detect(void);
