@@ -53,9 +53,11 @@ typedef struct w_margin {
     int64_t rank;           /* of the penalty */
     int64_t knot_count;     /* the knots as mgcv would report them */
     double *knot;
+    double *inverse_width;  /* break_count - 1: 1 / (break_{i+1} - break_i) */
     double lookup_scale;    /* look-up table of intervals: bucket = (x - break_0) * lookup_scale */
     int64_t lookup_count;
-    int32_t *lookup;
+    int64_t lookup_steps;   /* most breaks in one bucket: how often an interval found by table may have to advance */
+    int32_t *lookup;        /* lookup_count + 1 */
 } w_margin;
 
 /* Cells and values of `rows` covariate values. cell[i] in 0 … cells-1, value[i*width + r]. x must be finite.
@@ -104,6 +106,8 @@ typedef struct w_smooth {
     w_logdet_form logdet_form;
     int64_t eigen_count[W_MAX_MARGINS];
     double *eigen[W_MAX_MARGINS]; /* Kronecker form: eigenvalues of the scaled marginal penalties, >= 0 */
+    double *constraint_weight; /* K, Kronecker form of a centred smooth whose joint penalty has no null space, else NULL: squares
+                                  of the constraint in the joint eigenbasis; log|Z'SZ| = log|S| + log sum_r w_r / s_r + const */
     double logdet_constant; /* such that w_smooth_logdet equals log|sum_j lambda_j S_j|_+ exactly */
     double *column_mean;    /* k: means of the columns over the set-up rows (0 after centring) */
     const char *note;       /* NULL, or a remark such as "k reduced from 10 to 7: only 7 distinct values" */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One sweep over the set-up rows: column sums of the raw design matrix (for the centring constraint) and its infinity norm (for
+ * the scaling of penalties), in tiles of fixed size summed in order; and dense rows of the finished smooth.
+ *
+ * The absolute row sum of a row-Kronecker product is the product of the margins' absolute row sums. */
+#include <math.h>
+#include <string.h>
+#include "base/size.h"
+#include "basis/parts.h"
+
+#define TILE 256
+
+typedef struct tile {
+    int32_t cell[TILE];
+    double value[TILE * 4];
+    double *row[W_MAX_MARGINS]; /* TILE x k_i */
+} tile;
+
+static tile *make_tile(w_arena *work, const w_smooth *smooth)
+{
+    tile *t = w_arena_alloc(work, 1, sizeof *t);
+    for (int m = 0; t && m < smooth->margin_count; m++) {
+        t->row[m] = w_arena_alloc(work, w_mul_size(TILE, (size_t)smooth->margin[m].k), sizeof(double));
+        if (!t->row[m])
+            return NULL;
+    }
+    return t;
+}
+
+/* Rows v'M_c of one margin. */
+static void margin_rows(const w_margin *margin, const double *x, int64_t count, tile *t, double *restrict out)
+{
+    int64_t k = margin->k;
+    w_margin_eval(margin, x, count, t->cell, t->value);
+    for (int64_t i = 0; i < count; i++) {
+        const double *restrict map = margin->map + t->cell[i] * 4 * k, *v = t->value + 4 * i;
+        for (int64_t j = 0; j < k; j++)
+            out[i * k + j] = v[0] * map[j] + v[1] * map[k + j] + v[2] * map[2 * k + j] + v[3] * map[3 * k + j];
+    }
+}
+
+/* out (raw_columns) = Kronecker product of the margins' rows number i. */
+static void raw_row(const w_smooth *smooth, const tile *t, int64_t i, double *out)
+{
+    int64_t filled = 1;
+    out[0] = 1;
+    for (int m = 0; m < smooth->margin_count; m++) {
+        int64_t k = smooth->margin[m].k;
+        const double *row = t->row[m] + i * k;
+        for (int64_t a = filled - 1; a >= 0; a--) {
+            double factor = out[a];
+            for (int64_t b = k - 1; b >= 0; b--)
+                out[a * k + b] = factor * row[b];
+        }
+        filled *= k;
+    }
+}
+
+static double absolute_sum(int64_t k, const double *row)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < k; j++)
+        sum += fabs(row[j]);
+    return sum;
+}
+
+weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_data *data, double *column_sum,
+                          double *largest_row)
+{
+    int64_t raw = smooth->raw_columns;
+    tile *t = make_tile(work, smooth);
+    double *row = w_arena_alloc(work, (size_t)raw, sizeof *row), *partial = w_arena_alloc(work, (size_t)raw, sizeof *partial);
+    if (!t || !row || !partial)
+        return w_alloc_status(work->ctx);
+    memset(column_sum, 0, (size_t)raw * sizeof *column_sum);
+    *largest_row = 0;
+    for (int64_t start = 0; start < data->rows; start += TILE) {
+        int64_t count = w_min64(TILE, data->rows - start);
+        for (int m = 0; m < smooth->margin_count; m++)
+            margin_rows(&smooth->margin[m], data->x[m] + start, count, t, t->row[m]);
+        memset(partial, 0, (size_t)raw * sizeof *partial);
+        for (int64_t i = 0; i < count; i++) {
+            double size = 1;
+            for (int m = 0; m < smooth->margin_count; m++)
+                size *= absolute_sum(smooth->margin[m].k, t->row[m] + i * smooth->margin[m].k);
+            *largest_row = fmax(*largest_row, size);
+            const double *source = smooth->margin_count == 1 ? t->row[0] + i * raw : row;
+            if (smooth->margin_count > 1)
+                raw_row(smooth, t, i, row);
+            for (int64_t j = 0; j < raw; j++)
+                partial[j] += source[j];
+        }
+        for (int64_t j = 0; j < raw; j++)
+            column_sum[j] += partial[j];
+    }
+    return WEIR_OK;
+}
+
+weir_status w_smooth_rows(weir_ctx *ctx, const w_smooth *smooth, int64_t rows, const double *const *x, double *out)
+{
+    w_arena work;
+    w_arena_init(&work, ctx, "smooth rows");
+    int64_t raw = smooth->raw_columns, k = smooth->columns;
+    tile *t = make_tile(&work, smooth);
+    double *row = w_arena_alloc(&work, (size_t)raw, sizeof *row);
+    weir_status status = t && row ? WEIR_OK : w_alloc_status(ctx);
+    for (int64_t start = 0; !status && start < rows; start += TILE) {
+        int64_t count = w_min64(TILE, rows - start);
+        for (int m = 0; m < smooth->margin_count; m++)
+            margin_rows(&smooth->margin[m], x[m] + start, count, t, t->row[m]);
+        for (int64_t i = 0; i < count; i++) {
+            double *target = out + (start + i) * k;
+            raw_row(smooth, t, i, row);
+            for (int64_t j = 0; j < k; j++) {
+                double sum = smooth->transform ? 0 : row[j];
+                for (int64_t r = 0; smooth->transform && r < raw; r++)
+                    sum += row[r] * smooth->transform[r * k + j];
+                target[j] = sum;
+            }
+        }
+    }
+    w_arena_free(&work);
+    return status;
+}
