@@ -352,6 +352,8 @@ weir_status w_csv_open(weir_table *table, const char *path, const weir_table_opt
         return status;
     }
     csv->part.can_restart = w_bytes_is_regular(csv->bytes);
+    csv->part.text = true;
+    csv->part.file_bytes = csv->file_size > 0 ? csv->file_size : 0;
     csv->plain = w_bytes_is_plain(csv->bytes);
     w_csv_stop(&csv->part);
     *out = &csv->part;

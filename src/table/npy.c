@@ -321,7 +321,7 @@ weir_status w_npy_open(weir_table *table, const char *path, int32_t column_count
     }
     file->ctx = ctx;
     file->path = copy;
-    file->part = (w_part){ &npy_ops, copy, true, -1, NULL };
+    file->part = (w_part){ .ops = &npy_ops, .label = copy, .can_restart = true, .rows = -1 };
     file->descriptor = -1;
     int64_t size;
     weir_status status = open_file(file, &size);
@@ -336,6 +336,7 @@ weir_status w_npy_open(weir_table *table, const char *path, int32_t column_count
         return status;
     }
     file->part.rows = file->header.rows;
+    file->part.file_bytes = size;
     *count = file->header.columns;
     *out = &file->part;
     return WEIR_OK;

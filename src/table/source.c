@@ -357,3 +357,17 @@ int64_t w_source_bytes_read(const weir_table *table)
 }
 
 void w_table_set_block_bytes(weir_table *table, int64_t bytes) { table->block_bytes = bytes; }
+
+void w_source_traits_of(const weir_table *table, w_source_traits *out)
+{
+    *out = (w_source_traits){ .in_place = table->memory != NULL, .file_bytes = 0 };
+    for (int32_t i = 0; i < table->part_count; i++) {
+        const w_part *part = table->parts[i];
+        out->text |= part->text;
+        out->once |= !part->can_restart;
+        out->file_bytes = part->file_bytes > 0 && out->file_bytes >= 0 ? out->file_bytes + part->file_bytes : -1;
+    }
+    if (table->part_count == 0) {
+        out->file_bytes = -1;
+    }
+}

@@ -35,6 +35,8 @@ struct w_part {
     bool can_restart;
     int64_t rows;       /* -1 until known */
     int32_t *column_of; /* table column -> column of this part */
+    bool text;          /* rows are parsed */
+    int64_t file_bytes; /* 0 unknown */
 };
 
 typedef struct w_selected {
