@@ -21,7 +21,7 @@ static weir_status table_new(weir_ctx *ctx, int64_t count, const char *const hea
     return WEIR_OK;
 }
 
-void w_table_free(w_report_table *table)
+void w_report_table_free(w_report_table *table)
 {
     w_free(table->ctx, table->row);
     table->row = NULL;

@@ -26,6 +26,6 @@ typedef struct w_report_table {
 weir_status w_table_coefficients(weir_ctx *ctx, const weir_summary *summary, w_report_table *out);
 /* edf, Ref.df, F (or Chi.sq), p-value. */
 weir_status w_table_terms(weir_ctx *ctx, const weir_summary *summary, w_report_table *out);
-void w_table_free(w_report_table *table);
+void w_report_table_free(w_report_table *table);
 
 #endif

@@ -60,7 +60,7 @@ static void put_tables(w_writer *w, const weir_summary *summary)
         }
         w_put(w, "\nParametric coefficients:\n");
         put_table(w, &table);
-        w_table_free(&table);
+        w_report_table_free(&table);
     }
     if (summary->term_count > 0) {
         weir_status status = w_table_terms(w->ctx, summary, &table);
@@ -70,7 +70,7 @@ static void put_tables(w_writer *w, const weir_summary *summary)
         }
         w_put(w, "\nApproximate significance of smooth terms:\n");
         put_table(w, &table);
-        w_table_free(&table);
+        w_report_table_free(&table);
     }
 }
 
