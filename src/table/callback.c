@@ -179,7 +179,7 @@ static weir_status make_callback(weir_table *table, int32_t count, const weir_co
     c->count = count;
     c->schema = copy;
     c->batch = batch;
-    c->part = (w_part){ &callback_ops, "callback", false, -1, column_of };
+    c->part = (w_part){ .ops = &callback_ops, .label = "callback", .rows = -1, .column_of = column_of };
     table->parts[0] = &c->part;
     table->part_count = 1;
     *out = c;

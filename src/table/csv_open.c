@@ -335,7 +335,7 @@ weir_status w_csv_open(weir_table *table, const char *path, const weir_table_opt
     }
     csv->ctx = ctx;
     csv->path = copy;
-    csv->part = (w_part){ &csv_ops, strcmp(path, "-") == 0 ? "standard input" : copy, false, -1, NULL };
+    csv->part = (w_part){ .ops = &csv_ops, .label = strcmp(path, "-") == 0 ? "standard input" : copy, .rows = -1 };
     header h = { .csv = csv, .table = table, .names_in_record = !options->headerless };
     weir_status status = open_head(csv, table, options, &h);
     if (status >= 0) {
