@@ -209,7 +209,10 @@ static void put_sums(const job *j, const side *a, int64_t la, const side *b, int
         for (int64_t s = 0; s < b->columns; s++) {
             double value = g[r * b->columns + s];
             if (dense_a && r == plan->one) {
-                put(j, -3, dense_b && s == plan->one ? -3 : column_of(plan, b, lb, s), value);
+                put(j, -3, column_of(plan, b, lb, s), value);
+                if (dense_b && s == plan->one) {
+                    put(j, -3, -3, value);
+                }
             } else if (dense_b && s == plan->one) {
                 put(j, -3, column_of(plan, a, la, r), value);
             }

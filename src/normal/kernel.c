@@ -8,7 +8,7 @@ const w_kernels *w_kernels_find(const char *name)
 #if defined __x86_64__
     if (strcmp(name, "avx512") == 0) {
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") ? &w_kernels_avx512 : 0;
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") ? &w_kernels_avx512 : 0;
     }
     if (strcmp(name, "avx2") == 0) {
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &w_kernels_avx2 : 0;
