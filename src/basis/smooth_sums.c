@@ -2,7 +2,10 @@
 /* One sweep over the set-up rows: column sums of the raw design matrix (for the centring constraint) and its infinity norm (for
  * the scaling of penalties), in tiles of fixed size summed in order; and dense rows of the finished smooth.
  *
- * The absolute row sum of a row-Kronecker product is the product of the margins' absolute row sums. */
+ * One margin: the local values are summed per cell and mapped once, sum_i v_i'M_{c_i} = sum_c (sum_{i in c} v_i)'M_c; a row
+ * v'M_c has absolute sum at most sum_r |v_r| |M_c[r]|_1, so that only rows which may exceed the largest so far are formed.
+ * About 10 flops per row. Several margins: rows are formed; the absolute row sum of a row-Kronecker product is the product
+ * of the margins' absolute row sums. */
 #include <math.h>
 #include <string.h>
 #include "base/size.h"
@@ -64,15 +67,60 @@ static double absolute_sum(int64_t k, const double *row)
     return sum;
 }
 
+/* Absolute row sum of v'M_c. */
+static double row_size(const w_margin *margin, int32_t cell, const double *v)
+{
+    int64_t k = margin->k;
+    const double *map = margin->map + cell * 4 * k;
+    double sum = 0;
+    for (int64_t j = 0; j < k; j++)
+        sum += fabs(v[0] * map[j] + v[1] * map[k + j] + v[2] * map[2 * k + j] + v[3] * map[3 * k + j]);
+    return sum;
+}
+
+static weir_status sum_one_margin(w_arena *work, const w_margin *margin, int64_t rows, const double *x, double *column_sum,
+                                  double *largest_row)
+{
+    int64_t k = margin->k, lines = margin->cells * 4;
+    tile *t = w_arena_alloc(work, 1, sizeof *t);
+    double *total = w_arena_calloc(work, (size_t)lines, sizeof *total), *norm = w_arena_alloc(work, (size_t)lines, sizeof *norm);
+    if (!t || !total || !norm)
+        return w_alloc_status(work->ctx);
+    for (int64_t i = 0; i < lines; i++)
+        norm[i] = absolute_sum(k, margin->map + i * k);
+    double largest = 0;
+    for (int64_t start = 0; start < rows; start += TILE) {
+        int64_t count = w_min64(TILE, rows - start);
+        w_margin_eval(margin, x + start, count, t->cell, t->value);
+        for (int64_t i = 0; i < count; i++) {
+            const double *v = t->value + 4 * i, *size = norm + 4 * t->cell[i];
+            double *sum = total + 4 * t->cell[i];
+            for (int r = 0; r < 4; r++)
+                sum[r] += v[r];
+            double bound = v[0] * size[0] + fabs(v[1]) * size[1] + v[2] * size[2] + v[3] * size[3];
+            if (bound > largest * (1 + 1e-13))
+                largest = fmax(largest, row_size(margin, t->cell[i], v));
+        }
+    }
+    for (int64_t i = 0; i < lines; i++) {
+        for (int64_t j = 0; j < k; j++)
+            column_sum[j] += total[i] * margin->map[i * k + j];
+    }
+    *largest_row = largest;
+    return WEIR_OK;
+}
+
 weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_data *data, double *column_sum,
                           double *largest_row)
 {
     int64_t raw = smooth->raw_columns;
+    memset(column_sum, 0, (size_t)raw * sizeof *column_sum);
+    if (smooth->margin_count == 1)
+        return sum_one_margin(work, &smooth->margin[0], data->rows, data->x[0], column_sum, largest_row);
     tile *t = make_tile(work, smooth);
     double *row = w_arena_alloc(work, (size_t)raw, sizeof *row), *partial = w_arena_alloc(work, (size_t)raw, sizeof *partial);
     if (!t || !row || !partial)
         return w_alloc_status(work->ctx);
-    memset(column_sum, 0, (size_t)raw * sizeof *column_sum);
     *largest_row = 0;
     for (int64_t start = 0; start < data->rows; start += TILE) {
         int64_t count = w_min64(TILE, data->rows - start);
@@ -84,11 +132,9 @@ weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_
             for (int m = 0; m < smooth->margin_count; m++)
                 size *= absolute_sum(smooth->margin[m].k, t->row[m] + i * smooth->margin[m].k);
             *largest_row = fmax(*largest_row, size);
-            const double *source = smooth->margin_count == 1 ? t->row[0] + i * raw : row;
-            if (smooth->margin_count > 1)
-                raw_row(smooth, t, i, row);
+            raw_row(smooth, t, i, row);
             for (int64_t j = 0; j < raw; j++)
-                partial[j] += source[j];
+                partial[j] += row[j];
         }
         for (int64_t j = 0; j < raw; j++)
             column_sum[j] += partial[j];
