@@ -104,7 +104,7 @@ static weir_status costs_fill(weir_ctx *ctx, weir_devices *d, w_arena *arena, co
     for (int i = 0; i < count; i++) {
         const w_cost_field *field = w_cost_field_at(i);
         cost[i] = (weir_named_value){ field->name, w_cost_get(&set->cost, field), field->unit, field->meaning,
-                                      set->cost.measured };
+                                      (int32_t)(set->cost.measured_fields >> i & 1) };
     }
     const weir_policy *thresholds = &set->device[set->preferred].policy;
     for (int i = 0; i < W_POLICY_FIELDS; i++) {

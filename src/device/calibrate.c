@@ -128,13 +128,6 @@ static double median_seconds(bench *work, timed_fn fn, int64_t n, double seconds
     return time[runs / 2];
 }
 
-static void set_if_sound(w_cost *cost, const char *name, double value)
-{
-    if (isfinite(value)) {
-        w_cost_set(cost, name, value); /* out of range: the old value stays */
-    }
-}
-
 typedef struct dense_case {
     const char *peak, *half;
     weir_device_op op;
@@ -152,9 +145,9 @@ static void measure_dense(bench *work, const dense_case *one, double seconds, w_
     if (!(peak > 0)) {
         return;
     }
-    set_if_sound(cost, one->peak, peak);
+    w_cost_set_measured(cost, one->peak, peak);
     if (one->half) {
-        set_if_sound(cost, one->half, fmax(0.0, (t1 - cost->host.launch) * peak - f1));
+        w_cost_set_measured(cost, one->half, fmax(0.0, (t1 - cost->host.launch) * peak - f1));
     }
 }
 
@@ -195,7 +188,7 @@ static void measure_threads(weir_ctx *ctx, w_cost *cost)
     spin s = { 1e-3, sum };
     double one = pool_seconds(ctx, 1, &s), all = pool_seconds(ctx, threads, &s);
     /* all tasks at once in `all` seconds: speed-up = T one / all = 1 + gain (T - 1) */
-    set_if_sound(cost, "rows.thread_gain", fmin(1.0, fmax(0.0, (threads * one / all - 1) / (threads - 1))));
+    w_cost_set_measured(cost, "rows.thread_gain", fmin(1.0, fmax(0.0, (threads * one / all - 1) / (threads - 1))));
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
@@ -231,12 +224,12 @@ static void measure(weir_ctx *ctx, bench *work, double seconds, w_cost *cost)
     enum { CASES = sizeof dense / sizeof dense[0] };
     double share = seconds / (CASES + 3);
     double call = median_seconds(work, run_gemm, 1, 1e-3);
-    set_if_sound(cost, "cpu.launch", call);
+    w_cost_set_measured(cost, "cpu.launch", call);
     for (int i = 0; i < CASES; i++) {
         measure_dense(work, &dense[i], share, cost);
     }
-    set_if_sound(cost, "rows.memory", (double)work->stream_bytes / median_seconds(work, run_read, work->stream_bytes, share));
-    set_if_sound(cost, "rows.copy_in", (double)work->stream_bytes / median_seconds(work, run_copy, work->stream_bytes, share));
+    w_cost_set_measured(cost, "rows.memory", (double)work->stream_bytes / median_seconds(work, run_read, work->stream_bytes, share));
+    w_cost_set_measured(cost, "rows.copy_in", (double)work->stream_bytes / median_seconds(work, run_copy, work->stream_bytes, share));
     measure_threads(ctx, cost);
 }
 
@@ -260,7 +253,6 @@ weir_status w_cost_calibrate(weir_ctx *ctx, double seconds, w_cost *cost)
         fill(&work);
         w_cost measured = *cost;
         measure(ctx, &work, seconds, &measured);
-        measured.measured = true;
         *cost = measured;
     } else {
         status = w_alloc_status(ctx);

@@ -83,6 +83,19 @@ bool w_cost_set(w_cost *cost, const char *name, double value)
     return false;
 }
 
+void w_cost_set_measured(w_cost *cost, const char *name, double value)
+{
+    if (!w_cost_set(cost, name, value)) {
+        return;
+    }
+    for (int i = 0; w_cost_field_at(i); i++) {
+        if (strcmp(fields[i].name, name) == 0) {
+            cost->measured_fields |= (uint64_t)1 << i;
+            cost->measured = true;
+        }
+    }
+}
+
 void w_cost_defaults(w_cost *cost)
 {
     *cost = (w_cost){ .row = { .basis = 1.7e-9, .pair = 2.1e-9, .pair_far = 5.0e-9, .row = 1.0e-8, .memory = 8e9,

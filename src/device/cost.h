@@ -4,8 +4,8 @@
  *
  * A BLAS-3 rate grows with size:  rate(flops) = peak * flops / (flops + half),  half = the work at which half of the peak
  * is reached; so flops / rate = (flops + half) / peak, and `launch` and half / peak together are the fixed part.
- * Built-in constants are those of one core of a 2020s server; calibrate.c measures this machine's. Host rates are for one thread: the library
- * calls BLAS serially. */
+ * Built-in constants are those of one core of a 2020s server; calibrate.c measures this machine's. Host rates are for
+ * one thread: the library calls BLAS serially. */
 #ifndef W_DEVICE_COST_H
 #define W_DEVICE_COST_H
 
@@ -37,7 +37,8 @@ typedef struct w_row_cost {
 typedef struct w_cost {
     w_row_cost row;
     w_device_cost host;
-    bool measured;
+    bool measured;         /* some were measured */
+    uint64_t measured_fields; /* bit i: field i was */
     char source[512];      /* "built in", or the file */
 } w_cost;
 
@@ -60,10 +61,13 @@ const w_cost_field *w_cost_field_at(int index); /* NULL past the end */
 double w_cost_get(const w_cost *cost, const w_cost_field *field);
 /* false: no such name or out of range. */
 bool w_cost_set(w_cost *cost, const char *name, double value);
+/* The same for a value found by measurement; one that is not finite or out of range leaves the field as it is. */
+void w_cost_set_measured(w_cost *cost, const char *name, double value);
 
-/* Files (JSON): {"weir_costs": 1, "key": "...", "costs": {name: value}}. `key` describes machine, BLAS and threads; NULL on
- * load accepts any. Loading is all or nothing: unknown format, another key, a missing or out-of-range value is WEIR_E_DATA and *cost
- * is untouched; an unreadable file WEIR_E_IO. Saving is atomic, folders are made, mode 0600. */
+/* Files (JSON): {"weir_costs": 1, "key": "...", "costs": {name: value}, "measured": [name]}. `key` describes machine,
+ * BLAS and threads; NULL on load accepts any. Loading is all or nothing: unknown format, another key, a missing
+ * or out-of-range value is WEIR_E_DATA and *cost is untouched; an unreadable file WEIR_E_IO. Saving is atomic, folders
+ * are made, mode 0600. */
 weir_status w_cost_load(weir_ctx *ctx, const char *path, const char *key, w_cost *cost);
 /* w_cost_load without a message: one line in `why` (may be NULL with bytes 0). */
 weir_status w_cost_read(const char *path, const char *key, w_cost *cost, char *why, size_t bytes);

@@ -60,6 +60,16 @@ static weir_status values_take(const json_t *root, const char *key, w_cost *cost
             return refuse(why, bytes, WEIR_E_DATA, line);
         }
     }
+    size_t index;
+    json_t *name;
+    json_array_foreach(json_object_get(root, "measured"), index, name) {
+        for (int i = 0; json_is_string(name) && w_cost_field_at(i); i++) {
+            if (strcmp(w_cost_field_at(i)->name, json_string_value(name)) == 0) {
+                cost->measured_fields |= (uint64_t)1 << i;
+            }
+        }
+    }
+    cost->measured = cost->measured_fields != 0;
     return WEIR_OK;
 }
 
@@ -80,10 +90,10 @@ weir_status w_cost_read(const char *path, const char *key, w_cost *cost, char *w
         return refuse(why, bytes, WEIR_E_DATA, "not JSON");
     }
     w_cost read = *cost;
+    read.measured_fields = 0;
     weir_status status = values_take(root, key, &read, why, bytes);
     json_decref(root);
     if (status == WEIR_OK) {
-        read.measured = true;
         size_t length = strnlen(path, sizeof read.source - 1);
         memcpy(read.source, path, length);
         read.source[length] = '\0';
@@ -114,14 +124,19 @@ static void folders_make(const char *path)
 
 static json_t *costs_json(const char *key, const w_cost *cost)
 {
-    json_t *root = json_object(), *costs = json_object();
-    int bad = !root || !costs;
+    json_t *root = json_object(), *costs = json_object(), *measured = json_array();
+    int bad = !root || !costs || !measured;
     for (int i = 0; !bad && w_cost_field_at(i); i++) {
         const w_cost_field *field = w_cost_field_at(i);
         bad = json_object_set_new(costs, field->name, json_real(w_cost_get(cost, field))) != 0;
+        if (!bad && cost->measured_fields >> i & 1) {
+            bad = json_array_append_new(measured, json_string(field->name)) != 0;
+        }
     }
     bad = bad || json_object_set_new(root, "weir_costs", json_integer(FORMAT)) != 0 ||
-          json_object_set_new(root, "key", json_string(key ? key : "")) != 0 || json_object_set(root, "costs", costs) != 0;
+          json_object_set_new(root, "key", json_string(key ? key : "")) != 0 || json_object_set(root, "costs", costs) != 0 ||
+          json_object_set(root, "measured", measured) != 0;
+    json_decref(measured);
     json_decref(costs);
     if (bad) {
         json_decref(root);

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "support/folder.h"
+#include "weir/device.h"
+
+static char folder[TEST_FOLDER_BYTES];
+
+static int folder_make(void **state)
+{
+    (void)state;
+    int bad = test_folder_make(folder);
+    setenv("XDG_CACHE_HOME", folder, 1);
+    return bad;
+}
+
+static int folder_remove(void **state)
+{
+    (void)state;
+    test_folder_remove(folder);
+    return 0;
+}
+
+static weir_ctx *ctx_for(const char *request)
+{
+    weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
+    options.threads = 2;
+    options.memory_budget = (int64_t)256 << 20;
+    options.device = request;
+    weir_ctx *ctx = NULL;
+    assert_int_equal(weir_ctx_create(&options, &ctx), WEIR_OK);
+    return ctx;
+}
+
+static void the_machine_is_described(void **state)
+{
+    (void)state;
+    weir_ctx *ctx = ctx_for("auto");
+    weir_devices *d = NULL;
+    assert_int_equal(weir_devices_query(ctx, &d), WEIR_OK);
+    assert_string_equal(d->request, "auto");
+    assert_int_equal(d->device_count, 2);
+    assert_string_equal(d->device[0].name, "cpu");
+    assert_true(d->device[0].available && d->device[0].selected);
+    assert_true(d->device[0].free_bytes > 0 && d->device[0].free_bytes <= d->budget);
+    assert_string_equal(d->device[1].name, "cuda");
+    assert_false(d->device[1].available || d->device[1].selected);
+    assert_non_null(strstr(d->device[1].reason, "no such device"));
+    assert_true(d->processors >= 1 && d->processors_allowed >= 1 && d->threads == 2 && d->memory_total > 0);
+    assert_true(d->cpu_model[0] && d->isa[0] && d->isa_used[0] && d->blas[0]);
+    assert_int_equal(d->budget, (int64_t)256 << 20);
+    assert_int_equal(d->policy_count, 14);
+    assert_string_equal(d->policy[0].name, "xtwx_n_min");
+    assert_false(d->calibrated);
+    assert_string_equal(d->cost_source, "built in");
+    for (int i = 0; i < d->cost_count; i++) {
+        assert_true(d->cost[i].name[0] && d->cost[i].meaning[0] && d->cost[i].unit && !d->cost[i].measured);
+    }
+    weir_devices_free(ctx, d);
+    weir_devices_free(ctx, NULL);
+    weir_devices_free(NULL, NULL);
+    assert_int_equal(weir_devices_query(NULL, &d), WEIR_E_ARG);
+    assert_int_equal(weir_devices_query(ctx, NULL), WEIR_E_ARG);
+    weir_ctx_destroy(ctx);
+}
+
+static void requests_show_in_the_list(void **state)
+{
+    (void)state;
+    static const struct { const char *request; int count, selected; const char *first_reason; } cases[] = {
+        { "cpu", 1, 0, "preferred by request" },
+        { "sim:capacity=8M", 2, 1, "takes what the preferred device does not support" },
+        { "required:cuda", 2, -1, "the request cannot be met" },
+        { "nonsense", 2, -1, "the request cannot be met" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        weir_ctx *ctx = ctx_for(cases[i].request);
+        weir_devices *d;
+        assert_int_equal(weir_devices_query(ctx, &d), WEIR_OK);
+        assert_int_equal(d->device_count, cases[i].count);
+        for (int k = 0; k < d->device_count; k++) {
+            assert_int_equal(d->device[k].selected, k == cases[i].selected);
+        }
+        assert_string_equal(d->device[0].reason, cases[i].first_reason);
+        weir_devices_free(ctx, d);
+        weir_ctx_destroy(ctx);
+    }
+}
+
+static double value_of(const weir_devices *d, const char *name, int *measured)
+{
+    for (int i = 0; i < d->cost_count; i++) {
+        if (strcmp(d->cost[i].name, name) == 0) {
+            *measured = d->cost[i].measured;
+            return d->cost[i].value;
+        }
+    }
+    fail_msg("no cost %s", name);
+    return 0;
+}
+
+static void a_calibration_is_kept_exported_and_imported(void **state)
+{
+    (void)state;
+    weir_ctx *ctx = ctx_for("auto");
+    assert_int_equal(weir_devices_calibrate(ctx), WEIR_OK);
+    weir_devices *d;
+    int measured;
+    assert_int_equal(weir_devices_query(ctx, &d), WEIR_OK);
+    double rate = value_of(d, "cpu.gemm", &measured);
+    assert_true(measured && d->calibrated);
+    weir_devices_free(ctx, d);
+    char path[400];
+    snprintf(path, sizeof path, "%s/mine.json", folder);
+    assert_int_equal(weir_devices_export(ctx, path), WEIR_OK);
+    weir_ctx_destroy(ctx);
+
+    ctx = ctx_for("auto");
+    assert_int_equal(weir_devices_query(ctx, &d), WEIR_OK); /* from the cache */
+    assert_true(value_of(d, "cpu.gemm", &measured) == rate && measured);
+    assert_int_equal(strncmp(d->cost_source, folder, strlen(folder)), 0);
+    weir_devices_free(ctx, d);
+    weir_ctx_destroy(ctx);
+
+    setenv("XDG_CACHE_HOME", "/proc/nowhere", 1);
+    ctx = ctx_for("auto");
+    assert_int_equal(weir_devices_query(ctx, &d), WEIR_OK);
+    assert_false(d->calibrated);
+    weir_devices_free(ctx, d);
+    assert_int_equal(weir_devices_import(ctx, path), WEIR_OK);
+    assert_int_equal(weir_devices_query(ctx, &d), WEIR_OK);
+    assert_true(value_of(d, "cpu.gemm", &measured) == rate && measured);
+    assert_string_equal(d->cost_source, path);
+    weir_devices_free(ctx, d);
+    assert_int_equal(weir_devices_import(ctx, "/nowhere.json"), WEIR_E_IO);
+    assert_int_equal(weir_devices_import(ctx, NULL), WEIR_E_ARG);
+    assert_int_equal(weir_devices_export(ctx, "/proc/nowhere/x"), WEIR_E_IO);
+    assert_int_equal(weir_devices_calibrate(ctx), WEIR_E_IO); /* cannot be kept, yet is in use */
+    assert_int_equal(weir_devices_query(ctx, &d), WEIR_OK);
+    assert_true(d->calibrated);
+    assert_string_equal(d->cost_source, "measured now");
+    weir_devices_free(ctx, d);
+    weir_ctx_destroy(ctx);
+}
+
+static weir_status query(weir_ctx *ctx, void *arg)
+{
+    (void)arg;
+    weir_devices *d = NULL;
+    weir_status status = weir_devices_query(ctx, &d);
+    weir_devices_free(ctx, d);
+    return status;
+}
+
+static void every_failing_allocation_is_survived(void **state)
+{
+    (void)state;
+    weir_ctx *ctx = ctx_for("sim");
+    assert_int_equal(query(ctx, NULL), WEIR_OK); /* the context keeps its devices from here on */
+    assert_true(test_each_allocation_fails(ctx, query, NULL) >= 3);
+    weir_ctx_destroy(ctx);
+}
+
+int main(void)
+{
+    setenv("WEIR_DEVICE_PATH", "/nonexistent", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_machine_is_described, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(requests_show_in_the_list, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_calibration_is_kept_exported_and_imported, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(every_failing_allocation_is_survived, folder_make, folder_remove),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
