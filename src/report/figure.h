@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One <figure> each, written into the page. Failures are recorded in the writer. */
+#ifndef W_REPORT_FIGURE_H
+#define W_REPORT_FIGURE_H
+
+#include "fit/model.h"
+#include "report/svg.h"
+
+#define W_LABEL_BYTES 256
+
+/* Half width of bands and intervals in standard errors. */
+#define W_BAND_SE 2.0
+
+/* "s(x0)" and 2.5 -> "s(x0, 2.50)"; the level of a by factor stays behind the bracket. */
+const char *w_figure_label(char out[W_LABEL_BYTES], const char *label, double edf);
+/* Sum of the effective degrees of freedom of a term's columns. */
+double w_figure_edf(const weir_model *model, const w_term *term);
+/* Sampled values of covariate v of a term for rugs, or NULL. */
+const double *w_figure_rug(const weir_model *model, const w_term *term, int v, int64_t *count);
+void w_figure_open(w_writer *w, bool wide);
+void w_figure_close(w_writer *w, const char *caption);
+
+void w_figure_curve(w_writer *w, const weir_model *model, const w_term *term);
+void w_figure_line(w_writer *w, const weir_model *model, const w_term *term);
+void w_figure_surface(w_writer *w, const weir_model *model, const w_term *term);
+void w_figure_factor(w_writer *w, const weir_model *model, const w_term *term);
+void w_figure_random(w_writer *w, const weir_model *model, const w_term *term);
+/* Quantiles, residuals over fitted values, histogram, response over fitted values. */
+void w_figures_residuals(w_writer *w, const weir_model *model);
+
+/* Values sorted ascending in place. */
+void w_sort_doubles(int64_t count, double *values);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Four pictures of the residuals from the fit's summaries: a sample of rows and a histogram of all. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/figure.h"
+
+#define QUANTILE_POINTS 400
+#define MEAN_BINS 20
+
+static void range_of(int64_t count, const double *values, double *lower, double *upper)
+{
+    *lower = INFINITY;
+    *upper = -INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        *lower = fmin(*lower, values[i]);
+        *upper = fmax(*upper, values[i]);
+    }
+}
+
+static void put_quantiles(w_writer *w, const weir_model *model)
+{
+    const w_diagnostics *d = model->diagnostics;
+    double x[QUANTILE_POINTS], y[QUANTILE_POINTS];
+    double *sorted = w_alloc_array(w->ctx, "report", (size_t)d->sample, sizeof *sorted);
+    if (!sorted) {
+        w_writer_fail(w, w_alloc_status(w->ctx));
+        return;
+    }
+    memcpy(sorted, d->residual, (size_t)d->sample * sizeof *sorted);
+    w_sort_doubles(d->sample, sorted);
+    int64_t points = d->sample < QUANTILE_POINTS ? d->sample : QUANTILE_POINTS;
+    double unit = model->scale > 0 ? sqrt(model->scale) : 1.0;
+    for (int64_t i = 0; i < points; i++) {
+        int64_t rank = points == d->sample ? i : i * (d->sample - 1) / (points - 1);
+        x[i] = w_normal_quantile(((double)rank + 0.5) / (double)d->sample);
+        y[i] = sorted[rank] / unit;
+    }
+    w_free(w->ctx, sorted);
+    w_plot plot;
+    w_plot_init(&plot, w);
+    plot.x_lower = x[0];
+    plot.x_upper = x[points - 1];
+    plot.y_lower = fmin(y[0], x[0]);
+    plot.y_upper = fmax(y[points - 1], x[points - 1]);
+    w_range_pad(&plot.x_lower, &plot.x_upper, 0.04);
+    w_range_pad(&plot.y_lower, &plot.y_upper, 0.06);
+    plot.x_label = "normal quantile";
+    plot.y_label = "standardised residual";
+    plot.summary = "Quantiles of the residuals against those of the normal distribution";
+    w_figure_open(w, false);
+    w_plot_open(&plot);
+    const double ends[2] = { plot.x_lower, plot.x_upper };
+    w_plot_line(&plot, "guide", 2, ends, ends);
+    w_plot_points(&plot, "point", points, x, y);
+    w_plot_close(&plot);
+    w_figure_close(w, "Residuals divided by the square root of the scale, against normal quantiles; on the line they are normal.");
+}
+
+/* Mean of y in bins of x of equal width that hold at least five points. */
+static int64_t binned_mean(int64_t count, const double *x, const double *y, double *mid, double *mean)
+{
+    double lower, upper, sum[MEAN_BINS] = { 0 };
+    int64_t hits[MEAN_BINS] = { 0 }, used = 0;
+    range_of(count, x, &lower, &upper);
+    if (!(upper > lower)) {
+        return 0;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int bin = (int)fmin(MEAN_BINS - 1, MEAN_BINS * (x[i] - lower) / (upper - lower));
+        sum[bin] += y[i];
+        hits[bin]++;
+    }
+    for (int b = 0; b < MEAN_BINS; b++) {
+        if (hits[b] >= 5) {
+            mid[used] = lower + (b + 0.5) * (upper - lower) / MEAN_BINS;
+            mean[used++] = sum[b] / (double)hits[b];
+        }
+    }
+    return used;
+}
+
+static void put_scatter(w_writer *w, const double *y, const w_diagnostics *d, bool residuals)
+{
+    w_plot plot;
+    double mid[MEAN_BINS], mean[MEAN_BINS];
+    const char *caption = residuals ? "Residuals over fitted values; the line joins their means in bins."
+                                    : "Response over fitted values; the line is equality.";
+    w_plot_init(&plot, w);
+    range_of(d->sample, d->fitted, &plot.x_lower, &plot.x_upper);
+    range_of(d->sample, y, &plot.y_lower, &plot.y_upper);
+    w_range_pad(&plot.x_lower, &plot.x_upper, 0.04);
+    w_range_pad(&plot.y_lower, &plot.y_upper, 0.06);
+    plot.x_label = "fitted value";
+    plot.y_label = residuals ? "residual" : "response";
+    plot.summary = caption;
+    w_figure_open(w, false);
+    w_plot_open(&plot);
+    w_plot_points(&plot, d->sample > 600 ? "point small" : "point", d->sample, d->fitted, y);
+    if (residuals) {
+        w_plot_line(&plot, "guide", binned_mean(d->sample, d->fitted, y, mid, mean), mid, mean);
+    } else {
+        const double ends[2] = { fmax(plot.x_lower, plot.y_lower), fmin(plot.x_upper, plot.y_upper) };
+        w_plot_line(&plot, "guide", 2, ends, ends);
+    }
+    w_plot_close(&plot);
+    w_figure_close(w, caption);
+}
+
+static void put_histogram(w_writer *w, const weir_model *model)
+{
+    const w_diagnostics *d = model->diagnostics;
+    int64_t first = 0, last = d->bins - 1, most = 1, total = 0;
+    while (first < last && d->bin_count[first] == 0) {
+        first++;
+    }
+    while (last > first && d->bin_count[last] == 0) {
+        last--;
+    }
+    for (int64_t i = first; i <= last; i++) {
+        most = d->bin_count[i] > most ? d->bin_count[i] : most;
+        total += d->bin_count[i];
+    }
+    w_plot plot;
+    w_plot_init(&plot, w);
+    plot.x_lower = d->bin_lower + (double)first * d->bin_width;
+    plot.x_upper = d->bin_lower + (double)(last + 1) * d->bin_width;
+    double from = plot.x_lower, to = plot.x_upper, x[121], y[121], unit = sqrt(model->scale);
+    double peak = (double)total * d->bin_width / (unit * 2.506628274631);
+    for (int i = 0; i <= 120; i++) {
+        x[i] = from + (to - from) * i / 120;
+        y[i] = peak * exp(-0.5 * x[i] * x[i] / model->scale);
+    }
+    plot.y_upper = 1.06 * fmax((double)most, peak);
+    w_range_pad(&plot.x_lower, &plot.x_upper, 0.02);
+    plot.x_label = "residual";
+    plot.y_label = "rows";
+    plot.summary = "Histogram of the residuals of all rows";
+    w_figure_open(w, false);
+    w_plot_open(&plot);
+    for (int64_t i = first; i <= last; i++) {
+        double left = w_plot_x(&plot, d->bin_lower + (double)i * d->bin_width);
+        double right = w_plot_x(&plot, d->bin_lower + (double)(i + 1) * d->bin_width);
+        double top = w_plot_y(&plot, (double)d->bin_count[i]);
+        w_svg_rect(w, "bar", left, top, right - left, plot.bottom - top);
+    }
+    w_plot_line(&plot, "guide", 121, x, y);
+    w_plot_close(&plot);
+    w_figure_close(w, "Residuals of all rows; the line is the normal density of the estimated scale. "
+                      "The outermost bins hold everything beyond them.");
+}
+
+void w_figures_residuals(w_writer *w, const weir_model *model)
+{
+    const w_diagnostics *d = model->diagnostics;
+    if (d->sample < 3 || d->bins < 1 || !(d->bin_width > 0) || !(model->scale > 0)) {
+        return;
+    }
+    put_quantiles(w, model);
+    put_scatter(w, d->residual, d, true);
+    put_histogram(w, model);
+    put_scatter(w, d->response, d, false);
+}
