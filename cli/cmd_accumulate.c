@@ -8,7 +8,7 @@ static const cli_option options[] = {
     {'o', "output", CLI_TEXT, CLI_AT(output), 0, "PART.acc", "the sums to write"},
     {0, "like", CLI_TEXT, CLI_AT(like), 0, "PART0.acc", "take over knots and factor levels of another part: needed for merging"},
     {0, "first-row", CLI_COUNT, CLI_AT(first_row), CLI_AT(first_row_given), "N",
-     "number of the first row in the whole data, counted from 0; sums keep their bits when it is a multiple of 4096"},
+     "number of the first row in the whole data, counted from 0"},
     {0, "append", CLI_TEXT, CLI_AT(append), 0, "ALL.acc", "add the rows after those of ALL.acc (written back to it without -o)"},
 };
 static const cli_group outputs = {"Sums", CLI_COUNT_OF(options), options};

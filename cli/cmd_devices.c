@@ -41,8 +41,8 @@ static void print_values(const char *title, int32_t count, const weir_named_valu
 {
     printf("\n%s\n", title);
     for (int32_t i = 0; i < count; i++)
-        printf("  %-28s %12.4g %-8s %s%s\n", value[i].name, value[i].value, value[i].unit, value[i].meaning,
-               value[i].measured ? "" : " (built in)");
+        printf("  %-36s %12.4g %-8s %s%s\n", value[i].name, value[i].value, value[i].unit, value[i].meaning,
+               value[i].measured ? " (measured)" : "");
 }
 
 static void print_text(const weir_devices *d)
