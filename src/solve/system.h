@@ -35,6 +35,13 @@ double w_system_backward_error(const w_system *system);   /* ||A beta + S beta -
 /* Derivative pieces at the factored rho, V_j = lambda_j S_j summed over the penalties of smoothing parameter j:
  * trace[j] = tr(P V_j);  cross[i*M+j] = tr(P V_i P V_j);  curvature[i*M+j] = v_i' P v_j with v_j = V_j beta. Any may be NULL. */
 weir_status w_system_derivatives(w_system *system, double *trace, double *cross, double *curvature);
+/* The same for H restricted to the penalised directions (maximum likelihood): log|H_r| and traces with P_r = H_r^-1. trace
+ * and cross may be NULL. A second factorization's workspace is taken on first use. */
+weir_status w_system_range_derivatives(w_system *system, double *log_det, double *trace, double *cross);
+/* tr(V_i P V_j F P), F P = P A P, for the second derivatives of tr F. Dense systems; WEIR_DECLINED with an arrow. */
+weir_status w_system_effect_cross(w_system *system, double *effect);
+/* Gradient and Hessian (sp_count^2) of the residual sum of squares in rho; hessian may be NULL. */
+weir_status w_system_rss_derivatives(w_system *system, double *gradient, double *hessian);
 /* edf of each column: diag(F), F = P A, and diag(F F) (p each). */
 weir_status w_system_leverage(w_system *system, double *edf, double *edf_square);
 
