@@ -243,7 +243,7 @@ void w_bytes_skip(w_bytes *bytes, int64_t count)
 bool w_bytes_is_plain(const w_bytes *bytes) { return bytes->regular && !bytes->compressed; }
 bool w_bytes_is_regular(const w_bytes *bytes) { return bytes->regular; }
 int64_t w_bytes_file_size(const w_bytes *bytes) { return bytes->size; }
-int64_t w_bytes_taken(const w_bytes *bytes) { return bytes->taken; }
+int64_t w_bytes_taken(const w_bytes *bytes) { return bytes->taken - (int64_t)bytes->stream.avail_in; }
 
 int64_t w_bytes_cost(bool compressed)
 {

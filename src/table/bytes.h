@@ -22,7 +22,7 @@ void w_bytes_skip(w_bytes *bytes, int64_t count);
 bool w_bytes_is_plain(const w_bytes *bytes);   /* regular and not compressed */
 bool w_bytes_is_regular(const w_bytes *bytes); /* can be opened again */
 int64_t w_bytes_file_size(const w_bytes *bytes); /* -1 for a pipe */
-int64_t w_bytes_taken(const w_bytes *bytes);     /* from the file, before decompression */
+int64_t w_bytes_taken(const w_bytes *bytes);     /* used of the file, before decompression */
 /* What w_bytes_open takes from the ledger at most. */
 int64_t w_bytes_cost(bool compressed);
 
