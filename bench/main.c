@@ -99,8 +99,8 @@ static void print_table(FILE *out, const json_t *results)
 {
     size_t i;
     const json_t *result;
-    fputs("| case | weir s | of it smoothing | pass ns/row/core | ledger MiB | process MiB | peer s | ratio | exact bam s | ratio "
-          "| criterion at peer's lambda minus weir's |\n|---|---|---|---|---|---|---|---|---|---|---|\n", out);
+    fputs("| case | weir s | of it smoothing | pass ns/row/core | ledger MiB | process MiB | peer s | ratio | exact bam s "
+          "| ratio | criterion at peer's lambda minus weir's |\n|---|---|---|---|---|---|---|---|---|---|---|\n", out);
     json_array_foreach((json_t *)results, i, result) print_row(out, result);
 }
 

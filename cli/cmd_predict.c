@@ -24,7 +24,8 @@ static const cli_option table[] = {
     {0, "no-header", CLI_FLAG, CLI_AT(headerless), 0, NULL, "CSV: the first record holds data, not names"},
     {0, "delimiter", CLI_CHAR, CLI_AT(delimiter), 0, "CHAR", "CSV: default is what the header suggests among , ; tab |"},
     {0, "decimal", CLI_CHAR, CLI_AT(decimal), 0, "CHAR", "CSV: decimal mark (default .)"},
-    {0, "missing", CLI_TEXT, CLI_AT(missing), 0, "A,B,...", "CSV: words for a missing value (default NA; the empty field always)"},
+    {0, "missing", CLI_TEXT, CLI_AT(missing), 0, "A,B,...",
+     "CSV: words for a missing value (default NA; the empty field always)"},
 };
 static const cli_group table_group = {"Table", CLI_COUNT_OF(table), table};
 static const cli_group *const groups[] = {&outputs, &table_group, &group_machine, &group_general, NULL};

@@ -32,7 +32,7 @@ typedef struct cli_args {
     bool json;
 
     const char *model;
-    bool se, unseen_given;
+    bool se;
     int type; /* weir_predict_type */
     double interval;
     int unseen; /* 1 = missing */
