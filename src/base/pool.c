@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One job at a time: workers sleep until `generation` moves, then take task numbers from an atomic counter until it
- * runs out or a task has failed. Numbers are handed out in ascending order, so every task below a failed one has been
- * started and is waited for; the lowest failed number is therefore the same for any number of workers. */
+/* One job at a time: workers wait (a little while awake, then asleep) until `generation` moves, join the job if it is
+ * still open, and take task numbers from an atomic counter until it runs out or a task has failed. Numbers are handed
+ * out in ascending order, so every task below a failed one has been started and is waited for; the lowest failed number
+ * is therefore the same for any number of workers. */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -12,6 +13,7 @@
 #include "base/ctx.h"
 
 #define STACK_BYTES ((size_t)2 << 20)
+#define SPINS 500 /* some 20 us: shorter than going to sleep and being woken */
 
 typedef struct worker {
     struct w_pool *pool;
@@ -23,8 +25,9 @@ typedef struct worker {
 struct w_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
-    int64_t generation;
-    int busy; /* workers still in the present job */
+    _Atomic int64_t generation;
+    _Atomic int busy; /* workers that joined the present job and are not done */
+    bool open;        /* the job may be joined */
     bool stop;
     _Atomic bool active;
     int workers; /* with the caller, who is number 0 */
@@ -35,6 +38,13 @@ struct w_pool {
     weir_status failure, remark;
     worker worker[];
 };
+
+static void pause_briefly(void)
+{
+#if defined __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
 
 static void record(w_pool *pool, int64_t task, weir_status status)
 {
@@ -73,23 +83,30 @@ static void *worker_main(void *arg)
     w_blas_threads before;
     w_blas_serial_enter(&before);
     int64_t seen = 0;
-    pthread_mutex_lock(&pool->lock);
     while (true) {
-        while (!pool->stop && pool->generation == seen) {
+        for (int i = 0; i < SPINS && atomic_load(&pool->generation) == seen; i++) {
+            pause_briefly();
+        }
+        pthread_mutex_lock(&pool->lock);
+        while (!pool->stop && atomic_load(&pool->generation) == seen) {
             pthread_cond_wait(&pool->wake, &pool->lock);
         }
-        if (pool->stop) {
+        bool stop = pool->stop, join = pool->open;
+        seen = atomic_load(&pool->generation);
+        atomic_fetch_add(&pool->busy, join);
+        pthread_mutex_unlock(&pool->lock);
+        if (stop) {
             break;
         }
-        seen = pool->generation;
-        pthread_mutex_unlock(&pool->lock);
-        work(pool, self);
-        pthread_mutex_lock(&pool->lock);
-        if (--pool->busy == 0) {
-            pthread_cond_signal(&pool->done);
+        if (join) {
+            work(pool, self);
+            pthread_mutex_lock(&pool->lock);
+            if (atomic_fetch_sub(&pool->busy, 1) == 1) {
+                pthread_cond_signal(&pool->done);
+            }
+            pthread_mutex_unlock(&pool->lock);
         }
     }
-    pthread_mutex_unlock(&pool->lock);
     w_blas_serial_leave(&before);
     return NULL;
 }
@@ -206,14 +223,20 @@ weir_status w_pool_run(weir_ctx *ctx, int64_t count, w_task_fn task, void *arg)
     atomic_store(&pool->failed, INT64_MAX);
     pool->failure = pool->remark = WEIR_OK;
     pool->worker[0].thread = pthread_self();
-    pool->busy = pool->workers - 1;
-    pool->generation++;
+    pool->open = true;
     atomic_store(&pool->active, true);
-    pthread_cond_broadcast(&pool->wake);
+    atomic_fetch_add(&pool->generation, 1);
+    for (int64_t i = 1; i < count && i < pool->workers; i++) {
+        pthread_cond_signal(&pool->wake);
+    }
     pthread_mutex_unlock(&pool->lock);
     work(pool, &pool->worker[0]);
+    for (int i = 0; i < SPINS && atomic_load(&pool->busy) > 0; i++) {
+        pause_briefly();
+    }
     pthread_mutex_lock(&pool->lock);
-    while (pool->busy > 0) {
+    pool->open = false; /* who wakes up only now finds nothing to do */
+    while (atomic_load(&pool->busy) > 0) {
         pthread_cond_wait(&pool->done, &pool->lock);
     }
     atomic_store(&pool->active, false);
