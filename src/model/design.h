@@ -163,6 +163,7 @@ typedef struct w_tile_request {
     weir_missing missing;      /* FAIL: a missing value is WEIR_E_DATA naming column and row */
     const int *selected;       /* position in the window of each design column; NULL = same order as design->column */
     const int32_t *const *recode; /* per design column: level code of the table -> level code of the design (-1 unseen); NULL = same */
+    const char *const *const *level_name; /* per design column: the table's level names, for messages; may be NULL */
 } w_tile_request;
 
 /* Evaluates rows start … start+rows-1 of the window. Thread-safe for different tiles. In the DENSE block the last

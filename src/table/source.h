@@ -81,6 +81,8 @@ void w_source_traits_of(const weir_table *table, w_source_traits *out);
 
 /* Column position by name, or -1. Columns of the whole table, in file order. */
 int32_t w_source_find(const weir_table *table, const char *name);
+int32_t w_source_column_count(const weir_table *table);
+const char *w_source_column_name(const weir_table *table, int32_t index);
 /* Chooses the columns to decode (each name at most once). May be called again before another scan. */
 weir_status w_source_select(weir_table *table, int32_t count, const char *const *names, const w_column_want *want);
 /* Known before the scan for memory and NPY; -1 otherwise. */
@@ -93,6 +95,8 @@ int64_t w_source_level_estimate(weir_table *table, int32_t selected);
 /* One complete pass; `visit` (may be NULL) sees every window. */
 weir_status w_source_scan(weir_table *table, const w_scan_options *options, w_window_fn visit, void *arg);
 const w_column_info *w_source_column(const weir_table *table, int32_t selected); /* final after the scan */
+/* After the scan: final code of each code a visitor of the scan saw; NULL = those were final already. */
+const int32_t *w_source_scan_remap(const weir_table *table, int32_t selected);
 w_source_route w_source_chosen_route(const weir_table *table);
 weir_status w_source_rewind(weir_table *table);
 /* The next window; views are valid until the next call. window->rows == 0 at the end. */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What evaluating a tile needs beside its results. One allocation pattern per design: no allocation while rows run. */
+#ifndef W_MODEL_TILE_H
+#define W_MODEL_TILE_H
+
+#include "model/program.h"
+
+#define W_TENSOR_RUN 256 /* rows of margins evaluated at a time */
+
+typedef struct w_tile_scratch {
+    w_arena arena;
+    const double **number;    /* per design column; NULL = absent or a category */
+    const int32_t **code;
+    double *column_buffer;    /* column_count runs of W_TILE_ROWS */
+    const double **value;     /* per atom: its numbers, for poly() degree runs of W_TILE_ROWS */
+    double **atom_buffer;     /* per atom that is computed */
+    int32_t **atom_code;      /* per category atom of numbers */
+    int32_t **joint;          /* per joint code: W_TILE_ROWS */
+    double *stack;
+    double *offset;           /* one expression's values */
+    double *margin_value;     /* W_MAX_MARGINS runs of W_TENSOR_RUN x the widest margin */
+    int32_t *margin_cell;
+    double *raw[2];           /* dense rows */
+} w_tile_scratch;
+
+/* tile_block.c: the blocks' cells and values from the scratch's variables. */
+void w_tile_fill_blocks(const w_design *design, w_tile *tile);
+
+#endif
