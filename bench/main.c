@@ -123,6 +123,8 @@ static json_t *run_case(const bench_case *what, const bench_options *options)
         exact = run_peer(what, options, "bam");
     bench_run run = {what, options->folder, other ? json_object_get(other, "lambda") : NULL};
     json_t *result = bench_isolated(bench_gam_body, &run);
+    if (!result)
+        fprintf(stderr, "weir-bench: %s: no result\n", what->name);
     if (result && other)
         json_object_set(result, "peer", other);
     if (result && exact)
