@@ -320,5 +320,7 @@ int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows)
     /* Per penalty: the matrix kept, its expansion, a product, a copy with eigenvectors and the workspace of their routine. */
     int64_t matrices = 1 + 7 * (spec->margin_count + 2);
     bytes = w_add64(bytes, w_mul64(w_mul64(raw, raw), 8 * matrices));
-    return w_add64(w_mul64(bytes, 2), INT64_C(64) << 10);
+    /* Unused ends of the two arenas' blocks: up to a third of what is filled, and a last block of each. */
+    int64_t ends = w_add64(bytes / 3, w_min64(bytes, INT64_C(2) << 20));
+    return w_add64(w_add64(bytes, ends), INT64_C(64) << 10);
 }
