@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of the core are written out W_PANEL_ROWS at a time, U (rows x p0), and  x'P_00 x = rowsum(U .* (U P_00)):
+ * 2 p0^2 flops a row in one matrix product, against 8 p0 bytes written. A row of a smooth is v' (M_c T) with the k columns
+ * of M_c T kept per cell. Panels are always full (zero rows at the end), so a row's bits depend on its place in the
+ * tile alone. */
+#include "fit/variance.h"
+
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/size.h"
+#include "normal/expand.h"
+
+#define PANEL_ROWS 64
+#define TAG "variance"
+
+struct w_variance {
+    weir_ctx *ctx;
+    const weir_model *model;
+    const w_design *design;
+    const w_covariance *covariance;
+    bool per_term;
+    int workers;
+    int arrow_block;      /* the block whose columns are the arrow's; -1 */
+    int64_t core;
+    int64_t *position;    /* p: place in the core, -1 = arrow column */
+    double **row_map;     /* per block: cells x width x k of a smooth, else NULL */
+    double **panel;       /* per worker: PANEL_ROWS x core, image of the same size, then a zero-padded k-vector */
+};
+
+static weir_status make_row_map(w_variance *v, int b)
+{
+    const w_block *block = &v->design->block[b];
+    const w_smooth *smooth = block->smooth;
+    const w_kernels *kernels = w_kernels_choose();
+    int64_t k = smooth->columns, raw_count = smooth->raw_columns, entries = block->cells * block->width;
+    double *map = w_alloc_array(v->ctx, TAG, w_mul_size((size_t)entries, (size_t)k), sizeof *map);
+    double *raw = w_alloc_array(v->ctx, TAG, (size_t)(raw_count + entries + w_spread_doubles(smooth)), sizeof *raw);
+    v->row_map[b] = map;
+    if (!map || !raw) {
+        w_free(v->ctx, raw);
+        return w_alloc_status(v->ctx);
+    }
+    double *gamma = raw + raw_count, *scratch = gamma + entries;
+    for (int64_t j = 0; j < k; j++) {
+        for (int64_t i = 0; i < raw_count; i++) {
+            raw[i] = smooth->transform ? smooth->transform[i * k + j] : (double)(i == j);
+        }
+        w_spread(kernels, smooth, raw, gamma, scratch);
+        for (int64_t e = 0; e < entries; e++) {
+            map[e * k + j] = gamma[e];
+        }
+    }
+    w_free(v->ctx, raw);
+    return WEIR_OK;
+}
+
+static void locate_columns(w_variance *v)
+{
+    for (int64_t c = 0; c < v->design->p; c++) {
+        v->position[c] = -1;
+    }
+    for (int64_t j = 0; j < v->core; j++) {
+        v->position[v->covariance->core_column[j]] = j;
+    }
+    v->arrow_block = -1;
+    for (int b = 0; v->covariance->arrow_levels > 0 && b < v->design->block_count; b++) {
+        const w_block *block = &v->design->block[b];
+        if (block->kind != W_BLOCK_DENSE && block->level_first[0] == v->covariance->arrow_first) {
+            v->arrow_block = b;
+        }
+    }
+}
+
+static weir_status fill(w_variance *v)
+{
+    weir_ctx *ctx = v->ctx;
+    size_t workers = (size_t)v->workers, blocks = (size_t)v->design->block_count;
+    v->position = w_alloc_array(ctx, TAG, (size_t)v->design->p, sizeof *v->position);
+    v->row_map = w_calloc(ctx, TAG, blocks, sizeof *v->row_map);
+    v->panel = w_calloc(ctx, TAG, workers, sizeof *v->panel);
+    if (!v->position || !v->row_map || !v->panel) {
+        return w_alloc_status(ctx);
+    }
+    locate_columns(v);
+    for (int b = 0; b < v->design->block_count; b++) {
+        if (v->design->block[b].kind == W_BLOCK_SMOOTH) {
+            weir_status status = make_row_map(v, b);
+            if (status < 0) {
+                return status;
+            }
+        }
+    }
+    size_t panel = w_mul_size((size_t)v->core, 2 * PANEL_ROWS) + (size_t)v->covariance->arrow_k;
+    for (size_t w = 0; w < workers; w++) {
+        v->panel[w] = w_alloc_array(ctx, TAG, panel, sizeof(double));
+        if (!v->panel[w]) {
+            return w_alloc_status(ctx);
+        }
+    }
+    return WEIR_OK;
+}
+
+weir_status w_variance_create(weir_ctx *ctx, const weir_model *model, bool per_term, w_variance **out)
+{
+    w_variance *v = w_calloc(ctx, TAG, 1, sizeof *v);
+    if (!v) {
+        return w_alloc_status(ctx);
+    }
+    v->ctx = ctx;
+    v->model = model;
+    v->design = model->design;
+    v->covariance = model->covariance;
+    v->per_term = per_term;
+    v->workers = w_pool_workers(ctx);
+    v->core = model->covariance->core;
+    weir_status status = fill(v);
+    if (status < 0) {
+        w_variance_free(v);
+        return status;
+    }
+    *out = v;
+    return WEIR_OK;
+}
+
+void w_variance_free(w_variance *v)
+{
+    if (!v) {
+        return;
+    }
+    for (int b = 0; v->row_map && b < v->design->block_count; b++) {
+        w_free(v->ctx, v->row_map[b]);
+    }
+    for (int w = 0; v->panel && w < v->workers; w++) {
+        w_free(v->ctx, v->panel[w]);
+    }
+    w_free(v->ctx, v->row_map);
+    w_free(v->ctx, v->panel);
+    w_free(v->ctx, v->position);
+    w_free(v->ctx, v);
+}
+
+/* Entries of row i in the columns of a block, written to x (level_columns of them); returns the level. */
+static int64_t block_row(const w_variance *v, int b, const w_tile *tile, int64_t i, double *x)
+{
+    const w_block *block = &v->design->block[b];
+    const w_tile_block *local = &tile->block[b];
+    int64_t cell = local->cell[i];
+    if (block->kind == W_BLOCK_FACTOR) {
+        x[0] = local->value ? local->value[i] : 1.0;
+        return cell;
+    }
+    int64_t k = block->level_columns, level = cell / block->cells;
+    const double *map = v->row_map[b] + (cell % block->cells) * block->width * k;
+    const double *value = local->value + i * block->width;
+    for (int64_t j = 0; j < k; j++) {
+        x[j] = value[0] * map[j];
+    }
+    for (int r = 1; r < block->width; r++) {
+        for (int64_t j = 0; j < k; j++) {
+            x[j] += value[r] * map[r * k + j];
+        }
+    }
+    return level;
+}
+
+static double level_quadratic(const w_variance *v, int64_t level, const double *u)
+{
+    int64_t k = v->covariance->arrow_k;
+    const double *inverse = v->covariance->arrow_inverse + level * k * k;
+    double sum = 0;
+    for (int64_t r = 0; r < k; r++) {
+        for (int64_t s = 0; s < k; s++) {
+            sum += u[r] * inverse[r * k + s] * u[s];
+        }
+    }
+    return sum;
+}
+
+/* Part of a row that belongs to columns first … last-1 of X: core entries into x (zeroed), the arrow part folded in as
+ * x -= G_l'u with u'H_l^-1 u returned. */
+static double core_row(const w_variance *v, const w_tile *tile, int64_t i, int64_t first, int64_t last, double *x, double *u)
+{
+    const w_design *design = v->design;
+    double extra = 0;
+    for (int b = 0; b < design->block_count; b++) {
+        const w_block *block = &design->block[b];
+        if (block->kind == W_BLOCK_DENSE) {
+            const double *value = tile->block[b].value + i * block->width;
+            for (int r = 0; r < block->width; r++) {
+                int64_t column = block->dense_column[r];
+                if (column >= first && column < last) {
+                    x[v->position[column]] = value[r];
+                }
+            }
+            continue;
+        }
+        int64_t level = tile->block[b].cell[i] / block->cells;
+        int64_t column = block->level_first[level];
+        if (column < first || column >= last) {
+            continue;
+        }
+        if (b != v->arrow_block) {
+            block_row(v, b, tile, i, x + v->position[column]);
+            continue;
+        }
+        int64_t k = v->covariance->arrow_k;
+        block_row(v, b, tile, i, u);
+        extra = level_quadratic(v, level, u);
+        for (int64_t r = 0; r < k; r++) {
+            const double *map = v->covariance->arrow_map + (level * k + r) * v->core;
+            for (int64_t j = 0; j < v->core; j++) {
+                x[j] -= u[r] * map[j];
+            }
+        }
+    }
+    return extra;
+}
+
+/* Variances of the parts in columns first … last-1; when the part lies in the core alone, core entries begin … end-1
+ * are all that can differ from zero. */
+static weir_status range_variance(const w_variance *v, int worker, const w_tile *tile, int64_t first, int64_t last,
+                                  int64_t begin, int64_t end, double *out)
+{
+    const int64_t n = v->core, width = end - begin;
+    double *panel = v->panel[worker], *image = panel + PANEL_ROWS * n, *u = image + PANEL_ROWS * n;
+    const double one = 1.0, zero = 0.0;
+    w_blas_int size = w_narrow(width), ld = w_narrow(n), rows_blas = PANEL_ROWS;
+    if (size < 0 || ld < 0) {
+        return w_fail(v->ctx, WEIR_E_ARG, "a model of %lld columns is too wide for standard errors", (long long)n);
+    }
+    for (int64_t start = 0; start < tile->rows; start += PANEL_ROWS) {
+        int64_t rows = w_min64(PANEL_ROWS, tile->rows - start);
+        memset(panel, 0, (size_t)(PANEL_ROWS * n) * sizeof *panel);
+        for (int64_t i = 0; i < rows; i++) {
+            out[start + i] = core_row(v, tile, start + i, first, last, panel + i * n, u);
+        }
+        if (width > 0) {
+            dgemm_("N", "N", &size, &rows_blas, &size, &one, v->covariance->core_matrix + begin * n + begin, &ld,
+                   panel + begin, &ld, &zero, image + begin, &ld);
+        }
+        for (int64_t i = 0; i < rows; i++) {
+            double sum = 0;
+            for (int64_t j = begin; j < end; j++) {
+                sum += panel[i * n + j] * image[i * n + j];
+            }
+            double variance = v->model->scale * (sum + out[start + i]);
+            out[start + i] = variance > 0 ? variance : 0.0;
+        }
+    }
+    return WEIR_OK;
+}
+
+weir_status w_variance_tile(const w_variance *v, int worker, const w_tile *tile, double *out)
+{
+    const w_design *design = v->design;
+    if (!v->per_term) {
+        return range_variance(v, worker, tile, 0, design->p, 0, v->core, out);
+    }
+    for (int t = 0; t < design->term_count; t++) {
+        const w_term *term = &design->term[t];
+        int64_t last = term->first + term->columns;
+        int64_t begin = 0, end = v->core;
+        bool in_core = term->columns > 0 && v->position[term->first] >= 0;
+        if (in_core) {
+            begin = v->position[term->first];
+            end = begin + term->columns;
+        }
+        weir_status status = range_variance(v, worker, tile, term->first, last, begin, end, out + t * tile->rows);
+        if (status < 0) {
+            return status;
+        }
+    }
+    return WEIR_OK;
+}
