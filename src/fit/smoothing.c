@@ -2,11 +2,12 @@
 /* Newton's method on rho = log lambda.
  *
  * Step  d = -U |Lambda|^-1 U'g  from the eigenvalues of the Hessian over the free parameters, |Lambda| floored at eps^1/2 of
- * its largest, the largest entry at most 4; halved while V rises. Where the Hessian of REML or ML is not positive definite,
- * a step of the extended Fellner-Schall method,
+ * its largest, the largest entry at most 4; halved while V rises. Along an eigenvector of negative curvature the step is
+ * lengthened to 2 at least: coming back from a plateau at infinity V is concave and Newton's length 1 says nothing. When
+ * eight halvings do not help where the Hessian of REML or ML is indefinite, a step of the extended Fellner-Schall method is tried,
  *     rho_j += log[ (d_j log|S|_+ - tr(PV_j)) gamma phi / b_j ],
- * is tried first: it only needs the gradient's parts and points downhill. A parameter runs to +-infinity when V
- * flattens out: |g_j| and |V_jj| below 1e-5 units of deviance; it then stays where it is. On the way there
+ * which needs only the gradient's parts and points downhill. A parameter runs to +-infinity when V
+ * flattens out and still falls outwards: |g_j| and |V_jj| below 1e-6 units of deviance; it then stays where it is. On the way there
  * g_j = -c exp(-rho_j), V_jj = -g_j and Newton's steps have length 1: the step is lengthened to where the gradient falls below
  * that bound. Stops when every other |g_j| <= 1e-7 units, or when no step lowers V beyond its rounding error.
  * Start: lambda_j = sum diag A / sum diag S_j over the columns of S_j.
@@ -22,7 +23,7 @@
 #include "fit/criterion.h"
 
 #define GRADIENT_BOUND 1e-7
-#define FLAT_BOUND 1e-5
+#define FLAT_BOUND 1e-6
 #define LARGEST_STEP 4.0
 #define REACH 25.0      /* rho stays within this of its start */
 #define HALVINGS 25
@@ -103,8 +104,9 @@ static bool is_flat(const search *run, int j)
     const w_criterion *criterion = &run->criterion;
     const double bound = FLAT_BOUND * criterion->unit, gradient = criterion->gradient[j];
     const double away = run->rho[j] - run->origin[j];
-    const bool at_end = fabs(away) >= REACH - 1e-9 && gradient * away < 0.0;
-    return at_end || (fabs(gradient) < bound && fabs(criterion->hessian[j * (criterion->count + 1)]) < bound);
+    const bool outwards = gradient * away <= 0.0 || fabs(gradient) < 1e-3 * GRADIENT_BOUND * criterion->unit;
+    const bool flat = fabs(gradient) < bound && fabs(criterion->hessian[j * (criterion->count + 1)]) < bound;
+    return outwards && (flat || fabs(away) >= REACH - 1e-9);
 }
 
 static double largest_gradient(const search *run, bool every)
@@ -152,6 +154,9 @@ static weir_status newton_step(search *run, bool *definite)
             along += run->matrix[a + e * active] * criterion->gradient[index[a]];
         }
         along /= fmax(fabs(run->eigen[e]), fmax(largest * 1.5e-8, DBL_MIN));
+        if (run->eigen[e] < 0.0 && along != 0.0) {
+            along = copysign(fmax(fabs(along), 2.0), along);
+        }
         for (int a = 0; a < active; a++) {
             run->step[index[a]] -= run->matrix[a + e * active] * along;
         }
@@ -247,13 +252,13 @@ static weir_status iterate(search *run, int limit, int *iterations, bool *conver
         weir_status status = w_check_cancel(criterion->ctx);
         bool definite = true, taken = false;
         status = status < 0 ? status : newton_step(run, &definite);
-        if (status >= 0 && likelihood && !definite) {
-            likelihood_step(run);
+        const bool fallback = likelihood && !definite;
+        if (status >= 0) {
             limit_step(run);
-            status = line_search(run, 2, &taken);
-            status = status < 0 || taken ? status : newton_step(run, &definite);
+            status = line_search(run, fallback ? 8 : HALVINGS, &taken);
         }
-        if (status >= 0 && !taken) {
+        if (status >= 0 && !taken && fallback) {
+            likelihood_step(run);
             limit_step(run);
             status = line_search(run, HALVINGS, &taken);
         }
@@ -305,8 +310,10 @@ static weir_status finish(search *run, bool converged, w_smoothing_result *resul
     }
     memcpy(result->rho, run->rho, (size_t)criterion->count * sizeof *result->rho);
     result->criterion = criterion->value;
-    result->scale = criterion->scale;
     result->edf = edf;
+    const double rest = (double)criterion->gram->n - edf;
+    result->scale = criterion->options->scale > 0.0 || !(rest > 0.0) ? criterion->scale
+                                                                     : w_system_rss(criterion->system) / rest;
     result->gradient = largest_gradient(run, true);
     if (result->hessian != NULL) {
         joint_hessian(criterion, result->hessian);

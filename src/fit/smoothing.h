@@ -22,7 +22,7 @@ typedef struct w_smoothing_options {
 typedef struct w_smoothing_result {
     double *rho;           /* sp_count; caller's array */
     double criterion;      /* V at the optimum, comparable with mgcv's score */
-    double scale;          /* phi: REML estimate, or known; GCV/UBRE: r/(n - edf) */
+    double scale;          /* phi: known, or r/(n - edf), which is also the stationary phi of REML in rho */
     double edf;            /* tr F */
     double gradient;       /* largest |dV/drho_j| over free parameters */
     double *hessian;       /* (sp_count + 1)^2 of V in (rho, log phi), or NULL; caller's array */

@@ -88,6 +88,8 @@ static inline void reference_terms(reference *ref)
         if (reference_has(ref, key)) {
             w_smooth *smooth = &ref->smooth[t];
             smooth->penalty_count = penalties;
+            smooth->columns = ref->term[t].columns;
+            smooth->raw_columns = 1;
             smooth->margin_count = 2;
             smooth->logdet_form = W_LOGDET_KRONECKER;
             for (int m = 0; m < 2; m++) {
@@ -95,6 +97,7 @@ static inline void reference_terms(reference *ref)
                 snprintf(key, sizeof key, "eigen%d.%d", t + 1, m + 1);
                 smooth->eigen[m] = (double *)(uintptr_t)reference_get(ref, key, &count);
                 smooth->eigen_count[m] = count;
+                smooth->raw_columns *= count;
             }
             snprintf(key, sizeof key, "constant%d", t + 1);
             smooth->logdet_constant = reference_get(ref, key, NULL)[0];
