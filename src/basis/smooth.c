@@ -78,12 +78,22 @@ static bool holds_values(w_basis_kind kind)
     return kind == W_BASIS_CR || kind == W_BASIS_CS || kind == W_BASIS_CC;
 }
 
-static weir_status add_note(builder *b, const char *note)
+static weir_status add_note(builder *b, int m, const char *note)
 {
     if (!note)
         return WEIR_OK;
-    b->out.note = b->out.note ? w_arena_printf(b->arena, "%s; %s", b->out.note, note) : note;
-    return b->out.note ? WEIR_OK : w_alloc_status(b->arena->ctx);
+    if (b->spec->margin_count > 1)
+        note = w_arena_printf(b->arena, "%s%scovariate %d: %s", b->out.note ? b->out.note : "", b->out.note ? "; " : "", m + 1, note);
+    b->out.note = note;
+    return note ? WEIR_OK : w_alloc_status(b->arena->ctx);
+}
+
+/* "te(x,z), covariate 2" */
+static const char *margin_label(builder *b, int m)
+{
+    if (b->spec->margin_count == 1)
+        return b->spec->label;
+    return w_arena_printf(&b->work, "%s, covariate %d", b->spec->label, m + 1);
 }
 
 static weir_status build_margins(builder *b)
@@ -94,14 +104,17 @@ static weir_status build_margins(builder *b)
         const char *note = NULL;
         w_margin *margin = &b->out.margin[m];
         const w_margin_spec *spec = &b->spec->margin[m];
-        weir_status status = w_margin_build(b->arena, &b->work, b->spec->label, spec, is_tensor(b), data->rows, data->x[m],
+        const char *label = margin_label(b, m);
+        if (!label)
+            return w_alloc_status(b->arena->ctx);
+        weir_status status = w_margin_build(b->arena, &b->work, label, spec, is_tensor(b), data->rows, data->x[m],
                                             data->lower[m], data->upper[m], margin, &note);
         if (!status)
-            status = add_note(b, note);
+            status = add_note(b, m, note);
         if (!status && b->spec->type == W_SMOOTH_TI)
             status = centre_margin(b, m);
         if (!status && is_tensor(b) && !holds_values(spec->basis))
-            status = w_margin_to_values(b->arena, &b->work, b->spec->label, margin, data->lower[m], data->upper[m]);
+            status = w_margin_to_values(b->arena, &b->work, label, margin, data->lower[m], data->upper[m]);
         if (!status && is_tensor(b))
             status = normalise_penalty(b, m);
         if (status)

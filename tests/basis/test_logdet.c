@@ -53,7 +53,7 @@ static void check_derivatives(const w_smooth *s, const double *rho)
     w_smooth_logdet(s, rho, &value, g, hessian);
     for (int j = 0; j < q; j++) {
         double moved[W_MAX_PENALTIES];
-        memcpy(moved, rho, sizeof moved);
+        memcpy(moved, rho, sizeof *moved * (size_t)q);
         moved[j] += h;
         w_smooth_logdet(s, moved, &up, gu, NULL);
         moved[j] = rho[j] - h;

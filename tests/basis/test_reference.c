@@ -94,7 +94,7 @@ static void test_all_cases(void **state)
         check_case(ctx, data, r);
         count++;
     }
-    assert_int_equal(count, 36);
+    assert_int_equal(count, 37);
     fclose(file);
     free(data);
     free(r);

@@ -159,7 +159,8 @@ static void test_notes(void **state)
     const double *both[] = {x, z};
     w_smooth_data data = build_data(2, N, both);
     assert_int_equal(w_smooth_build(&arena, &spec, &data, &s), WEIR_OK);
-    assert_string_equal(s.note, "k reduced from 8 to 6: only 6 distinct values; k reduced from 8 to 7: only 7 distinct values");
+    assert_string_equal(s.note, "covariate 1: k reduced from 8 to 6: only 6 distinct values; "
+                                "covariate 2: k reduced from 8 to 7: only 7 distinct values");
     w_arena_free(&arena);
     weir_ctx_destroy(ctx);
 }
