@@ -76,7 +76,7 @@ static void put_title(w_writer *w, const weir_summary *s)
     strcat(percent, " %");
     put_key(w, "Deviance explained", percent);
     put_key(w, "R\xc2\xb2 adjusted", w_text_fixed(number, s->r_squared_adjusted, 4));
-    put_key(w, "Effective degrees of freedom", w_text_fixed(number, s->edf_total, 2));
+    put_key(w, "Effective d.f.", w_text_fixed(number, s->edf_total, 2));
     put_key(w, "Scale estimate", w_text_general(number, s->scale, 5));
     put_key(w, s->criterion_name, w_text_general(number, s->criterion, 7));
     put_key(w, "Rows", w_text_count(number, s->n));

@@ -147,8 +147,10 @@ static void put_histogram(w_writer *w, const weir_model *model)
     }
     w_plot_line(&plot, "guide", 121, x, y);
     w_plot_close(&plot);
-    w_figure_close(w, "Residuals of all rows; the line is the normal density of the estimated scale. "
-                      "The outermost bins hold everything beyond them.");
+    bool beyond = d->bin_count[0] > 0 || d->bin_count[d->bins - 1] > 0;
+    w_figure_close(w, beyond ? "Residuals of all rows; the line is the normal density of the estimated scale. "
+                               "The outermost bins hold everything beyond them."
+                             : "Residuals of all rows; the line is the normal density of the estimated scale.");
 }
 
 void w_figures_residuals(w_writer *w, const weir_model *model)

@@ -9,7 +9,7 @@
 #define CHARACTER_WIDTH 6.7 /* of tick labels: 11 units high, digits of a wide sans serif */
 #define RUG_PLACES 400
 
-/* Multiples of step = {1, 2, 5} 10^e with step nearest above range / wanted (Heckbert, Graphics Gems, 1990). */
+/* Multiples of the step {1, 2, 5} 10^e that is nearest to range / wanted in ratio (Heckbert, Graphics Gems, 1990). */
 w_ticks w_ticks_nice(double lower, double upper, int wanted)
 {
     w_ticks ticks = { 0 };
@@ -18,7 +18,7 @@ w_ticks w_ticks_nice(double lower, double upper, int wanted)
         return ticks;
     }
     double rough = range / wanted, power = pow(10.0, floor(log10(rough))), share = rough / power;
-    double step = share <= 1.0 + 1e-9 ? power : share <= 2.0 + 1e-9 ? 2 * power : share <= 5.0 + 1e-9 ? 5 * power : 10 * power;
+    double step = share < 1.4142 ? power : share < 3.1623 ? 2 * power : share < 7.0711 ? 5 * power : 10 * power;
     double first = ceil(lower / step - 1e-9);
     for (int i = 0; i < W_TICK_LIMIT; i++) {
         double value = (first + i) * step;
@@ -90,6 +90,21 @@ double w_plot_y(const w_plot *plot, double y)
     return plot->bottom - (y - plot->y_lower) / (plot->y_upper - plot->y_lower) * (plot->bottom - plot->top);
 }
 
+static bool x_labels_collide(const w_plot *plot)
+{
+    char text[W_NUMBER_BYTES];
+    double end = -INFINITY;
+    for (int i = 0; i < plot->x_tick.count; i++) {
+        int width = w_text_width(w_tick_text(text, &plot->x_tick, plot->x_tick.at[i]));
+        double middle = w_plot_x(plot, plot->x_tick.at[i]), half = 0.5 * CHARACTER_WIDTH * width;
+        if (middle - half < end + 10) {
+            return true;
+        }
+        end = middle + half;
+    }
+    return false;
+}
+
 /* Room for ticks and label of the vertical axis: known once the labels are. */
 static void plot_layout(w_plot *plot)
 {
@@ -106,14 +121,8 @@ static void plot_layout(w_plot *plot)
     plot->right = plot->width - plot->right_margin;
     plot->top = 12;
     plot->bottom = plot->height - (plot->x_ticks ? 24 : 8) - (plot->x_label ? 20 : 0);
-    int longest = 1;
-    for (int i = 0; i < plot->x_tick.count; i++) {
-        int width = w_text_width(w_tick_text(text, &plot->x_tick, plot->x_tick.at[i]));
-        longest = width > longest ? width : longest;
-    }
-    int room = (int)((plot->right - plot->left) / (CHARACTER_WIDTH * (longest + 2)));
-    if (room < plot->x_tick.count) {
-        plot->x_tick = w_ticks_nice(plot->x_lower, plot->x_upper, room > 2 ? room - 1 : 2);
+    for (int wanted = 6; wanted > 1 && x_labels_collide(plot); wanted--) {
+        plot->x_tick = w_ticks_nice(plot->x_lower, plot->x_upper, wanted - 1);
     }
 }
 
