@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pair-major order: a chunk of rows is brought to the forms its pairs need, then each pair runs over the whole chunk, so that
- * its table stays in the first-level cache (a pair of k = 10 splines: 15 KiB) while the values stream from the second.
- * Joint cells are computed beforehand by a loop that vectorises. */
+/* Pair-major order: a chunk of rows is brought to the forms its pairs need, then each pair runs over the whole chunk, so
+ * that its table stays in the first-level cache (a pair of k = 10 splines: 15 KiB) while values stream from the second. */
 #include "normal/add.h"
 
 #include <string.h>
 
 #include "base/size.h"
 
+/* Mean number of rows in a cell before it changes that makes keeping its block in registers worth a branch. */
+#define RUN_ROWS 8
+
 typedef struct form_view {
     const double *plain, *weighted;
     const int32_t *cell;   /* NULL: always 0 */
+    int64_t changes;       /* rows in another cell than the one before */
     double *plain_buffer, *weighted_buffer;
     int32_t *cell_buffer;
 } form_view;
@@ -20,7 +23,7 @@ struct w_adder {
     const w_kernels *kernels;
     int64_t rows;
     double *ones, *stage;
-    int32_t *index;
+    int32_t *index, *zeros;
     form_view view[];      /* 2*block_count */
 };
 
@@ -56,7 +59,7 @@ int64_t w_adder_bytes(const w_pairs *plan)
 {
     int64_t rows = plan->chunk_rows;
     int64_t total = w_alloc_bytes((int64_t)sizeof(w_adder) + 2 * plan->block_count * (int64_t)sizeof(form_view)) +
-                    w_alloc_bytes(rows * 8) + w_alloc_bytes(rows * 4) + w_alloc_bytes(stage_doubles(plan) * 8);
+                    w_alloc_bytes(rows * 8) + 2 * w_alloc_bytes(rows * 4) + w_alloc_bytes(stage_doubles(plan) * 8);
     for (int f = 0; f < 2 * plan->block_count; f++) {
         const w_form *form = &plan->form[f];
         total += has_plain(form) ? w_alloc_bytes(rows * form->width * 8) : 0;
@@ -73,7 +76,8 @@ static bool buffers_make(weir_ctx *ctx, w_adder *adder)
     adder->ones = w_alloc_array(ctx, "gram scratch", rows, sizeof(double));
     adder->index = w_alloc_array(ctx, "gram scratch", rows, sizeof(int32_t));
     adder->stage = w_alloc_array(ctx, "gram scratch", (size_t)stage_doubles(plan), sizeof(double));
-    bool ok = adder->ones && adder->index && adder->stage;
+    adder->zeros = w_calloc(ctx, "gram scratch", rows, sizeof(int32_t));
+    bool ok = adder->ones && adder->index && adder->stage && adder->zeros;
     for (int f = 0; ok && f < 2 * plan->block_count; f++) {
         const w_form *form = &plan->form[f];
         form_view *view = &adder->view[f];
@@ -117,6 +121,7 @@ void w_adder_free(weir_ctx *ctx, w_adder *adder)
     }
     w_free(ctx, adder->ones);
     w_free(ctx, adder->index);
+    w_free(ctx, adder->zeros);
     w_free(ctx, adder->stage);
     w_free(ctx, adder);
 }
@@ -203,22 +208,13 @@ static void append_one(const w_form *form, const double *value, int64_t rows, do
     }
 }
 
-static void fold_weight(const double *restrict weight, const double *restrict plain, int width, int64_t rows,
-                        double *restrict out)
+static int64_t changes(const int32_t *cell, int64_t rows)
 {
-    if (width == 4) {
-        for (int64_t i = 0; i < rows; i++) {
-            for (int r = 0; r < 4; r++) {
-                out[4 * i + r] = weight[i] * plain[4 * i + r];
-            }
-        }
-        return;
+    int64_t count = 0;
+    for (int64_t i = 1; i < rows; i++) {
+        count += cell[i] != cell[i - 1];
     }
-    for (int64_t i = 0; i < rows; i++) {
-        for (int r = 0; r < width; r++) {
-            out[i * width + r] = weight[i] * plain[i * width + r];
-        }
-    }
+    return count;
 }
 
 void w_adder_fill(w_adder *adder, const w_tile *tile, int64_t start, int64_t rows)
@@ -244,10 +240,11 @@ void w_adder_fill(w_adder *adder, const w_tile *tile, int64_t start, int64_t row
                 view->plain = view->plain_buffer;
             }
         }
+        view->changes = view->cell ? changes(view->cell, rows) : 0;
         view->weighted = view->plain;
         if (form->weighted && !tile->unit_weight) {
             if (block->value) {
-                fold_weight(tile->weight + start, view->plain, form->width, rows, view->weighted_buffer);
+                adder->kernels->scale(rows, tile->weight + start, view->plain, form->width, view->weighted_buffer);
                 view->weighted = view->weighted_buffer;
             } else {
                 view->weighted = tile->weight + start;
@@ -258,51 +255,29 @@ void w_adder_fill(w_adder *adder, const w_tile *tile, int64_t start, int64_t row
 
 /* ---- pairs ---------------------------------------------------------------------------------------------------- */
 
-static void cross_cells(const int32_t *restrict a, const int32_t *restrict b, int32_t all_b, int64_t rows,
-                        int32_t *restrict out)
-{
-    for (int64_t i = 0; i < rows; i++) {
-        out[i] = a[i] * all_b + b[i];
-    }
-}
-
-/* a = level*cells_a + cell_a, b = level*cells_b + cell_b  ->  a*cells_b + cell_b */
-static void level_cells(const int32_t *restrict a, const int32_t *restrict b, int32_t cells_b, int64_t rows,
-                        int32_t *restrict out)
-{
-    for (int64_t i = 0; i < rows; i++) {
-        out[i] = a[i] * cells_b + b[i] % cells_b;
-    }
-}
-
-static const int32_t *joint_cells(const w_adder *adder, const w_pair *pair, int32_t *index)
+/* Sets cells and stride of the joint cell. Within a shared level, a = level*cells_a + cell_a and b = level*cells_b + cell_b
+ * make  a*cells_b + cell_b. */
+static void join_cells(const w_adder *adder, const w_pair *pair, int32_t *index, w_rows *rows)
 {
     const w_form *form_b = &adder->plan->form[pair->b];
     const int32_t *a = adder->view[pair->a].cell, *b = adder->view[pair->b].cell;
-    if (pair->index == W_INDEX_SAME || !b) {
-        return a;
-    }
-    if (!a) {
-        return b;
+    rows->cell_a = a ? a : b;
+    rows->cell_b = adder->zeros;
+    rows->stride = 1;
+    if (pair->index == W_INDEX_SAME || !a || !b) {
+        return;
     }
     if (pair->index == W_INDEX_CROSS) {
-        cross_cells(a, b, (int32_t)(form_b->levels * form_b->cells), adder->rows, index);
-    } else if (form_b->cells == 1) {
-        return a;
-    } else {
-        level_cells(a, b, (int32_t)form_b->cells, adder->rows, index);
+        rows->cell_b = b;
+        rows->stride = form_b->levels * form_b->cells;
+    } else if (form_b->cells > 1) {
+        int32_t cells = (int32_t)form_b->cells;
+        for (int64_t i = 0; i < adder->rows; i++) {
+            index[i] = b[i] % cells;
+        }
+        rows->cell_b = index;
+        rows->stride = cells;
     }
-    return index;
-}
-
-/* Rows that follow one in the same cell. */
-static int64_t repeats(const int32_t *cell, int64_t rows)
-{
-    int64_t count = 0;
-    for (int64_t i = 1; i < rows; i++) {
-        count += cell[i] == cell[i - 1];
-    }
-    return count;
 }
 
 static void add_panel(const w_adder *adder, const w_pair *pair, const double *a, const double *b, double *table)
@@ -314,19 +289,44 @@ static void add_panel(const w_adder *adder, const w_pair *pair, const double *a,
     }
 }
 
-void w_adder_pair(const w_adder *adder, int q, int32_t *index, double *acc)
+static w_rows rows_of(const w_adder *adder, const w_pair *pair, int32_t *index, bool *runs)
 {
-    const w_pair *pair = &adder->plan->pair[q];
-    const double *a = adder->view[pair->a].weighted, *b = adder->view[pair->b].plain;
+    const form_view *a = &adder->view[pair->a], *b = &adder->view[pair->b];
+    w_rows rows = { .rows = adder->rows, .a = a->weighted, .b = b->plain, .width_a = pair->width_a,
+                    .width_b = pair->width_b };
+    join_cells(adder, pair, index, &rows);
+    *runs = a->changes + b->changes < adder->rows / RUN_ROWS;
+    return rows;
+}
+
+static void add_pair(const w_adder *adder, const w_pair *pair, int32_t *index, double *acc)
+{
     double *table = acc + pair->offset;
     if (pair->index == W_INDEX_ONE) {
-        add_panel(adder, pair, a, b, table);
+        add_panel(adder, pair, adder->view[pair->a].weighted, adder->view[pair->b].plain, table);
         return;
     }
-    const int32_t *cell = joint_cells(adder, pair, index);
-    bool runs = repeats(cell, adder->rows) > adder->rows - adder->rows / 8;
-    w_scatter_fn scatter = adder->kernels->scatter(pair->width_a, pair->width_b, pair->size * 8, runs);
-    scatter(adder->rows, cell, a, pair->width_a, b, pair->width_b, table);
+    bool runs;
+    w_rows rows = rows_of(adder, pair, index, &runs);
+    adder->kernels->scatter(rows.width_a, rows.width_b, runs)(&rows, table);
+}
+
+void w_adder_group(const w_adder *adder, int g, int32_t *index, double *acc)
+{
+    const w_group *group = &adder->plan->group[g];
+    const w_pair *x = &adder->plan->pair[group->first];
+    if (group->second >= 0) {
+        const w_pair *y = &adder->plan->pair[group->second];
+        bool runs_x, runs_y;
+        w_rows rows_x = rows_of(adder, x, index, &runs_x), rows_y = rows_of(adder, y, index, &runs_y);
+        if (!runs_x && !runs_y) {
+            (x->width_a == 2 ? adder->kernels->spline : adder->kernels->four)(&rows_x, acc + x->offset, &rows_y,
+                                                                              acc + y->offset);
+            return;
+        }
+        add_pair(adder, y, index, acc);
+    }
+    add_pair(adder, x, index, acc);
 }
 
 /* Mantissas in [0.5, 1) are multiplied, exponents added: one logarithm per shard, and no rounding worth mentioning. */
@@ -369,8 +369,8 @@ void w_adder_tile(w_adder *adder, const w_tile *tile, double *acc)
     const w_pairs *plan = adder->plan;
     for (int64_t start = 0; start < tile->rows; start += plan->chunk_rows) {
         w_adder_fill(adder, tile, start, w_min64(plan->chunk_rows, tile->rows - start));
-        for (int q = 0; q < plan->pair_count; q++) {
-            w_adder_pair(adder, q, adder->index, acc);
+        for (int g = 0; g < plan->group_count; g++) {
+            w_adder_group(adder, g, adder->index, acc);
         }
     }
 }

@@ -18,9 +18,9 @@ void w_adder_use(w_adder *adder, const w_kernels *kernels);
 /* Materialises the forms of rows start … start+rows-1 of the tile; rows <= plan->chunk_rows. The tile must stay as it
  * is until the pairs have been added. */
 void w_adder_fill(w_adder *adder, const w_tile *tile, int64_t start, int64_t rows);
-/* Adds the filled rows to the table of pair `q`. `index` is scratch of chunk_rows entries; different pairs may be added
- * by different threads from one filled adder. */
-void w_adder_pair(const w_adder *adder, int q, int32_t *index, double *acc);
+/* Adds the filled rows to the tables of group `g` of the plan. `index` is scratch of chunk_rows entries; different groups
+ * may be added by different threads from one filled adder. */
+void w_adder_group(const w_adder *adder, int g, int32_t *index, double *acc);
 int32_t *w_adder_index(w_adder *adder);
 /* n and sum of log w from the prior weights of `rows` rows (NULL: all one). */
 void w_adder_weights(const w_pairs *plan, const double *prior, int64_t rows, double *acc);

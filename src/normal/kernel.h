@@ -8,20 +8,35 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* table[cell[i]] (width_a x width_b) += a_i b_i' for i < rows; a is rows x width_a, b rows x width_b, row-major. */
-typedef void (*w_scatter_fn)(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b,
-                             int width_b, double *table);
+/* Two panels of rows, row-major, and the cells of each side: row i adds a_i b_i' to the block  cell_a[i]*stride + cell_b[i]. */
+typedef struct w_rows {
+    int64_t rows;
+    const int32_t *cell_a, *cell_b;
+    int64_t stride;
+    const double *a, *b;
+    int width_a, width_b;
+} w_rows;
+
+/* table: blocks of width_a x width_b. */
+typedef void (*w_scatter_fn)(const w_rows *rows, double *table);
 
 typedef struct w_kernels {
     const char *name;
-    /* Chooses the scatter kernel of a shape. `bytes` of the table: prefetching pays beyond the first-level cache;
-     * `runs`: most rows hit the cell of the row before them, so that the block is best kept in registers. */
-    w_scatter_fn (*scatter)(int width_a, int width_b, int64_t bytes, bool runs);
+    /* Chooses the scatter kernel of a shape. `runs`: most rows hit the block of the row before them, which is then best kept
+     * in registers (a store read back at once costs some ten cycles). */
+    w_scatter_fn (*scatter)(int width_a, int width_b, bool runs);
+    /* Two scatters at once, in the bits of one after the other; rows and the shared operands are the same.
+     *   four:  x and y are 4 x 4 with equal side a and cell_a
+     *   spline: x is 2 x 4, y is 4 x 4, side b and the cells (in cell_a, cell_b all zero) are equal */
+    void (*four)(const w_rows *x, double *table_x, const w_rows *y, double *table_y);
+    void (*spline)(const w_rows *x, double *table_x, const w_rows *y, double *table_y);
     /* c (m x n, row stride c_row) += a b;  a[i][q] = a[i*a_row + q*a_col] (m x l), b (l x n, row stride b_row). */
     void (*gemm)(int64_t m, int64_t n, int64_t l, const double *a, int64_t a_row, int64_t a_col, const double *b,
                  int64_t b_row, double *c, int64_t c_row);
     /* out_i (k) = sum_r v_i[r] map[cell_i][r][:];  v rows x width, map cells x width x k, out rows x k. */
     void (*mix)(int64_t rows, const int32_t *cell, const double *v, int width, const double *map, int64_t k, double *out);
+    /* out = weight_i v_i  (rows x width) */
+    void (*scale)(int64_t rows, const double *weight, const double *v, int width, double *out);
 } w_kernels;
 
 /* The best set for this processor. */

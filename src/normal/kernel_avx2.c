@@ -10,48 +10,95 @@ static inline __m256i low_mask(int64_t count)
     return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
 }
 
-static void scatter_w4(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                       double *table)
+/* `in` is passed by value: vector stores may alias anything, so fields behind a pointer would be read again in every row. */
+static inline int64_t block_of(w_rows in, int64_t i)
 {
-    (void)width_b;
-    int64_t area = (int64_t)width_a * 4;
-    for (int64_t i = 0; i < rows; i++, a += width_a) {
-        double *t = table + cell[i] * area;
-        __m256d vb = _mm256_loadu_pd(b + 4 * i);
-        for (int r = 0; r < width_a; r++) {
-            _mm256_storeu_pd(t + 4 * r, _mm256_fmadd_pd(_mm256_broadcast_sd(a + r), vb, _mm256_loadu_pd(t + 4 * r)));
+    return in.cell_a[i] * in.stride + in.cell_b[i];
+}
+
+static inline void add_row_of_4(__m256d a, __m256d b, double *t)
+{
+    _mm256_storeu_pd(t, _mm256_fmadd_pd(a, b, _mm256_loadu_pd(t)));
+}
+
+static void scatter_44(const w_rows *rows, double *table)
+{
+    const w_rows in = *rows;
+    for (int64_t i = 0; i < in.rows; i++) {
+        double *t = table + block_of(in, i) * 16;
+        const double *a = in.a + 4 * i;
+        __m256d vb = _mm256_loadu_pd(in.b + 4 * i);
+        add_row_of_4(_mm256_broadcast_sd(a), vb, t);
+        add_row_of_4(_mm256_broadcast_sd(a + 1), vb, t + 4);
+        add_row_of_4(_mm256_broadcast_sd(a + 2), vb, t + 8);
+        add_row_of_4(_mm256_broadcast_sd(a + 3), vb, t + 12);
+    }
+}
+
+/* The block stays in registers while rows hit it. */
+static void runs_44(const w_rows *rows, double *table)
+{
+    const w_rows in = *rows;
+    __m256d sum[4];
+    double *t = table;
+    int64_t open = -1;
+    for (int64_t i = 0; i < in.rows; i++) {
+        int64_t block = block_of(in, i);
+        if (block != open) {
+            for (int r = 0; r < 4 && open >= 0; r++) {
+                _mm256_storeu_pd(t + 4 * r, sum[r]);
+            }
+            t = table + block * 16;
+            for (int r = 0; r < 4; r++) {
+                sum[r] = _mm256_loadu_pd(t + 4 * r);
+            }
+            open = block;
+        }
+        __m256d vb = _mm256_loadu_pd(in.b + 4 * i);
+        for (int r = 0; r < 4; r++) {
+            sum[r] = _mm256_fmadd_pd(_mm256_broadcast_sd(in.a + 4 * i + r), vb, sum[r]);
+        }
+    }
+    for (int r = 0; r < 4 && open >= 0; r++) {
+        _mm256_storeu_pd(t + 4 * r, sum[r]);
+    }
+}
+
+static void scatter_w4(const w_rows *rows, double *table)
+{
+    const w_rows in = *rows;
+    int64_t area = (int64_t)in.width_a * 4;
+    const double *a = in.a;
+    for (int64_t i = 0; i < in.rows; i++, a += in.width_a) {
+        double *t = table + block_of(in, i) * area;
+        __m256d vb = _mm256_loadu_pd(in.b + 4 * i);
+        for (int r = 0; r < in.width_a; r++) {
+            add_row_of_4(_mm256_broadcast_sd(a + r), vb, t + 4 * r);
         }
     }
 }
 
-static void scatter_44(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                       double *table)
+static void scatter_11(const w_rows *rows, double *table)
 {
-    (void)width_a;
-    scatter_w4(rows, cell, a, 4, b, width_b, table);
-}
-
-static void scatter_11(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                       double *table)
-{
-    (void)width_a;
-    (void)width_b;
-    for (int64_t i = 0; i < rows; i++) {
-        table[cell[i]] = __builtin_fma(a[i], b[i], table[cell[i]]);
+    const w_rows in = *rows;
+    for (int64_t i = 0; i < in.rows; i++) {
+        double *t = table + block_of(in, i);
+        *t = __builtin_fma(in.a[i], in.b[i], *t);
     }
 }
 
-static void scatter_any(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                        double *table)
+static void scatter_any(const w_rows *rows, double *table)
 {
+    const w_rows in = *rows;
+    int width_a = in.width_a, width_b = in.width_b, whole = width_b & ~3;
     int64_t area = (int64_t)width_a * width_b;
-    int whole = width_b & ~3;
-    for (int64_t i = 0; i < rows; i++, a += width_a, b += width_b) {
-        double *t = table + cell[i] * area;
+    const double *a = in.a, *b = in.b;
+    for (int64_t i = 0; i < in.rows; i++, a += width_a, b += width_b) {
+        double *t = table + block_of(in, i) * area;
         for (int r = 0; r < width_a; r++, t += width_b) {
             __m256d va = _mm256_broadcast_sd(a + r);
             for (int s = 0; s < whole; s += 4) {
-                _mm256_storeu_pd(t + s, _mm256_fmadd_pd(va, _mm256_loadu_pd(b + s), _mm256_loadu_pd(t + s)));
+                add_row_of_4(va, _mm256_loadu_pd(b + s), t + s);
             }
             for (int s = whole; s < width_b; s++) {
                 t[s] = __builtin_fma(a[r], b[s], t[s]);
@@ -60,12 +107,22 @@ static void scatter_any(int64_t rows, const int32_t *cell, const double *a, int 
     }
 }
 
-static w_scatter_fn scatter(int width_a, int width_b, int64_t bytes, bool runs)
+static void four(const w_rows *x, double *table_x, const w_rows *y, double *table_y)
 {
-    (void)bytes;
-    (void)runs;
+    scatter_44(x, table_x);
+    scatter_44(y, table_y);
+}
+
+static void spline(const w_rows *x, double *table_x, const w_rows *y, double *table_y)
+{
+    scatter_w4(x, table_x);
+    scatter_44(y, table_y);
+}
+
+static w_scatter_fn scatter(int width_a, int width_b, bool runs)
+{
     if (width_b == 4) {
-        return width_a == 4 ? scatter_44 : scatter_w4;
+        return width_a != 4 ? scatter_w4 : runs ? runs_44 : scatter_44;
     }
     return width_a == 1 && width_b == 1 ? scatter_11 : scatter_any;
 }
@@ -130,7 +187,21 @@ static void mix(int64_t rows, const int32_t *cell, const double *v, int width, c
     }
 }
 
-const w_kernels w_kernels_avx2 = { "avx2", scatter, gemm, mix };
+static void scale(int64_t rows, const double *weight, const double *v, int width, double *out)
+{
+    for (int64_t i = 0; i < rows; i++, v += width, out += width) {
+        __m256d w = _mm256_broadcast_sd(weight + i);
+        int r = 0;
+        for (; r + 4 <= width; r += 4) {
+            _mm256_storeu_pd(out + r, _mm256_mul_pd(w, _mm256_loadu_pd(v + r)));
+        }
+        for (; r < width; r++) {
+            out[r] = weight[i] * v[r];
+        }
+    }
+}
+
+const w_kernels w_kernels_avx2 = { "avx2", scatter, four, spline, gemm, mix, scale };
 #else
 typedef int w_kernel_avx2_unused;
 #endif

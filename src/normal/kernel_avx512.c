@@ -7,86 +7,240 @@
 #if defined __x86_64__
 #include <immintrin.h>
 
-static inline __m512d pair_of(__m256d a, int high)
+/* Lanes [i i i i j j j j] of v. */
+#define SPREAD(i, j, v) _mm512_permutexvar_pd(_mm512_setr_epi64(i, i, i, i, j, j, j, j), v)
+
+/* `in` is passed by value: vector stores may alias anything, so fields behind a pointer would be read again in every row. */
+static inline int64_t block_of(w_rows in, int64_t i)
 {
-    __m512d wide = _mm512_castpd256_pd512(a);
-    return high ? _mm512_permutexvar_pd(_mm512_setr_epi64(2, 2, 2, 2, 3, 3, 3, 3), wide)
-                : _mm512_permutexvar_pd(_mm512_setr_epi64(0, 0, 0, 0, 1, 1, 1, 1), wide);
+    return in.cell_a[i] * in.stride + in.cell_b[i];
 }
 
-static void scatter_44(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                       double *table)
+static inline __m512d twice(const double *b)
 {
-    (void)width_a;
-    (void)width_b;
-    for (int64_t i = 0; i < rows; i++) {
-        double *t = table + (int64_t)cell[i] * 16;
-        __m256d va = _mm256_loadu_pd(a + 4 * i);
-        __m512d vb = _mm512_broadcast_f64x4(_mm256_loadu_pd(b + 4 * i));
-        _mm512_storeu_pd(t, _mm512_fmadd_pd(pair_of(va, 0), vb, _mm512_loadu_pd(t)));
-        _mm512_storeu_pd(t + 8, _mm512_fmadd_pd(pair_of(va, 1), vb, _mm512_loadu_pd(t + 8)));
+    return _mm512_broadcast_f64x4(_mm256_loadu_pd(b));
+}
+
+static inline void add_8(__m512d a, __m512d b, double *t)
+{
+    _mm512_storeu_pd(t, _mm512_fmadd_pd(a, b, _mm512_loadu_pd(t)));
+}
+
+/* Two rows per turn share the load of their a values. */
+static void scatter_44(const w_rows *rows, double *table)
+{
+    const w_rows in = *rows;
+    int64_t i = 0;
+    for (; i + 2 <= in.rows; i += 2) {
+        __m512d a = _mm512_loadu_pd(in.a + 4 * i), b = twice(in.b + 4 * i);
+        double *t = table + block_of(in, i) * 16;
+        add_8(SPREAD(0, 1, a), b, t);
+        add_8(SPREAD(2, 3, a), b, t + 8);
+        t = table + block_of(in, i + 1) * 16;
+        b = twice(in.b + 4 * i + 4);
+        add_8(SPREAD(4, 5, a), b, t);
+        add_8(SPREAD(6, 7, a), b, t + 8);
+    }
+    if (i < in.rows) {
+        __m512d a = twice(in.a + 4 * i), b = twice(in.b + 4 * i);
+        double *t = table + block_of(in, i) * 16;
+        add_8(SPREAD(0, 1, a), b, t);
+        add_8(SPREAD(2, 3, a), b, t + 8);
+    }
+}
+
+/* The block stays in registers while rows hit it. */
+static void runs_44(const w_rows *rows, double *table)
+{
+    const w_rows in = *rows;
+    double *t = table;
+    int64_t open = -1;
+    __m512d s0 = _mm512_setzero_pd(), s1 = s0;
+    for (int64_t i = 0; i < in.rows; i++) {
+        int64_t block = block_of(in, i);
+        if (block != open) {
+            if (open >= 0) {
+                _mm512_storeu_pd(t, s0);
+                _mm512_storeu_pd(t + 8, s1);
+            }
+            t = table + block * 16;
+            s0 = _mm512_loadu_pd(t);
+            s1 = _mm512_loadu_pd(t + 8);
+            open = block;
+        }
+        __m512d a = twice(in.a + 4 * i), b = twice(in.b + 4 * i);
+        s0 = _mm512_fmadd_pd(SPREAD(0, 1, a), b, s0);
+        s1 = _mm512_fmadd_pd(SPREAD(2, 3, a), b, s1);
+    }
+    if (open >= 0) {
+        _mm512_storeu_pd(t, s0);
+        _mm512_storeu_pd(t + 8, s1);
+    }
+}
+
+/* Intercept and response against a spline. */
+static void scatter_24(const w_rows *rows, double *table)
+{
+    const w_rows in = *rows;
+    int64_t i = 0;
+    for (; i + 2 <= in.rows; i += 2) {
+        __m512d a = _mm512_castpd256_pd512(_mm256_loadu_pd(in.a + 2 * i));
+        add_8(SPREAD(0, 1, a), twice(in.b + 4 * i), table + block_of(in, i) * 8);
+        add_8(SPREAD(2, 3, a), twice(in.b + 4 * i + 4), table + block_of(in, i + 1) * 8);
+    }
+    if (i < in.rows) {
+        __m512d a = _mm512_castpd128_pd512(_mm_loadu_pd(in.a + 2 * i));
+        add_8(SPREAD(0, 1, a), twice(in.b + 4 * i), table + block_of(in, i) * 8);
+    }
+}
+
+static void runs_24(const w_rows *rows, double *table)
+{
+    const w_rows in = *rows;
+    double *t = table;
+    int64_t open = -1;
+    __m512d sum = _mm512_setzero_pd();
+    for (int64_t i = 0; i < in.rows; i++) {
+        int64_t block = block_of(in, i);
+        if (block != open) {
+            if (open >= 0) {
+                _mm512_storeu_pd(t, sum);
+            }
+            t = table + block * 8;
+            sum = _mm512_loadu_pd(t);
+            open = block;
+        }
+        __m512d a = _mm512_castpd128_pd512(_mm_loadu_pd(in.a + 2 * i));
+        sum = _mm512_fmadd_pd(SPREAD(0, 1, a), twice(in.b + 4 * i), sum);
+    }
+    if (open >= 0) {
+        _mm512_storeu_pd(t, sum);
+    }
+}
+
+static void four(const w_rows *rows_x, double *table_x, const w_rows *rows_y, double *table_y)
+{
+    const w_rows x = *rows_x, y = *rows_y;
+    int64_t i = 0;
+    for (; i + 2 <= x.rows; i += 2) {
+        __m512d a = _mm512_loadu_pd(x.a + 4 * i), a0 = SPREAD(0, 1, a), a1 = SPREAD(2, 3, a);
+        __m512d bx = twice(x.b + 4 * i), by = twice(y.b + 4 * i);
+        double *tx = table_x + block_of(x, i) * 16, *ty = table_y + block_of(y, i) * 16;
+        add_8(a0, bx, tx);
+        add_8(a1, bx, tx + 8);
+        add_8(a0, by, ty);
+        add_8(a1, by, ty + 8);
+        a0 = SPREAD(4, 5, a);
+        a1 = SPREAD(6, 7, a);
+        bx = twice(x.b + 4 * i + 4);
+        by = twice(y.b + 4 * i + 4);
+        tx = table_x + block_of(x, i + 1) * 16;
+        ty = table_y + block_of(y, i + 1) * 16;
+        add_8(a0, bx, tx);
+        add_8(a1, bx, tx + 8);
+        add_8(a0, by, ty);
+        add_8(a1, by, ty + 8);
+    }
+    if (i < x.rows) {
+        w_rows last_x = { 1, x.cell_a + i, x.cell_b + i, x.stride, x.a + 4 * i, x.b + 4 * i, 4, 4 };
+        w_rows last_y = { 1, y.cell_a + i, y.cell_b + i, y.stride, y.a + 4 * i, y.b + 4 * i, 4, 4 };
+        scatter_44(&last_x, table_x);
+        scatter_44(&last_y, table_y);
+    }
+}
+
+static void spline(const w_rows *rows_x, double *table_x, const w_rows *rows_y, double *table_y)
+{
+    const w_rows x = *rows_x, y = *rows_y;
+    for (int64_t i = 0; i < x.rows; i++) {
+        int64_t cell = y.cell_a[i];
+        __m512d b = twice(y.b + 4 * i), a = twice(y.a + 4 * i), two = _mm512_castpd128_pd512(_mm_loadu_pd(x.a + 2 * i));
+        double *t = table_y + cell * 16;
+        add_8(SPREAD(0, 1, two), b, table_x + cell * 8);
+        add_8(SPREAD(0, 1, a), b, t);
+        add_8(SPREAD(2, 3, a), b, t + 8);
     }
 }
 
 /* Any width_a times 4: two values of a per vector. */
-static void scatter_w4(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                       double *table)
+static void scatter_w4(const w_rows *rows, double *table)
 {
-    (void)width_b;
-    int64_t area = (int64_t)width_a * 4;
-    for (int64_t i = 0; i < rows; i++, a += width_a, b += 4) {
-        double *t = table + cell[i] * area;
-        __m256d narrow = _mm256_loadu_pd(b);
-        __m512d vb = _mm512_broadcast_f64x4(narrow);
+    const w_rows in = *rows;
+    int width = in.width_a;
+    int64_t area = (int64_t)width * 4;
+    const double *a = in.a;
+    for (int64_t i = 0; i < in.rows; i++, a += width) {
+        double *t = table + block_of(in, i) * area;
+        __m512d b = twice(in.b + 4 * i);
         int r = 0;
-        for (; r + 2 <= width_a; r += 2, t += 8) {
-            __m512d va = pair_of(_mm256_castpd128_pd256(_mm_loadu_pd(a + r)), 0);
-            _mm512_storeu_pd(t, _mm512_fmadd_pd(va, vb, _mm512_loadu_pd(t)));
+        for (; r + 2 <= width; r += 2, t += 8) {
+            __m512d two = _mm512_castpd128_pd512(_mm_loadu_pd(a + r));
+            add_8(SPREAD(0, 1, two), b, t);
         }
-        if (r < width_a) {
-            _mm256_storeu_pd(t, _mm256_fmadd_pd(_mm256_set1_pd(a[r]), narrow, _mm256_loadu_pd(t)));
+        if (r < width) {
+            __m256d last = _mm256_fmadd_pd(_mm256_broadcast_sd(a + r), _mm512_castpd512_pd256(b), _mm256_loadu_pd(t));
+            _mm256_storeu_pd(t, last);
         }
     }
 }
 
-static void scatter_11(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                       double *table)
+static void scatter_11(const w_rows *rows, double *table)
 {
-    (void)width_a;
-    (void)width_b;
-    for (int64_t i = 0; i < rows; i++) {
-        table[cell[i]] = __builtin_fma(a[i], b[i], table[cell[i]]);
+    const w_rows in = *rows;
+    for (int64_t i = 0; i < in.rows; i++) {
+        double *t = table + block_of(in, i);
+        *t = __builtin_fma(in.a[i], in.b[i], *t);
     }
 }
 
-static void scatter_any(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                        double *table)
+/* Tensor margins: 4 x 16 and 16 x 16. */
+static void scatter_w16(const w_rows *rows, double *table)
 {
+    const w_rows in = *rows;
+    int width = in.width_a;
+    int64_t area = (int64_t)width * 16;
+    const double *a = in.a;
+    for (int64_t i = 0; i < in.rows; i++, a += width) {
+        double *t = table + block_of(in, i) * area;
+        __m512d b0 = _mm512_loadu_pd(in.b + 16 * i), b1 = _mm512_loadu_pd(in.b + 16 * i + 8);
+        for (int r = 0; r < width; r++, t += 16) {
+            __m512d one = _mm512_set1_pd(a[r]);
+            add_8(one, b0, t);
+            add_8(one, b1, t + 8);
+        }
+    }
+}
+
+static void scatter_any(const w_rows *rows, double *table)
+{
+    const w_rows in = *rows;
+    int width_a = in.width_a, width_b = in.width_b, whole = width_b & ~7;
     int64_t area = (int64_t)width_a * width_b;
-    int whole = width_b & ~7;
     __mmask8 tail = (__mmask8)((1 << (width_b & 7)) - 1);
-    for (int64_t i = 0; i < rows; i++, a += width_a, b += width_b) {
-        double *t = table + cell[i] * area;
+    const double *a = in.a, *b = in.b;
+    for (int64_t i = 0; i < in.rows; i++, a += width_a, b += width_b) {
+        double *t = table + block_of(in, i) * area;
         for (int r = 0; r < width_a; r++, t += width_b) {
             __m512d va = _mm512_set1_pd(a[r]);
             for (int s = 0; s < whole; s += 8) {
-                _mm512_storeu_pd(t + s, _mm512_fmadd_pd(va, _mm512_loadu_pd(b + s), _mm512_loadu_pd(t + s)));
+                add_8(va, _mm512_loadu_pd(b + s), t + s);
             }
             if (tail) {
                 __m512d old = _mm512_maskz_loadu_pd(tail, t + whole);
-                _mm512_mask_storeu_pd(t + whole, tail,
-                                      _mm512_fmadd_pd(va, _mm512_maskz_loadu_pd(tail, b + whole), old));
+                __m512d sum = _mm512_fmadd_pd(va, _mm512_maskz_loadu_pd(tail, b + whole), old);
+                _mm512_mask_storeu_pd(t + whole, tail, sum);
             }
         }
     }
 }
 
-static w_scatter_fn scatter(int width_a, int width_b, int64_t bytes, bool runs)
+static w_scatter_fn scatter(int width_a, int width_b, bool runs)
 {
-    (void)bytes;
-    (void)runs;
     if (width_b == 4) {
-        return width_a == 4 ? scatter_44 : scatter_w4;
+        return width_a == 4 ? runs ? runs_44 : scatter_44 : width_a == 2 ? runs ? runs_24 : scatter_24 : scatter_w4;
+    }
+    if (width_b == 16) {
+        return scatter_w16;
     }
     return width_a == 1 && width_b == 1 ? scatter_11 : scatter_any;
 }
@@ -167,7 +321,26 @@ static void mix(int64_t rows, const int32_t *cell, const double *v, int width, c
     }
 }
 
-const w_kernels w_kernels_avx512 = { "avx512", scatter, gemm, mix };
+static void scale(int64_t rows, const double *weight, const double *v, int width, double *out)
+{
+    int64_t i = 0;
+    if (width == 4) {
+        for (; i + 2 <= rows; i += 2) {
+            __m512d w = SPREAD(0, 1, _mm512_castpd128_pd512(_mm_loadu_pd(weight + i)));
+            _mm512_storeu_pd(out + 4 * i, _mm512_mul_pd(w, _mm512_loadu_pd(v + 4 * i)));
+        }
+    }
+    for (; i < rows; i++) {
+        __m512d w = _mm512_set1_pd(weight[i]);
+        for (int r = 0; r < width; r += 8) {
+            __mmask8 mask = low_mask(width - r);
+            _mm512_mask_storeu_pd(out + i * width + r, mask,
+                                  _mm512_mul_pd(w, _mm512_maskz_loadu_pd(mask, v + i * width + r)));
+        }
+    }
+}
+
+const w_kernels w_kernels_avx512 = { "avx512", scatter, four, spline, gemm, mix, scale };
 #else
 typedef int w_kernel_avx512_unused;
 #endif

@@ -2,31 +2,26 @@
 /* Plain C for any shape: 2 width_a width_b flops and 16 width_a width_b bytes of table traffic per row. */
 #include "normal/kernel.h"
 
-static void scatter_any(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                        double *table)
+static void scatter_any(const w_rows *in, double *table)
 {
-    int64_t area = (int64_t)width_a * width_b;
-    for (int64_t i = 0; i < rows; i++) {
-        double *restrict t = table + cell[i] * area;
-        const double *av = a + i * width_a, *bv = b + i * width_b;
-        for (int r = 0; r < width_a; r++) {
+    int64_t area = (int64_t)in->width_a * in->width_b;
+    for (int64_t i = 0; i < in->rows; i++) {
+        double *restrict t = table + (in->cell_a[i] * in->stride + in->cell_b[i]) * area;
+        const double *av = in->a + i * in->width_a, *bv = in->b + i * in->width_b;
+        for (int r = 0; r < in->width_a; r++, t += in->width_b) {
             double scale = av[r];
-            for (int s = 0; s < width_b; s++) {
+            for (int s = 0; s < in->width_b; s++) {
                 t[s] += scale * bv[s];
             }
-            t += width_b;
         }
     }
 }
 
-static void scatter_44(int64_t rows, const int32_t *cell, const double *a, int width_a, const double *b, int width_b,
-                       double *table)
+static void scatter_44(const w_rows *in, double *table)
 {
-    (void)width_a;
-    (void)width_b;
-    for (int64_t i = 0; i < rows; i++) {
-        double *restrict t = table + (int64_t)cell[i] * 16;
-        const double *av = a + i * 4, *bv = b + i * 4;
+    for (int64_t i = 0; i < in->rows; i++) {
+        double *restrict t = table + (in->cell_a[i] * in->stride + in->cell_b[i]) * 16;
+        const double *av = in->a + i * 4, *bv = in->b + i * 4;
         for (int r = 0; r < 4; r++) {
             for (int s = 0; s < 4; s++) {
                 t[4 * r + s] += av[r] * bv[s];
@@ -35,9 +30,20 @@ static void scatter_44(int64_t rows, const int32_t *cell, const double *a, int w
     }
 }
 
-static w_scatter_fn scatter(int width_a, int width_b, int64_t bytes, bool runs)
+static void four(const w_rows *x, double *table_x, const w_rows *y, double *table_y)
 {
-    (void)bytes;
+    scatter_44(x, table_x);
+    scatter_44(y, table_y);
+}
+
+static void spline(const w_rows *x, double *table_x, const w_rows *y, double *table_y)
+{
+    scatter_any(x, table_x);
+    scatter_44(y, table_y);
+}
+
+static w_scatter_fn scatter(int width_a, int width_b, bool runs)
+{
     (void)runs;
     return width_a == 4 && width_b == 4 ? scatter_44 : scatter_any;
 }
@@ -73,4 +79,13 @@ static void mix(int64_t rows, const int32_t *cell, const double *v, int width, c
     }
 }
 
-const w_kernels w_kernels_portable = { "portable", scatter, gemm, mix };
+static void scale(int64_t rows, const double *weight, const double *v, int width, double *out)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        for (int r = 0; r < width; r++) {
+            out[i * width + r] = weight[i] * v[i * width + r];
+        }
+    }
+}
+
+const w_kernels w_kernels_portable = { "portable", scatter, four, spline, gemm, mix, scale };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cost law of one pair, nanoseconds per row:
  *     panel (W_INDEX_ONE)   0.03 wa wb
- *     cells                 0.5 + 0.35 z + t(bytes) z + 0.5 MiB(bytes),    z = ceil(wa wb / 8) cache lines touched per row
+ *     cells                 0.6 + 0.4 z + t(bytes) z + 0.5 MiB(bytes),    z = ceil(wa wb / 8) cache lines touched per row
  *     t(bytes) = 0 up to 32 KiB (first-level cache), 0.15 up to 1 MiB (second level), 1 above
  *     an expanded side      0.02 (columns touched per row) in addition, half of it being charged to each of its users
  * The last term of a cell table stands for the zeroing, merging and memory that a large table costs per shard. The
@@ -20,6 +20,8 @@
 #define SHARD_TILES_MAX 4096
 #define CHUNK_ROWS_MIN 512
 #define CHUNK_BYTES ((int64_t)2 << 20)
+/* Two tables that fit into the first-level cache together, with room for the streams of values. */
+#define GROUP_BYTES 36864
 
 static double panel_cost(const w_form *a, const w_form *b, bool same)
 {
@@ -45,7 +47,7 @@ static double cell_cost(int64_t cells, int64_t area)
 {
     double lines = ceil((double)area / 8), bytes = 8.0 * (double)cells * (double)area;
     double latency = bytes <= 32768 ? 0 : bytes <= 1048576 ? 0.15 : 1;
-    return 0.5 + (0.35 + latency) * lines + 0.5 * bytes / 1048576;
+    return 0.6 + (0.4 + latency) * lines + 0.5 * bytes / 1048576;
 }
 
 /* Widths 4 and 16 on side b are what the kernels vectorise best; otherwise the wider side. */
@@ -144,6 +146,41 @@ static void forms_make(w_pairs *plan)
     }
 }
 
+/* Operands shared by the two pairs: the spline of a pair with itself is side b of its pair with the DENSE block; two splines
+ * may meet the same third one on side a. */
+static bool may_share(const w_pair *x, const w_pair *y)
+{
+    if ((x->size + y->size) * 8 > GROUP_BYTES || x->width_b != 4 || y->width_b != 4 || y->width_a != 4) {
+        return false;
+    }
+    if (x->width_a == 2) {
+        return x->index == W_INDEX_CROSS && y->index == W_INDEX_SAME && x->b == y->a;
+    }
+    return x->width_a == 4 && x->index == W_INDEX_CROSS && y->index == W_INDEX_CROSS && x->a == y->a;
+}
+
+static void groups_make(w_pairs *plan)
+{
+    for (int q = 0; q < plan->pair_count; q++) {
+        bool taken = false;
+        for (int g = 0; g < plan->group_count && !taken; g++) {
+            taken = plan->group[g].second == q;
+        }
+        if (taken) {
+            continue;
+        }
+        w_group group = { q, -1 };
+        for (int r = q + 1; r < plan->pair_count && group.second < 0; r++) {
+            bool free = true;
+            for (int g = 0; g < plan->group_count && free; g++) {
+                free = plan->group[g].second != r;
+            }
+            group.second = free && may_share(&plan->pair[q], &plan->pair[r]) ? r : -1;
+        }
+        plan->group[plan->group_count++] = group;
+    }
+}
+
 static void chunk_and_shard(w_pairs *plan)
 {
     int64_t row_doubles = 4;
@@ -191,6 +228,7 @@ static weir_status layout(weir_ctx *ctx, w_pairs *plan)
     plan->additive_count = plan->log_offset + 1;
     plan->mantissa_offset = plan->additive_count;
     plan->total_count = plan->additive_count + 2;
+    groups_make(plan);
     chunk_and_shard(plan);
     return WEIR_OK;
 }
@@ -208,8 +246,9 @@ weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_coun
         plan->pair_count = design->block_count * (design->block_count + 1) / 2;
         plan->form = w_arena_calloc(&arena, 2 * blocks, sizeof *plan->form);
         plan->pair = w_arena_calloc(&arena, (size_t)plan->pair_count, sizeof *plan->pair);
+        plan->group = w_arena_calloc(&arena, (size_t)plan->pair_count, sizeof *plan->group);
     }
-    if (!plan || !plan->form || !plan->pair) {
+    if (!plan || !plan->form || !plan->pair || !plan->group) {
         w_arena_free(&arena);
         return w_alloc_status(ctx);
     }

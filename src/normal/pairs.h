@@ -41,6 +41,11 @@ typedef struct w_pair {
     double seconds;        /* predicted per row */
 } w_pair;
 
+/* One or two pairs added together: `second` (-1 = none) shares operands with `first` and both tables are small. */
+typedef struct w_group {
+    int first, second;
+} w_group;
+
 typedef struct w_pairs {
     const w_design *design;
     w_arena arena;
@@ -48,6 +53,8 @@ typedef struct w_pairs {
     w_form *form;          /* 2*block_count: local forms, then expanded ones */
     int pair_count;
     w_pair *pair;          /* block_count*(block_count + 1)/2 */
+    int group_count;
+    w_group *group;
     int one;               /* position of a constant 1 among the values of the DENSE form */
     int response;          /* position of the working response */
     int64_t table_count;   /* doubles in all tables */

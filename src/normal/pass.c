@@ -154,7 +154,7 @@ static weir_status pair_task(void *arg, int64_t task, int number)
     pass *p = arg;
     int32_t *index = w_adder_index(p->worker[number].adder);
     for (int64_t i = 0; i < p->batch_count; i++) {
-        w_adder_pair(p->worker[i].adder, (int)task, index, p->current->acc);
+        w_adder_group(p->worker[i].adder, (int)task, index, p->current->acc);
     }
     return WEIR_OK;
 }
@@ -175,7 +175,7 @@ static weir_status piece_by_pair(pass *p, piece *piece)
             for (int64_t i = 0; i < p->batch_count; i++) {
                 add_scalars(p, &p->worker[i], piece->acc);
             }
-            status = w_pool_run(ctx, p->sums->plan->pair_count, pair_task, p);
+            status = w_pool_run(ctx, p->sums->plan->group_count, pair_task, p);
         }
         row = end;
     }
