@@ -156,7 +156,7 @@ static weir_status logdet_by_eigenvalues(w_arena *work, const w_smooth *s, doubl
         for (int64_t i = 0; i < k * k; i++)
             sum[i] += s->penalty[p].matrix[i];
     }
-    weir_status status = w_small_eigen(work, k, sum, value);
+    weir_status status = w_small_eigenvalues(work, k, sum, value);
     *out = 0;
     for (int64_t i = s->null_dimension; !status && i < k; i++)
         *out += log(value[i]);

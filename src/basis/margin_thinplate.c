@@ -201,13 +201,13 @@ static weir_status scale_columns(const w_margin_input *in, w_margin *out)
 static weir_status shrink(w_arena *work, w_margin *out)
 {
     int64_t k = out->k, f = k - 2;
-    double *vectors = w_arena_alloc(work, w_mul_size((size_t)f, (size_t)f), sizeof *vectors);
+    double *block = w_arena_alloc(work, w_mul_size((size_t)f, (size_t)f), sizeof *block);
     double *value = w_arena_alloc(work, (size_t)k, sizeof *value);
-    if (!vectors || !value)
+    if (!block || !value)
         return w_alloc_status(work->ctx);
     for (int64_t i = 0; i < f; i++)
-        memcpy(vectors + i * f, out->penalty + i * k, (size_t)f * sizeof *vectors);
-    weir_status status = w_small_eigen(work, f, vectors, value);
+        memcpy(block + i * f, out->penalty + i * k, (size_t)f * sizeof *block);
+    weir_status status = w_small_eigenvalues(work, f, block, value);
     if (status)
         return status;
     out->penalty[(k - 2) * k + k - 2] = out->penalty[(k - 1) * k + k - 1] = 0.1 * value[0];

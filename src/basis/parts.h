@@ -54,6 +54,7 @@ weir_status w_margin_to_values(w_arena *arena, w_arena *work, const char *label,
 
 /* Small dense algebra. Eigen: `a` (n x n symmetric) is overwritten by the eigenvectors, one per ROW; values ascend. */
 weir_status w_small_eigen(w_arena *work, int64_t n, double *a, double *value);
+weir_status w_small_eigenvalues(w_arena *work, int64_t n, double *a, double *value); /* `a` is destroyed */
 /* out (q x q) = T'ST, exactly symmetric; T is n x q. */
 weir_status w_small_congruence(w_arena *work, int64_t n, int64_t q, const double *t, const double *s, double *out);
 /* out (m x q) = A (m x n) B (n x q). */

@@ -8,11 +8,11 @@
 #include "base/size.h"
 #include "basis/parts.h"
 
-static weir_status eigen_workspace(w_arena *work, w_blas_int n, double *a, double *value)
+static weir_status eigen_workspace(w_arena *work, const char *job, w_blas_int n, double *a, double *value)
 {
     double size;
     w_blas_int integer_size, query = -1, info;
-    dsyevd_("V", "L", &n, a, &n, value, &size, &query, &integer_size, &query, &info);
+    dsyevd_(job, "L", &n, a, &n, value, &size, &query, &integer_size, &query, &info);
     if (info)
         return w_fail(work->ctx, WEIR_E_INTERNAL, "eigenvalues: workspace query failed (%d)", (int)info);
     w_blas_int length = (w_blas_int)size;
@@ -20,13 +20,13 @@ static weir_status eigen_workspace(w_arena *work, w_blas_int n, double *a, doubl
     w_blas_int *integers = w_arena_alloc(work, (size_t)integer_size, sizeof *integers);
     if (!space || !integers)
         return w_alloc_status(work->ctx);
-    dsyevd_("V", "L", &n, a, &n, value, space, &length, integers, &integer_size, &info);
+    dsyevd_(job, "L", &n, a, &n, value, space, &length, integers, &integer_size, &info);
     if (info)
         return w_fail(work->ctx, WEIR_E_NUMERIC, "eigenvalues of a %d x %d penalty did not converge", (int)n, (int)n);
     return WEIR_OK;
 }
 
-weir_status w_small_eigen(w_arena *work, int64_t n, double *a, double *value)
+static weir_status solve_eigen(w_arena *work, const char *job, int64_t n, double *a, double *value)
 {
     w_blas_int order = w_narrow(n);
     if (order < 0)
@@ -34,7 +34,17 @@ weir_status w_small_eigen(w_arena *work, int64_t n, double *a, double *value)
     if (order == 0)
         return WEIR_OK;
     W_BLAS_SERIAL;
-    return eigen_workspace(work, order, a, value);
+    return eigen_workspace(work, job, order, a, value);
+}
+
+weir_status w_small_eigen(w_arena *work, int64_t n, double *a, double *value)
+{
+    return solve_eigen(work, "V", n, a, value);
+}
+
+weir_status w_small_eigenvalues(w_arena *work, int64_t n, double *a, double *value)
+{
+    return solve_eigen(work, "N", n, a, value);
 }
 
 weir_status w_small_multiply(weir_ctx *ctx, int64_t m, int64_t n, int64_t q, const double *a, const double *b, double *out)

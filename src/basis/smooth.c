@@ -58,7 +58,7 @@ static weir_status normalise_penalty(builder *b, int m)
     if (!copy || !value)
         return w_alloc_status(b->arena->ctx);
     memcpy(copy, margin->penalty, (size_t)(k * k) * sizeof *copy);
-    weir_status status = w_small_eigen(&b->work, k, copy, value);
+    weir_status status = w_small_eigenvalues(&b->work, k, copy, value);
     if (status)
         return status;
     double largest = value[k - 1];
@@ -177,7 +177,7 @@ static weir_status measure_penalty(builder *b, w_penalty *penalty)
     if (!copy || !value)
         return w_alloc_status(b->arena->ctx);
     memcpy(copy, penalty->matrix, (size_t)(k * k) * sizeof *copy);
-    weir_status status = w_small_eigen(&b->work, k, copy, value);
+    weir_status status = w_small_eigenvalues(&b->work, k, copy, value);
     for (int64_t i = k - penalty->rank; !status && i < k; i++)
         penalty->log_det += log(value[i]);
     return status;
@@ -256,7 +256,11 @@ static weir_status build_penalties(builder *b)
     if (b->spec->fixed)
         return WEIR_OK;
     for (int m = 0; m < s->margin_count; m++) {
+        w_arena kept = b->work; /* K x K matrices of one penalty at a time */
+        w_arena_init(&b->work, b->arena->ctx, "smooth set-up");
         weir_status status = add_penalty(b, m);
+        w_arena_free(&b->work);
+        b->work = kept;
         if (status)
             return status;
     }
@@ -303,7 +307,13 @@ weir_status w_smooth_build(w_arena *arena, const w_smooth_spec *spec, const w_sm
     return status;
 }
 
-/* Numbers of one margin: distinct values and their sort, map and its re-parameterised copies, look-up table, small matrices, the
+/* Keys, their copy and the distinct values of one covariate. */
+static int64_t sort_bytes(int64_t rows)
+{
+    return w_mul64(w_add64(rows, 2 + 64), 24);
+}
+
+/* Numbers of one margin: counters of the sort, map and its re-parameterised copies, look-up table, small matrices, the
  * Lanczos vectors of thin plate margins. */
 static int64_t margin_bytes(const w_margin_spec *spec, int64_t k, bool tensor, int64_t rows)
 {
@@ -311,13 +321,12 @@ static int64_t margin_bytes(const w_margin_spec *spec, int64_t k, bool tensor, i
     int64_t breaks = k + 2, copies = tensor ? 3 : 1;
     if (plate)
         breaks = spec->knot_count > 0 ? spec->knot_count : w_min64(w_max64(rows + 2, k), 2000);
-    int64_t sort = w_add64(w_mul64(w_add64(rows, 2), 24), INT64_C(6) * 2048 * 8);
     int64_t map = w_mul64(w_mul64(breaks + 1, 4 * 8 * copies), k);
     int64_t lookup = w_max64(2 * 4096, w_mul64(breaks, 32)) * 4;
     int64_t square = w_mul64(w_mul64(k, k), 8 * (tensor ? 24 : 12));
     int64_t vectors = plate ? w_mul64(breaks, w_mul64(8, w_add64(w_mul64(k, 14), 160))) : 0;
-    int64_t rest = w_mul64(w_add64(k, breaks), 8 * (16 + 256));
-    return w_add64(w_add64(w_add64(sort, map), w_add64(lookup, square)), w_add64(vectors, rest));
+    int64_t rest = w_add64(INT64_C(6) * 2048 * 8, w_mul64(w_add64(k, breaks), 8 * (16 + 256)));
+    return w_add64(w_add64(map, lookup), w_add64(square, w_add64(vectors, rest)));
 }
 
 int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows)
@@ -330,10 +339,11 @@ int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows)
         bytes = w_add64(bytes, margin_bytes(margin, k, tensor, rows));
         raw = w_mul64(raw, k);
     }
-    /* Per penalty: the matrix kept, its expansion, a product, a copy with eigenvectors and the workspace of their routine. */
-    int64_t matrices = 1 + 7 * (spec->margin_count + 2);
+    /* Kept: transform and penalties; at one time: an expansion, products, a copy with eigenvectors and their workspace. */
+    int64_t matrices = spec->margin_count + 10;
     bytes = w_add64(bytes, w_mul64(w_mul64(raw, raw), 8 * matrices));
-    /* Unused ends of the two arenas' blocks: up to a third of what is filled, and a last block of each. */
+    /* Unused ends of the two arenas' blocks: up to a third of what is filled, and a last block of each. Arrays as long as the rows
+     * have blocks of their own as soon as they matter. */
     int64_t ends = w_add64(bytes / 3, w_min64(bytes, INT64_C(2) << 20));
-    return w_add64(w_add64(bytes, ends), INT64_C(64) << 10);
+    return w_add64(w_add64(bytes, ends), w_add64(w_mul64(sort_bytes(rows), spec->margin_count), INT64_C(64) << 10));
 }
