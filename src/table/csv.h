@@ -50,6 +50,9 @@ typedef struct w_csv_reading {
 weir_status w_csv_records(weir_ctx *ctx, const w_csv_reading *reading, const char *text, int64_t begin, int64_t limit,
                           int64_t end, w_csv_record_fn visit, void *arg, int64_t *consumed);
 
+/* What that takes while no record is longer than 1 KiB. */
+int64_t w_csv_records_bytes(int64_t field_limit);
+
 /* ---- csv_field.c */
 
 bool w_csv_missing(const w_csv_dialect *dialect, const char *text, size_t length);

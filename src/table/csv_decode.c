@@ -41,7 +41,7 @@ int64_t w_csv_pass_bytes(const w_part *part, const weir_table *table)
     int64_t text = w_max64(text_bytes(table), csv->text_room);
     int64_t blocks = text / block_bytes(table) + 3;
     return w_alloc_bytes(text + W_CSV_SLACK) + w_alloc_bytes(blocks * (int64_t)sizeof(w_csv_block)) +
-           w_bytes_cost(!csv->plain);
+           w_bytes_cost(!csv->plain) + w_csv_records_bytes(csv->fields);
 }
 
 weir_status w_csv_begin(w_csv *csv, int64_t room)

@@ -153,3 +153,9 @@ weir_status w_csv_records(weir_ctx *ctx, const w_csv_reading *reading, const cha
     w_free(ctx, r.fields);
     return status;
 }
+
+int64_t w_csv_records_bytes(int64_t field_limit)
+{
+    return 2 * w_alloc_bytes(FIRST_BYTES) + w_alloc_bytes(w_mul64(field_limit + 1, (int64_t)sizeof(int64_t))) +
+           w_alloc_bytes(w_mul64(field_limit, (int64_t)sizeof(w_csv_field)));
+}

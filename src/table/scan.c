@@ -77,7 +77,8 @@ int64_t w_source_bytes(const weir_table *table, const w_scan_options *options)
     if (table->memory) {
         return w_mul64(table->selected_count, w_alloc_bytes(w_table_window_rows(table, options) * (int64_t)sizeof(int32_t)));
     }
-    int64_t bytes = w_mul64(table->selected_count, w_alloc_bytes(w_table_window_rows(table, options) * ELEMENT_BYTES));
+    int64_t bytes = w_mul64(table->selected_count, w_alloc_bytes(w_table_window_rows(table, options) * ELEMENT_BYTES)) +
+                    w_alloc_bytes(table->selected_count * (int64_t)sizeof(void *));
     int64_t most = 0;
     weir_table sized = *table;
     sized.options = *options;

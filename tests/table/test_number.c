@@ -102,7 +102,9 @@ static void edges_read_like_strtod(void **state)
         "8.5", "0.1", "1e22", "1e23", "8.442911973260991817129021e-309", "00000000000000000000000000000000001.5"
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        same_as_strtod(texts[i]);
+        char text[64 + W_NUMBER_SLACK] = { 0 };
+        strcpy(text, texts[i]);
+        same_as_strtod(text);
     }
 }
 
