@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/ctx.h"
 #include "base/format.h"
@@ -12,6 +13,17 @@
 
 #define HEADER_BYTES 64
 #define BLOCK_MARK 0x77656972u /* "weir" */
+#define PAGE_BYTES 4096
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined __SANITIZE_ADDRESS__
+#define MAPPED_BYTES INT64_MAX /* the sanitizer watches the heap, not pages */
+#else
+#define MAPPED_BYTES ((int64_t)4 << 20)
+#endif
 
 typedef struct block_header {
     int64_t charged;
@@ -24,7 +36,8 @@ _Static_assert(sizeof(block_header) <= HEADER_BYTES, "the header must fit in fro
 
 int64_t w_alloc_bytes(int64_t bytes)
 {
-    return w_add64(w_round_up64(w_max64(bytes, 0), 64), HEADER_BYTES);
+    int64_t whole = w_add64(w_round_up64(w_max64(bytes, 0), 64), HEADER_BYTES);
+    return whole >= MAPPED_BYTES ? w_round_up64(whole, PAGE_BYTES) : whole;
 }
 
 static void raise_peak(_Atomic int64_t *peak, int64_t value)
@@ -113,6 +126,31 @@ static weir_status admit(weir_ctx *ctx, const char *tag, int64_t bytes)
     return WEIR_OK;
 }
 
+static block_header *block_take(int64_t charge)
+{
+    if ((uint64_t)charge > PTRDIFF_MAX) {
+        return NULL;
+    }
+    if (charge < MAPPED_BYTES) {
+        return aligned_alloc(64, (size_t)charge);
+    }
+    void *pages = mmap(NULL, (size_t)charge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+        return NULL;
+    }
+    madvise(pages, (size_t)charge, MADV_HUGEPAGE); /* fewer faults; a kernel without them says no */
+    return pages;
+}
+
+static void block_give_back(block_header *header)
+{
+    if (header->charged < MAPPED_BYTES) {
+        free(header);
+    } else {
+        munmap(header, (size_t)header->charged);
+    }
+}
+
 void *w_alloc(weir_ctx *ctx, const char *tag, size_t bytes)
 {
     w_ledger *ledger = &ctx->ledger;
@@ -120,7 +158,7 @@ void *w_alloc(weir_ctx *ctx, const char *tag, size_t bytes)
     if (admit(ctx, tag, charge) != WEIR_OK) {
         return NULL;
     }
-    block_header *header = (uint64_t)charge <= PTRDIFF_MAX ? aligned_alloc(64, (size_t)charge) : NULL;
+    block_header *header = block_take(charge);
     if (!header) {
         atomic_fetch_sub(&ledger->in_use, charge);
         refuse(ctx, WEIR_E_MEMORY, tag, charge);
@@ -141,14 +179,20 @@ void *w_calloc(weir_ctx *ctx, const char *tag, size_t count, size_t size)
 {
     size_t bytes = w_mul_size(count, size);
     void *block = w_alloc(ctx, tag, bytes);
-    return block ? memset(block, 0, bytes) : NULL;
+    if (block && w_alloc_bytes((int64_t)bytes) < MAPPED_BYTES) { /* pages are born zero */
+        memset(block, 0, bytes);
+    }
+    return block;
 }
 
-static block_header *header_of(void *block)
+/* NULL for a block that was freed before or never taken from here. */
+static block_header *header_of(weir_ctx *ctx, void *block)
 {
     block_header *header = (block_header *)(void *)((char *)block - HEADER_BYTES);
     if (header->mark != BLOCK_MARK) {
-        abort(); /* freed twice or never taken from here: the heap is already damaged */
+        atomic_fetch_add(&ctx->ledger.faults, 1);
+        w_fail(ctx, WEIR_E_INTERNAL, "a block of memory was given back that is not in use: please report");
+        return NULL;
     }
     return header;
 }
@@ -158,7 +202,11 @@ void *w_realloc(weir_ctx *ctx, const char *tag, void *block, size_t bytes)
     if (!block) {
         return w_alloc(ctx, tag, bytes);
     }
-    block_header *header = header_of(block);
+    block_header *header = header_of(ctx, block);
+    if (!header) {
+        atomic_store(&ctx->ledger.last_status, WEIR_E_INTERNAL);
+        return NULL;
+    }
     if (bytes <= header->bytes && w_alloc_bytes((int64_t)bytes) == header->charged) {
         header->bytes = bytes;
         return block;
@@ -177,12 +225,15 @@ void w_free(weir_ctx *ctx, void *block)
     if (!block) {
         return;
     }
-    block_header *header = header_of(block);
+    block_header *header = header_of(ctx, block);
+    if (!header) {
+        return;
+    }
     tag_give_back(&ctx->ledger, header->tag, header->charged);
     atomic_fetch_sub(&ctx->ledger.in_use, header->charged);
     atomic_fetch_sub(&ctx->ledger.live_blocks, 1);
     header->mark = 0;
-    free(header);
+    block_give_back(header);
 }
 
 char *w_strdup(weir_ctx *ctx, const char *tag, const char *text)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The memory ledger: every byte the library holds is entered here by (space, tag, bytes) and stays under the budget.
  *
- * Blocks are 64-byte aligned. A header of 64 bytes in front of each host block remembers size, tag and space, so
- * that w_free needs no size; header and rounding are charged too (w_alloc_bytes says how much one block costs).
+ * Blocks are 64-byte aligned. A header of 64 bytes in front of each host block remembers size and tag, so that w_free
+ * needs no size; header and rounding are charged too (w_alloc_bytes says how much one block costs). Blocks of 4 MiB and
+ * more come from the system as pages of their own and go back to it when freed: the resident set follows the ledger.
  * Counters are atomic: any thread may allocate and free. */
 #ifndef W_BASE_LEDGER_H
 #define W_BASE_LEDGER_H
@@ -31,6 +32,7 @@ typedef struct w_ledger {
     _Atomic int fail_for_ever; /* every later one fails too */
     _Atomic int last_status;   /* what w_alloc_status returns */
     _Atomic int64_t refusals;  /* allocations refused so far */
+    _Atomic int64_t faults;    /* blocks given back that were not taken: a bug of the caller, asserted 0 by tests */
     pthread_mutex_t tag_lock;
     int tag_count;
     w_tag_account tag[W_TAG_LIMIT];

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/ctx.h"
+#include "base/limits.h"
 #include "base/size.h"
 
 static void counters_follow_every_block(void **state)
@@ -109,6 +110,45 @@ static void the_kth_allocation_fails_on_demand(void **state)
     weir_ctx_destroy(ctx);
 }
 
+static void large_blocks_are_pages_that_go_back(void **state)
+{
+    weir_ctx *ctx = test_ctx(*state, 1, (int64_t)1 << 28);
+    int64_t in_use = atomic_load(&ctx->ledger.in_use);
+    size_t bytes = (size_t)64 << 20;
+    unsigned char *block = w_calloc(ctx, "large", bytes, 1);
+    assert_non_null(block);
+    assert_int_equal((uintptr_t)block % 64, 0);
+    assert_int_equal(atomic_load(&ctx->ledger.in_use) - in_use, w_alloc_bytes((int64_t)bytes));
+    for (size_t i = 0; i < bytes; i += 4096) {
+        assert_int_equal(block[i], 0);
+        block[i] = 1;
+    }
+    int64_t resident = w_memory_resident(NULL);
+    block = w_realloc(ctx, "large", block, bytes + 1);
+    assert_non_null(block);
+    assert_true(block[0] == 1 && block[bytes - 4096] == 1);
+    w_free(ctx, block);
+    assert_int_equal(atomic_load(&ctx->ledger.in_use), in_use);
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+    assert_true(w_memory_resident(NULL) < resident - (int64_t)(bytes / 2));
+#else
+    (void)resident;
+#endif
+    weir_ctx_destroy(ctx);
+}
+
+static void a_block_given_back_wrongly_is_reported(void **state)
+{
+    weir_ctx *ctx = test_ctx(*state, 1, 0);
+    _Alignas(64) char foreign[256] = { 0 };
+    w_free(ctx, foreign + 128);
+    assert_int_equal(atomic_load(&ctx->ledger.faults), 1);
+    assert_non_null(strstr(weir_ctx_message(ctx), "not in use"));
+    assert_null(w_realloc(ctx, "x", foreign + 128, 10));
+    assert_int_equal(w_alloc_status(ctx), WEIR_E_INTERNAL);
+    weir_ctx_destroy(ctx);
+}
+
 static void tags_are_accounted_apart(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 1, 0);
@@ -165,6 +205,8 @@ int main(void)
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(realloc_keeps_content_and_survives_refusal),
         cmocka_unit_test(the_kth_allocation_fails_on_demand),
+        cmocka_unit_test(large_blocks_are_pages_that_go_back),
+        cmocka_unit_test(a_block_given_back_wrongly_is_reported),
         cmocka_unit_test(tags_are_accounted_apart),
         cmocka_unit_test(arena_is_aligned_and_freed_at_once),
     };

@@ -34,6 +34,7 @@ static int run_with_failure(weir_ctx *ctx, test_fallible_fn fn, void *arg, int64
     if (status < 0 && weir_ctx_message(ctx)[0] == '\0') {
         fail_msg("allocation %lld failed without a message", (long long)k);
     }
+    assert_int_equal(atomic_load(&ledger->faults), 0);
     if (atomic_load(&ledger->in_use) != in_use || atomic_load(&ledger->live_blocks) != blocks) {
         fail_msg("after the failure of allocation %lld (%s) %lld bytes in %lld blocks were left", (long long)k,
                  weir_status_name(status), (long long)(atomic_load(&ledger->in_use) - in_use),
