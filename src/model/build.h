@@ -28,6 +28,8 @@ weir_status w_builder_init(w_builder *builder, weir_ctx *ctx, const char *formul
 /* Parses names again with "." = dot and lists the design's columns with their wants. weights: NULL = none. */
 weir_status w_builder_columns(w_builder *builder, const w_formula *formula, const char *const *dot, int dot_count,
                               const char *weights);
+/* The same for a table: resolves ".", checks that the columns are there and selects them. */
+weir_status w_builder_select(w_builder *builder, const w_formula *formula, weir_table *table, const char *weights);
 /* Compiles the expressions that need no kinds: response and offsets. */
 weir_status w_builder_expressions(w_builder *builder);
 /* Resolves every atom once kinds and levels are known. number/number_count: per column, ascending values of numbers used

@@ -24,85 +24,6 @@ typedef struct compiling {
 
 static weir_status no_memory(const compiling *c) { return w_alloc_status(c->ctx); }
 
-/* ---- columns ---- */
-
-/* "." stands for the columns that are neither response, weights, offset nor a smooth's covariate. */
-static weir_status list_dot(compiling *c, w_arena *work, const char ***dot, int *count)
-{
-    w_terms first;
-    weir_status status = w_terms_build(c->formula, work, NULL, 0, &first);
-    int32_t columns = w_source_column_count(c->table);
-    *dot = w_arena_alloc(work, (size_t)columns + 1, sizeof **dot);
-    *count = 0;
-    if (status != WEIR_OK || !*dot) {
-        return status != WEIR_OK ? status : no_memory(c);
-    }
-    for (int32_t i = 0; i < columns && first.has_dot; i++) {
-        const char *name = w_source_column_name(c->table, i);
-        bool other = !c->options->weights || strcmp(name, c->options->weights) != 0;
-        for (int k = 0; k < first.column_count && other; k++) {
-            const w_column_use *use = &first.column[k];
-            other = !((use->response || use->offset || use->smooth) && strcmp(use->name, name) == 0);
-        }
-        for (int k = 0; k < first.smooth_count && other; k++) {
-            for (int j = 0; j < first.smooth[k].covariate_count && first.smooth[k].random; j++) {
-                other &= strcmp(first.atom[first.smooth[k].covariate[j]].label, name) != 0;
-            }
-        }
-        if (other) {
-            (*dot)[(*count)++] = name;
-        }
-    }
-    if (first.has_dot && *count == 0) {
-        return w_formula_fail(c->formula, first.dot, "'.' stands for no column: all are used elsewhere");
-    }
-    return WEIR_OK;
-}
-
-static weir_status missing_column(compiling *c, const char *name, const w_node *node)
-{
-    int32_t count = w_source_column_count(c->table);
-    const char **names = w_arena_calloc(c->builder.arena, (size_t)count + 1, sizeof *names);
-    if (!names) {
-        return no_memory(c);
-    }
-    for (int32_t i = 0; i < count; i++) {
-        names[i] = w_source_column_name(c->table, i);
-    }
-    const char *near = w_nearest_name(name, names);
-    const char *label = w_source_label(c->table);
-    if (!node) {
-        return w_fail(c->ctx, WEIR_E_DATA, "%s has no column '%s' for the weights%s%s%s", label, name,
-                      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    }
-    w_formula_fail(c->formula, node, "%s has no column '%s'%s%s%s", label, name, near ? "; did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
-    return WEIR_E_DATA;
-}
-
-static weir_status select_columns(compiling *c)
-{
-    w_arena work;
-    w_arena_init(&work, c->ctx, "formula");
-    const char **dot;
-    int dot_count;
-    weir_status status = list_dot(c, &work, &dot, &dot_count);
-    if (status == WEIR_OK) {
-        status = w_builder_columns(&c->builder, c->formula, dot, dot_count, c->options->weights);
-    }
-    w_arena_free(&work);
-    const w_design *d = c->builder.design;
-    for (int i = 0; i < d->column_count && status == WEIR_OK; i++) {
-        if (w_source_find(c->table, d->column[i]) < 0) {
-            status = missing_column(c, d->column[i], i < c->builder.terms.column_count ? c->builder.terms.column[i].node : NULL);
-        }
-    }
-    if (status == WEIR_OK) {
-        status = w_source_select(c->table, d->column_count, d->column, d->column_want);
-    }
-    return status;
-}
-
 /* ---- the scan ---- */
 
 static int find_column(const void *arg, const char *name) { return w_builder_find_column(arg, name); }
@@ -332,10 +253,9 @@ static weir_status settle(compiling *c)
 
 static weir_status compile(compiling *c)
 {
-    weir_status (*const step[])(compiling *) = { select_columns, scan };
-    weir_status status = WEIR_OK;
-    for (size_t i = 0; i < sizeof step / sizeof *step && status == WEIR_OK; i++) {
-        status = step[i](c);
+    weir_status status = w_builder_select(&c->builder, c->formula, c->table, c->options->weights);
+    if (status == WEIR_OK) {
+        status = scan(c);
     }
     if (status == WEIR_OK) {
         status = check_rows(c);

@@ -59,8 +59,9 @@ struct w_design_program {
     const char *const *dot;    /* what "." stood for */
     int dot_count;
     const char *weights;       /* as given; NULL */
-    int smooth_count;          /* one per s(), te(), ti() that is no random effect, in formula order */
-    w_smooth **smooth;
+    int smooth_count;          /* calls of s(), te(), ti() in formula order */
+    w_smooth *const *smooth;   /* NULL for random effects */
+    const double *random_scale; /* S.scale of random effects */
 };
 
 #endif

@@ -182,7 +182,7 @@ static weir_status place_smooth(placing *p)
     w_block_program program = { .multiple = { 0, NULL } };
     for (int m = 0; m < p->smooth->margin_count; m++) {
         block.width *= p->smooth->margin[m].width;
-        block.cells *= p->smooth->margin[m].cells;
+        block.cells = w_mul64(block.cells, p->smooth->margin[m].cells);
         program.covariate[m] = p->call->covariate[m];
     }
     if (block.cells > INT32_MAX / p->repeats) {
@@ -316,6 +316,9 @@ static weir_status place_call(w_builder *b, const w_smooth_call *call, w_smooth 
 weir_status w_builder_smooths(w_builder *b, w_smooth *const *smooth, const double *random_scale)
 {
     weir_status status = WEIR_OK;
+    b->program->smooth_count = b->terms.smooth_count;
+    b->program->smooth = smooth;
+    b->program->random_scale = random_scale;
     for (int i = 0; i < b->terms.smooth_count && status == WEIR_OK; i++) {
         status = place_call(b, &b->terms.smooth[i], smooth[i], random_scale[i]);
     }

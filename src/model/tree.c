@@ -36,15 +36,10 @@ static int32_t move_characters(const w_formula *formula, int32_t at, int32_t cha
     return at;
 }
 
-weir_status w_formula_fail_at(const w_formula *formula, int32_t start, int32_t end, const char *format, ...)
+static weir_status fail_at(const w_formula *formula, weir_status status, int32_t start, int32_t end, const char *words)
 {
     const char *text = formula->text;
-    char words[512], shown[4 * EXCERPT + 8], marks[EXCERPT + 8];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
-    va_end(args);
-
+    char shown[4 * EXCERPT + 8], marks[EXCERPT + 8];
     end = end > formula->length ? formula->length : end;
     start = start > end ? end : start;
     int32_t from = move_characters(formula, start, -EXCERPT / 2);
@@ -61,8 +56,29 @@ weir_status w_formula_fail_at(const w_formula *formula, int32_t start, int32_t e
     memset(marks, ' ', (size_t)before);
     memset(marks + before, '^', (size_t)width);
     marks[before + width] = '\0';
-    return w_fail(formula->ctx, WEIR_E_FORMULA, "formula, column %d: %s\n  %s\n  %s",
-                  (int)count_characters(text, 0, start) + 1, words, shown, marks);
+    return w_fail(formula->ctx, status, "formula, column %d: %s\n  %s\n  %s", (int)count_characters(text, 0, start) + 1, words,
+                  shown, marks);
+}
+
+#define WORDS 512
+#define FORMAT_WORDS(words, format)                   \
+    va_list args;                                     \
+    va_start(args, format);                           \
+    vsnprintf(words, sizeof words, format, args);     \
+    va_end(args)
+
+weir_status w_formula_fail_at(const w_formula *formula, int32_t start, int32_t end, const char *format, ...)
+{
+    char words[WORDS];
+    FORMAT_WORDS(words, format);
+    return fail_at(formula, WEIR_E_FORMULA, start, end, words);
+}
+
+weir_status w_formula_fail_as(const w_formula *formula, weir_status status, int32_t start, int32_t end, const char *format, ...)
+{
+    char words[WORDS];
+    FORMAT_WORDS(words, format);
+    return fail_at(formula, status, start, end, words);
 }
 
 /* ---- labels ---- */

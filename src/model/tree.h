@@ -61,6 +61,9 @@ struct w_formula {
  * bytes start … end-1. */
 weir_status w_formula_fail_at(const w_formula *formula, int32_t start, int32_t end, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same with another status. */
+weir_status w_formula_fail_as(const w_formula *formula, weir_status status, int32_t start, int32_t end, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 #define w_formula_fail(formula, node, ...) w_formula_fail_at(formula, (node)->start, (node)->end, __VA_ARGS__)
 
 /* The expression as R prints it: "log(x + 1)", "I(x^2)", "poly(x, 2)". NULL when memory is short. */

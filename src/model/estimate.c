@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The builder run on guesses: kinds and levels from the head of the table, smooths of the sizes the formula asks for. */
+#include "model/estimate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "model/build.h"
+
+static int64_t coefficients(const w_margin_spec *margin, w_smooth_type type)
+{
+    int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin->basis, type != W_SMOOTH_S);
+    bool cyclic = margin->basis == W_BASIS_CC || margin->basis == W_BASIS_CP;
+    k -= cyclic && margin->basis == W_BASIS_CC;
+    return w_max64(1, type == W_SMOOTH_TI ? k - 1 : k);
+}
+
+/* Intervals between break points plus the two outer cells. Thin plate splines break at every distinct value, up to 2000. */
+static int64_t cells_of(const w_margin_spec *margin, int64_t k, int64_t rows)
+{
+    switch (margin->basis) {
+    case W_BASIS_TP:
+    case W_BASIS_TS:
+        return rows > 0 ? w_min64(rows, 2000) + 1 : 2001;
+    case W_BASIS_CC:
+        return k + 2;
+    default:
+        return k + 1;
+    }
+}
+
+static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, const w_design_options *options, int64_t rows,
+                                   w_smooth *s)
+{
+    bool constant_by = call->by < 0 || b->program->atom[call->by].category;
+    *s = (w_smooth){ .label = call->label, .type = call->type, .margin_count = call->margin_count, .raw_columns = 1 };
+    for (int m = 0; m < call->margin_count; m++) {
+        w_margin *margin = &s->margin[m];
+        margin->kind = call->margin[m].basis;
+        margin->k = coefficients(&call->margin[m], call->type);
+        margin->width = 4;
+        margin->cells = cells_of(&call->margin[m], margin->k, rows);
+        margin->rank = w_max64(margin->k - 2, 1);
+        s->raw_columns = w_mul64(s->raw_columns, margin->k);
+    }
+    if (s->raw_columns > W_COLUMNS_LIMIT) {
+        return w_formula_fail(b->terms.formula, call->node, "%s has more than %lld coefficients", call->label,
+                              (long long)W_COLUMNS_LIMIT);
+    }
+    bool centred = constant_by && call->type != W_SMOOTH_TI;
+    s->columns = w_max64(s->raw_columns - centred, 1);
+    s->null_dimension = s->columns;
+    s->logdet_form = W_LOGDET_NONE;
+    if (call->fixed) {
+        return WEIR_OK;
+    }
+    int64_t null = 1;
+    for (int m = 0; m < call->margin_count; m++) {
+        const w_margin *margin = &s->margin[m];
+        s->penalty[m].rank = w_min64(s->columns, margin->rank * (s->raw_columns / margin->k));
+        s->penalty[m].scale = 1;
+        s->eigen_count[m] = margin->k;
+        null = w_mul64(null, margin->k - margin->rank);
+    }
+    s->penalty_count = call->margin_count;
+    s->null_dimension = w_max64(0, w_min64(null - centred, s->columns));
+    s->logdet_form = call->type == W_SMOOTH_S ? W_LOGDET_SEPARATE : W_LOGDET_KRONECKER;
+    if (options->select && s->null_dimension > 0) {
+        s->penalty[s->penalty_count++] = (w_penalty){ .rank = s->null_dimension, .scale = 1 };
+        s->null_dimension = 0;
+    }
+    return WEIR_OK;
+}
+
+/* Kinds and levels as far as the head of the table tells. */
+static weir_status guess_columns(w_builder *b, weir_table *table, int64_t *distinct)
+{
+    w_design *d = b->design;
+    for (int c = 0; c < d->column_count; c++) {
+        int64_t levels = w_source_level_estimate(table, c);
+        bool category = d->column_want[c] == W_WANT_FACTOR || (d->column_want[c] == W_WANT_EITHER && levels > 0);
+        levels = w_max64(2, w_min64(levels, W_COLUMNS_LIMIT));
+        distinct[c] = levels;
+        d->column_kind[c] = category ? W_FACTOR : W_NUMERIC;
+        d->level_count[c] = category ? levels : 0;
+        const char **level = w_arena_calloc(b->arena, (size_t)d->level_count[c] + 1, sizeof *level);
+        if (!level) {
+            return w_alloc_status(b->ctx);
+        }
+        for (int64_t l = 0; l < d->level_count[c]; l++) {
+            level[l] = "";
+        }
+        d->level[c] = level;
+    }
+    return WEIR_OK;
+}
+
+static weir_status estimate(w_builder *b, weir_table *table, const w_design_options *options)
+{
+    w_design *d = b->design;
+    int64_t *distinct = w_arena_calloc(b->arena, (size_t)d->column_count + 1, sizeof *distinct);
+    size_t calls = (size_t)b->terms.smooth_count + 1;
+    w_smooth **smooth = w_arena_calloc(b->arena, calls, sizeof *smooth);
+    double *scale = w_arena_calloc(b->arena, calls, sizeof *scale);
+    if (!distinct || !smooth || !scale) {
+        return w_alloc_status(b->ctx);
+    }
+    weir_status status = guess_columns(b, table, distinct);
+    if (status == WEIR_OK) {
+        status = w_builder_expressions(b);
+    }
+    if (status == WEIR_OK) {
+        status = w_builder_atoms(b, NULL, distinct);
+    }
+    d->rows = w_source_row_estimate(table);
+    for (int i = 0; i < b->terms.smooth_count && status == WEIR_OK; i++) {
+        scale[i] = 1;
+        if (b->terms.smooth[i].random) {
+            continue;
+        }
+        smooth[i] = w_arena_calloc(b->arena, 1, sizeof **smooth);
+        status = smooth[i] ? skeleton_smooth(b, &b->terms.smooth[i], options, d->rows, smooth[i]) : w_alloc_status(b->ctx);
+    }
+    if (status == WEIR_OK) {
+        status = w_builder_parametric(b);
+    }
+    if (status == WEIR_OK) {
+        status = w_builder_smooths(b, smooth, scale);
+    }
+    return status == WEIR_OK ? w_builder_finish(b) : status;
+}
+
+weir_status w_design_estimate(weir_ctx *ctx, const w_formula *formula, weir_table *table, const w_design_options *options,
+                              w_design **out)
+{
+    w_builder b;
+    weir_status status = w_builder_init(&b, ctx, w_formula_text(formula));
+    b.skeleton = true;
+    if (status == WEIR_OK) {
+        status = w_builder_select(&b, formula, table, options->weights);
+    }
+    if (status == WEIR_OK) {
+        status = estimate(&b, table, options);
+    }
+    if (status != WEIR_OK) {
+        w_design_free(b.design);
+        return status;
+    }
+    *out = b.design;
+    return WEIR_OK;
+}
