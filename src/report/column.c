@@ -35,7 +35,7 @@ static bool is_tiny(double p)
 
 static bool is_small(double p)
 {
-    return p > 0 && floor(log10(p)) < -3;
+    return p > 0 && floor(log10(p)) < -4;
 }
 
 static bool is_plain_p(double p)

@@ -38,7 +38,7 @@ void w_put_certificate(w_writer *w, const weir_summary *summary)
     char number[W_NUMBER_BYTES];
     w_putf(w, "Certificate: %s after %d iteration%s", w_status_words(summary), summary->iterations,
            summary->iterations == 1 ? "" : "s");
-    w_putf(w, "; gradient %s", w_text_general(number, summary->gradient, 2));
+    w_putf(w, "\n             gradient %s", w_text_general(number, summary->gradient, 2));
     w_putf(w, ", condition %s", w_text_general(number, summary->condition, 2));
     w_putf(w, ", backward error %s\n", w_text_general(number, summary->backward_error, 2));
 }

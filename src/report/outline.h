@@ -8,7 +8,7 @@
 
 /* "Rows: 468 read, 3 dropped for missing values, 2 of weight 0"; nothing when every row counts. */
 void w_put_rows_line(w_writer *w, const weir_summary *summary);
-/* "Certificate: converged in 6 iterations; …" with a newline. */
+/* "Certificate: converged in 6 iterations; …" with two newlines. */
 void w_put_certificate(w_writer *w, const weir_summary *summary);
 /* Route, device and reading, then predicted beside actual bytes and seconds. */
 void w_put_plan_block(w_writer *w, const weir_summary *summary);
