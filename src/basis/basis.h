@@ -106,8 +106,9 @@ typedef struct w_smooth {
     w_logdet_form logdet_form;
     int64_t eigen_count[W_MAX_MARGINS];
     double *eigen[W_MAX_MARGINS]; /* Kronecker form: eigenvalues of the scaled marginal penalties, >= 0 */
-    double *constraint_weight; /* K, Kronecker form of a centred smooth whose joint penalty has no null space, else NULL: squares
-                                  of the constraint in the joint eigenbasis; log|Z'SZ| = log|S| + log sum_r w_r / s_r + const */
+    double *constraint_weight; /* K, Kronecker form of a centred smooth whose joint penalty has no null space, else
+                                * NULL: squares of the constraint in the joint eigenbasis;
+                                * log|Z'SZ| = log|S| + log sum_r w_r / s_r + const */
     double logdet_constant; /* such that w_smooth_logdet equals log|sum_j lambda_j S_j|_+ exactly */
     double *column_mean;    /* k: means of the columns over the set-up rows (0 after centring) */
     const char *note;       /* NULL, or a remark such as "k reduced from 10 to 7: only 7 distinct values" */

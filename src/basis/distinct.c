@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Distinct values of a covariate, ascending, by a radix sort of the doubles' bit patterns.
  *
- * Flipping all bits of negative numbers and the sign bit of the others makes unsigned order equal numeric order. Eleven bits
- * at a time, least significant first; a digit in which all keys agree is skipped. 6 passes of 8 bytes per row at most. */
+ * Flipping all bits of negative numbers and the sign bit of the others makes unsigned order equal numeric
+ * order. Eleven bits at a time, least significant first; a digit in which all keys agree is skipped. 6 passes
+ * of 8 bytes per row at most. */
 #include <math.h>
 #include <string.h>
 #include "base/size.h"
@@ -28,7 +29,8 @@ static double value_of(uint64_t key)
     return x;
 }
 
-/* Sorts keys; returns whichever of the two buffers holds the result. `count` is DIGITS x DIGIT_SIZE zeroed counters. */
+/* Sorts keys; returns whichever of the two buffers holds the result. `count` is DIGITS x DIGIT_SIZE zeroed
+ * counters. */
 static uint64_t *sort_keys(uint64_t *keys, uint64_t *other, int64_t n, int64_t *count)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -53,8 +55,8 @@ static uint64_t *sort_keys(uint64_t *keys, uint64_t *other, int64_t n, int64_t *
     return keys;
 }
 
-weir_status w_distinct_build(w_arena *work, const char *label, int64_t rows, const double *x, double lower, double upper,
-                             w_distinct *out)
+weir_status w_distinct_build(w_arena *work, const char *label, int64_t rows, const double *x, double lower,
+                             double upper, w_distinct *out)
 {
     size_t n = (size_t)rows + 2;
     uint64_t *keys = w_arena_alloc(work, n, sizeof *keys), *other = w_arena_alloc(work, n, sizeof *other);
@@ -65,7 +67,8 @@ weir_status w_distinct_build(w_arena *work, const char *label, int64_t rows, con
     double sum = 0;
     for (int64_t i = 0; i < rows; i++) {
         if (!isfinite(x[i]))
-            return w_fail(work->ctx, WEIR_E_DATA, "%s: the covariate is not finite in set-up row %lld", label, (long long)i + 1);
+            return w_fail(work->ctx, WEIR_E_DATA, "%s: the covariate is not finite in set-up row %lld", label,
+                          (long long)i + 1);
         keys[i] = key_of(x[i]);
         sum += x[i] - lower;
     }

@@ -2,18 +2,21 @@
 /* log|sum_j lambda_j S_j|_+, the log of the product of the positive eigenvalues, in closed form.
  *
  * Orthogonal ranges:  sum_j (rank_j rho_j + log|S_j|_+).
- * Tensor products: with eigenvalues a_i[r] of the scaled marginal penalties the sum of the penalties has eigenvalues
+ * Tensor products: with eigenvalues a_i[r] of the scaled marginal penalties the sum of the penalties has
+ * eigenvalues
  *     s_r = sum_i lambda_i a_i[r_i]   over index tuples r;   log|S|_+ = sum_{r: s_r > 0} L_r,  L_r = log s_r.
- * With p_ir = lambda_i a_i[r_i] / s_r:  d/drho_i = sum_r p_ir,  d2/drho_i drho_j = sum_r (delta_ij p_ir - p_ir p_jr).
+ * With p_ir = lambda_i a_i[r_i] / s_r:
+ *     d/drho_i = sum_r p_ir,   d2/drho_i drho_j = sum_r (delta_ij p_ir - p_ir p_jr).
  *
- * Centring restricts S to the complement of a vector c, S' = Z'SZ. If S has a null vector that is not orthogonal to c (the constant
- * function), the positive spectrum keeps its size and log|S'|_+ differs from log|S|_+ by a number free of lambda. If S has full
- * rank, |Z'SZ| = |S| c'S^{-1}c / c'c: with g the vector c in the joint eigenbasis and w_r = g_r^2 add
+ * Centring restricts S to the complement of a vector c, S' = Z'SZ. If S has a null vector that is not
+ * orthogonal to c (the constant function), the positive spectrum keeps its size and log|S'|_+ differs from
+ * log|S|_+ by a number free of lambda. If S has full rank, |Z'SZ| = |S| c'S^{-1}c / c'c: with g the vector c in
+ * the joint eigenbasis and w_r = g_r^2 add
  *     C = log sum_r w_r / s_r,   q_r = w_r / s_r / sum,   m_i = sum_r q_r p_ir:
  *     dC/drho_i = -m_i,   d2C/drho_i drho_j = sum_r q_r (2 p_ir p_jr - delta_ij p_ir) - m_i m_j.
- * The number free of lambda is the difference at rho = 0 between the log-determinant from the eigenvalues of the p x p matrix
- * and the formula. Everything is computed from logarithms: no lambda can make a term over- or underflow.
- * Work: about 3 logarithms and 3 exponentials per coefficient. */
+ * The number free of lambda is the difference at rho = 0 between the log-determinant from the eigenvalues of
+ * the p x p matrix and the formula. Everything is computed from logarithms: no lambda can make a term over- or
+ * underflow. Work: about 3 logarithms and 3 exponentials per coefficient. */
 #include <math.h>
 #include <string.h>
 #include "base/size.h"
@@ -179,8 +182,9 @@ weir_status w_smooth_logdet_setup(w_arena *arena, w_arena *work, w_smooth *smoot
     }
     if (constraint && full_rank) {
         smooth->constraint_weight = w_arena_alloc(arena, (size_t)smooth->raw_columns, sizeof(double));
-        weir_status status = smooth->constraint_weight ? fill_weights(work, smooth, constraint, smooth->constraint_weight)
-                                                       : w_alloc_status(arena->ctx);
+        weir_status status = smooth->constraint_weight
+                                 ? fill_weights(work, smooth, constraint, smooth->constraint_weight)
+                                 : w_alloc_status(arena->ctx);
         if (status)
             return status;
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all margins share: storage, the two outer cells, the look-up table of intervals, linear maps of the coefficients.
+/* What all margins share: storage, the two outer cells, the look-up table of intervals, linear maps of the
+ * coefficients.
  *
- * Outer cells. The last interval on each side has Bernstein coefficients c_0 … c_3 of t in [0,1] over width h; its value and
- * slope at the end are c_0 and 3(c_1 - c_0)/h (left) or c_3 and 3(c_3 - c_2)/h (right). These two rows are the map of
- * the values (1, u). */
+ * Outer cells. The last interval on each side has Bernstein coefficients c_0 … c_3 of t in [0,1] over width h;
+ * its value and slope at the end are c_0 and 3(c_1 - c_0)/h (left) or c_3 and 3(c_3 - c_2)/h (right). These two
+ * rows are the map of the values (1, u). */
 #include <math.h>
 #include <string.h>
 #include "base/size.h"
@@ -113,8 +114,8 @@ weir_status w_margin_restore(w_arena *arena, w_basis_kind kind, bool cyclic, int
                              const double *break_point, const double *map, w_margin *out)
 {
     if (k < 1 || break_count < 2 || break_count > INT32_MAX - 2)
-        return w_fail(arena->ctx, WEIR_E_MODEL, "a smooth has %lld coefficients and %lld break points", (long long)k,
-                      (long long)break_count);
+        return w_fail(arena->ctx, WEIR_E_MODEL, "a smooth has %lld coefficients and %lld break points",
+                      (long long)k, (long long)break_count);
     w_margin margin = {.kind = kind, .k = k, .cyclic = cyclic, .break_count = break_count};
     weir_status status = w_margin_allocate(arena, &margin);
     if (status)

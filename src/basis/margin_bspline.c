@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* P-splines: ps (B-splines of degree d = m_0 + 1 with a difference penalty of order m_1) and cp (cyclic).
  *
- * ps: the range is widened by 0.1 % at both ends to [l, u]; k - d + 1 equispaced breaks l … u are continued d steps to
- * both sides, which makes k + d + 1 knots. cp: k + 1 equispaced knots from end to end, continued with the period; k functions.
- * Penalty |D_q b|^2 with the q-th differences D_q (wrapped for cp): integers, exact. Beyond [l, u] ps continues linearly.
+ * ps: the range is widened by 0.1 % at both ends to [l, u]; k - d + 1 equispaced breaks l … u are continued d
+ * steps to both sides, which makes k + d + 1 knots. cp: k + 1 equispaced knots from end to end, continued with
+ * the period; k functions. Penalty |D_q b|^2 with the q-th differences D_q (wrapped for cp): integers, exact.
+ * Beyond [l, u] ps continues linearly.
  *
  * Local form. On [t_j, t_{j+1}] the spline of control points c_{j-d} … c_j has Bernstein coefficients
  *     f(t_j, …, t_j, t_{j+1}, …, t_{j+1})   (r times t_{j+1}, d - r times t_j),  r = 0 … d,
- * where f is its blossom, computed by de Boor's recursion with one argument per step; degree elevation makes them cubic.
- * Eilers & Marx (1996), Statistical Science 11; Ramshaw (1989), Computer Aided Geometric Design 6; Wood (2017), 5.3.3. */
+ * where f is its blossom, computed by de Boor's recursion with one argument per step; degree elevation makes
+ * them cubic. Eilers & Marx (1996), Statistical Science 11; Ramshaw (1989), Computer Aided Geometric Design 6;
+ * Wood (2017), 5.3.3. */
 #include <math.h>
 #include <string.h>
 #include "base/size.h"
@@ -78,8 +80,8 @@ static weir_status place_ends(const w_margin_input *in, double *lower, double *u
     *upper = d->value[d->count - 1];
     if (in->spec->knot_count == 2) {
         if (in->knot[0] > *lower || in->knot[1] < *upper)
-            return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: the end knots must enclose the data (%g to %g)", in->label,
-                          *lower, *upper);
+            return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: the end knots must enclose the data (%g to %g)",
+                          in->label, *lower, *upper);
         *lower = in->knot[0];
         *upper = in->knot[1];
     }
@@ -91,8 +93,8 @@ static weir_status place_knots(const w_margin_input *in, int degree, bool cyclic
 {
     int64_t given = in->spec->knot_count, count = breaks + 2 * degree, expected = cyclic ? breaks : count;
     if (given > 0 && given != 2 && given != expected)
-        return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: %lld knots given; give the 2 ends or all %lld", in->label,
-                      (long long)given, (long long)expected);
+        return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: %lld knots given; give the 2 ends or all %lld",
+                      in->label, (long long)given, (long long)expected);
     double lower, upper;
     weir_status status = place_ends(in, &lower, &upper);
     if (status)
@@ -127,11 +129,13 @@ static weir_status place_knots(const w_margin_input *in, int degree, bool cyclic
 static weir_status check_orders(const w_margin_input *in, int degree, int order)
 {
     if (degree < 1 || degree > MOST_DEGREE)
-        return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: m = %d asks for a spline of degree %d; %s takes m of 0, 1 or 2 "
-                      "(degree 1 to 3)", in->label, degree - 1, degree, w_basis_name(in->spec->basis));
+        return w_fail(in->work->ctx, WEIR_E_FORMULA,
+                      "%s: m = %d asks for a spline of degree %d; %s takes m of 0, 1 or 2 "
+                      "(degree 1 to 3)",
+                      in->label, degree - 1, degree, w_basis_name(in->spec->basis));
     if (order < 0 || order >= in->k || order > 60)
-        return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: a penalty of order %d does not fit k = %lld", in->label, order,
-                      (long long)in->k);
+        return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: a penalty of order %d does not fit k = %lld", in->label,
+                      order, (long long)in->k);
     return WEIR_OK;
 }
 
@@ -145,7 +149,10 @@ weir_status w_margin_bspline(const w_margin_input *in, w_margin *out)
     if (status)
         return status;
     int64_t breaks = cyclic ? in->k + 1 : in->k - degree + 1, count = breaks + 2 * degree;
-    w_margin margin = {.kind = spec->basis, .k = in->k, .break_count = breaks, .cyclic = cyclic,
+    w_margin margin = {.kind = spec->basis,
+                       .k = in->k,
+                       .break_count = breaks,
+                       .cyclic = cyclic,
                        .knot_count = cyclic ? breaks : count};
     status = w_margin_allocate(in->arena, &margin);
     if (status)

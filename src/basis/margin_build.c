@@ -15,7 +15,8 @@ static weir_status sort_knots(w_arena *work, const char *label, const w_margin_s
         return w_alloc_status(work->ctx);
     for (int64_t i = 0; i < spec->knot_count; i++) {
         if (!isfinite(spec->knot[i]))
-            return w_fail(work->ctx, WEIR_E_FORMULA, "%s: knot %lld is not a finite number", label, (long long)i + 1);
+            return w_fail(work->ctx, WEIR_E_FORMULA, "%s: knot %lld is not a finite number", label,
+                          (long long)i + 1);
         int64_t j = i;
         for (; j > 0 && knot[j - 1] > spec->knot[i]; j--)
             knot[j] = knot[j - 1];
@@ -44,29 +45,32 @@ static weir_status resolve_k(w_margin_input *in, w_arena *arena, bool tensor, co
     *note = NULL;
     in->k = wanted;
     if (wanted < least)
-        return w_fail(arena->ctx, WEIR_E_FORMULA, "%s: k = %lld is too small; \"%s\" needs at least %lld", in->label,
-                      (long long)wanted, w_basis_name(spec->basis), (long long)least);
+        return w_fail(arena->ctx, WEIR_E_FORMULA, "%s: k = %lld is too small; \"%s\" needs at least %lld",
+                      in->label, (long long)wanted, w_basis_name(spec->basis), (long long)least);
     if (wanted > INT32_MAX / 4)
         return w_fail(arena->ctx, WEIR_E_FORMULA, "%s: k = %lld is too large", in->label, (long long)wanted);
     if (wanted <= distinct || all_knots_given)
         return WEIR_OK;
     if (distinct < least)
-        return w_fail(arena->ctx, WEIR_E_DATA, "%s: the covariate has only %lld distinct values; \"%s\" needs at least %lld",
-                      in->label, (long long)distinct, w_basis_name(spec->basis), (long long)least);
+        return w_fail(arena->ctx, WEIR_E_DATA,
+                      "%s: the covariate has only %lld distinct values; \"%s\" needs at least %lld", in->label,
+                      (long long)distinct, w_basis_name(spec->basis), (long long)least);
     in->k = distinct;
     *note = w_arena_printf(arena, "k reduced from %lld to %lld: only %lld distinct values", (long long)wanted,
                            (long long)distinct, (long long)distinct);
     return *note ? WEIR_OK : w_alloc_status(arena->ctx);
 }
 
-weir_status w_margin_build(w_arena *arena, w_arena *work, const char *label, const w_margin_spec *spec, bool tensor,
-                           int64_t rows, const double *x, double lower, double upper, w_margin *out, const char **note)
+weir_status w_margin_build(w_arena *arena, w_arena *work, const char *label, const w_margin_spec *spec,
+                           bool tensor, int64_t rows, const double *x, double lower, double upper, w_margin *out,
+                           const char **note)
 {
     w_distinct distinct;
     weir_status status = w_distinct_build(work, label, rows, x, lower, upper, &distinct);
     if (status)
         return status;
-    w_margin_input in = {.arena = arena, .work = work, .label = label, .spec = spec, .distinct = &distinct, .rows = rows, .x = x};
+    w_margin_input in = {
+        .arena = arena, .work = work, .label = label, .spec = spec, .distinct = &distinct, .rows = rows, .x = x};
     status = check_range(arena->ctx, label, &distinct);
     if (!status)
         status = resolve_k(&in, arena, tensor, note);

@@ -4,13 +4,14 @@
  * With knots x_0 < … < x_{k-1}, spacings h_i, coefficients b_i = f(x_i) and second derivatives d_i = f''(x_i):
  *     B d = D b,   D: second divided differences (1/h_{i-1}, -(1/h_{i-1} + 1/h_i), 1/h_i),
  *                  B: tridiagonal ((h_{i-1} + h_i)/3 on, h_i/6 off the diagonal),
- * over the inner knots with d_0 = d_{k-1} = 0 (natural), or over all with wrapped indices (cyclic; k knots, k-1 coefficients).
- * F = B^{-1}D gives d = F b and the penalty  integral f''^2 = b'D'F b.
+ * over the inner knots with d_0 = d_{k-1} = 0 (natural), or over all with wrapped indices (cyclic; k knots, k-1
+ * coefficients). F = B^{-1}D gives d = F b and the penalty  integral f''^2 = b'D'F b.
  * On an interval of width h the Bernstein coefficients are
  *     b_0,  (2b_0 + b_1)/3 - h^2(2d_0 + d_1)/18,  (b_0 + 2b_1)/3 - h^2(d_0 + 2d_1)/18,  b_1.
- * cs: the two null eigenvalues of the penalty become e/10 and e/100, e the smallest positive one. The null space holds the straight
- * lines; e/100 goes to the line that vanishes at the first knot, e/10 to the direction orthogonal to it. (An eigenvalue
- * routine gives these two vectors, in an order that rounding decides; here the order is fixed.)
+ * cs: the two null eigenvalues of the penalty become e/10 and e/100, e the smallest positive one. The null
+ * space holds the straight lines; e/100 goes to the line that vanishes at the first knot, e/10 to the direction
+ * orthogonal to it. (An eigenvalue routine gives these two vectors, in an order that rounding decides; here the
+ * order is fixed.)
  * Everything is computed for knots scaled to [0, 1]; the penalty is multiplied by range^-3 at the end.
  * Wood (2017), Generalized Additive Models, 5.3.1-5.3.2. */
 #include <math.h>
@@ -22,8 +23,8 @@
 typedef struct spline {
     int64_t knots, k;
     bool cyclic;
-    double *h;      /* knots - 1 relative spacings */
-    double *second; /* F, k x k: second derivatives at the knots of the coefficients' knots */
+    double *h;          /* knots - 1 relative spacings */
+    double *second;     /* F, k x k: second derivatives at the knots of the coefficients' knots */
     double *difference; /* D with zero rows for the natural ends, k x k */
 } spline;
 
@@ -122,7 +123,8 @@ static weir_status shrink(const spline *s, w_arena *work, w_margin *out)
     int64_t k = out->k;
     double *vectors = w_arena_alloc(work, w_mul_size((size_t)k, (size_t)k), sizeof *vectors);
     double *value = w_arena_alloc(work, (size_t)k, sizeof *value);
-    double *linear = w_arena_alloc(work, (size_t)k, sizeof *linear), *rest = w_arena_alloc(work, (size_t)k, sizeof *rest);
+    double *linear = w_arena_alloc(work, (size_t)k, sizeof *linear),
+           *rest = w_arena_alloc(work, (size_t)k, sizeof *rest);
     if (!vectors || !value || !linear || !rest)
         return w_alloc_status(work->ctx);
     memcpy(vectors, out->penalty, (size_t)(k * k) * sizeof *vectors);
@@ -159,16 +161,16 @@ static weir_status place_knots(const w_margin_input *in, bool cyclic, double *kn
     if (in->spec->knot_count == in->k) {
         memcpy(knot, in->knot, (size_t)in->k * sizeof *knot);
         if (cyclic && (d->value[0] < knot[0] || d->value[d->count - 1] > knot[in->k - 1]))
-            return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: the knots must enclose the data (%g to %g)", in->label,
-                          d->value[0], d->value[d->count - 1]);
+            return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: the knots must enclose the data (%g to %g)",
+                          in->label, d->value[0], d->value[d->count - 1]);
         return WEIR_OK;
     }
     if (!cyclic || in->spec->knot_count != 2)
         return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: %lld knots given for k = %lld; give %s", in->label,
                       (long long)in->spec->knot_count, (long long)in->k, cyclic ? "2 or k knots" : "k knots");
     if (d->value[0] < in->knot[0] || d->value[d->count - 1] > in->knot[1])
-        return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: the end knots must enclose the data (%g to %g)", in->label,
-                      d->value[0], d->value[d->count - 1]);
+        return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: the end knots must enclose the data (%g to %g)",
+                      in->label, d->value[0], d->value[d->count - 1]);
     w_distinct with_ends = {.value = w_arena_alloc(in->work, (size_t)d->count + 2, sizeof(double))};
     if (!with_ends.value)
         return w_alloc_status(in->work->ctx);
@@ -197,7 +199,8 @@ static weir_status fill_penalty(w_arena *work, const spline *s, double range, w_
     double unit = 1 / (range * range * range);
     for (int64_t i = 0; i < k; i++) {
         for (int64_t j = 0; j <= i; j++)
-            out->penalty[i * k + j] = out->penalty[j * k + i] = 0.5 * (product[i * k + j] + product[j * k + i]) * unit;
+            out->penalty[i * k + j] = out->penalty[j * k + i] =
+                0.5 * (product[i * k + j] + product[j * k + i]) * unit;
     }
     return status;
 }
@@ -206,7 +209,8 @@ weir_status w_margin_cubic(const w_margin_input *in, w_margin *out)
 {
     bool cyclic = in->spec->basis == W_BASIS_CC;
     spline s = {.knots = in->k, .k = cyclic ? in->k - 1 : in->k, .cyclic = cyclic};
-    w_margin margin = {.kind = in->spec->basis, .k = s.k, .break_count = in->k, .cyclic = cyclic, .knot_count = in->k};
+    w_margin margin = {
+        .kind = in->spec->basis, .k = s.k, .break_count = in->k, .cyclic = cyclic, .knot_count = in->k};
     size_t square = w_mul_size((size_t)s.k, (size_t)s.k);
     weir_status status = w_margin_allocate(in->arena, &margin);
     if (status)

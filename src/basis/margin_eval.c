@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cells and local values of a covariate.
  *
- * Interval. The breaks b_0 < … < b_n are covered by buckets of equal width; bucket(x) = trunc((x - b_0) s) is monotone in x
- * even in rounded arithmetic, hence with lookup[B] = the last break whose own bucket is below B, every x of bucket B lies at
- * or above that break. At most `lookup_steps` comparisons with the following breaks finish the search (1 for ordinary
- * knots); a margin with more than STEP_LIMIT breaks in a bucket is bisected between two neighbouring table entries.
+ * Interval. The breaks b_0 < … < b_n are covered by buckets of equal width; bucket(x) = trunc((x - b_0) s) is
+ * monotone in x even in rounded arithmetic, hence with lookup[B] = the last break whose own bucket is below B,
+ * every x of bucket B lies at or above that break. At most `lookup_steps` comparisons with the following breaks
+ * finish the search (1 for ordinary knots); a margin with more than STEP_LIMIT breaks in a bucket is bisected
+ * between two neighbouring table entries.
  *
- * Values. With t = (x - b_i)/(b_{i+1} - b_i) and s = 1 - t, the Bernstein cubics s^3, 3s^2t, 3st^2, t^3. Below b_0 and above
- * b_n the values are 1, u, 0, 0 with u = x - b_0 or x - b_n: linear extrapolation. Cyclic margins wrap
- * x <- x - period floor((x - b_0)/period) first.
+ * Values. With t = (x - b_i)/(b_{i+1} - b_i) and s = 1 - t, the Bernstein cubics s^3, 3s^2t, 3st^2, t^3. Below
+ * b_0 and above b_n the values are 1, u, 0, 0 with u = x - b_0 or x - b_n: linear extrapolation. Cyclic margins
+ * wrap x <- x - period floor((x - b_0)/period) first.
  *
  * All instruction sets do the same unfused operations in the same order: the bits agree.
  * Per row: 11 flops of values, 2 of the bucket, 1 + lookup_steps comparisons; 8 bytes read, 36 written. */
@@ -60,7 +61,8 @@ static void eval_one(const w_margin *margin, double x, int32_t *cell, double *va
         value[3] = tt * t;
         return;
     }
-    bool below = x < low, above = x > high;
+    bool below = x < low;
+    bool above = x > high;
     *cell = (int32_t)(below ? n : above ? n + 1 : 0);
     value[0] = below || above ? 1 : 0;
     value[1] = below ? x - low : above ? x - high : 0;
@@ -76,7 +78,8 @@ void w_margin_eval_plain(const w_margin *margin, const double *x, int64_t rows, 
 int w_margin_eval_level(void)
 {
 #if defined __x86_64__
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512vl"))
         return 2;
     if (__builtin_cpu_supports("avx2"))
         return 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The algorithm of margin_eval.c, four rows at a time. Table entries are loaded one by one: faster than gather instructions where
- * AVX2 is all there is. */
+/* The algorithm of margin_eval.c, four rows at a time. Table entries are loaded one by one: faster than gather
+ * instructions where AVX2 is all there is. */
 #include "basis/margin_eval.h"
 #if defined __x86_64__
 #include <immintrin.h>
@@ -23,7 +23,8 @@ static inline __m256d within(__m256d x, __m256d low, __m256d high)
 /* The 64-bit lanes of a mask as 32-bit lanes. */
 static inline __m128i narrow_mask(__m256d mask)
 {
-    __m256i picked = _mm256_permutevar8x32_epi32(_mm256_castpd_si256(mask), _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+    __m256i picked =
+        _mm256_permutevar8x32_epi32(_mm256_castpd_si256(mask), _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
     return _mm256_castsi256_si128(picked);
 }
 
@@ -60,9 +61,11 @@ void w_margin_eval_avx2(const w_margin *margin, const double *x, int64_t rows, i
     const double *b = margin->break_point, *inverse = margin->inverse_width;
     const int32_t *lookup = margin->lookup;
     const int64_t steps = margin->lookup_steps;
-    const __m256d low = _mm256_set1_pd(b[0]), high = _mm256_set1_pd(b[n]), scale = _mm256_set1_pd(margin->lookup_scale);
+    const __m256d low = _mm256_set1_pd(b[0]), high = _mm256_set1_pd(b[n]),
+                  scale = _mm256_set1_pd(margin->lookup_scale);
     const __m256d one = _mm256_set1_pd(1), three = _mm256_set1_pd(3);
-    const __m128i last = _mm_set1_epi32((int32_t)(n - 1)), last_bucket = _mm_set1_epi32((int32_t)(margin->lookup_count - 1));
+    const __m128i last = _mm_set1_epi32((int32_t)(n - 1)),
+                  last_bucket = _mm_set1_epi32((int32_t)(margin->lookup_count - 1));
     for (; i + 4 <= rows; i += 4) {
         __m256d u = _mm256_loadu_pd(x + i), inside = within(u, low, high);
         if (margin->cyclic && _mm256_movemask_pd(inside) != 15) {
@@ -76,8 +79,7 @@ void w_margin_eval_avx2(const w_margin *margin, const double *x, int64_t rows, i
             __m256d beyond = _mm256_cmp_pd(u, read_doubles(b + 1, c), _CMP_GE_OQ);
             c = _mm_min_epi32(_mm_sub_epi32(c, narrow_mask(beyond)), last);
         }
-        __m256d t = _mm256_mul_pd(_mm256_sub_pd(u, read_doubles(b, c)),
-                                  read_doubles(inverse, c));
+        __m256d t = _mm256_mul_pd(_mm256_sub_pd(u, read_doubles(b, c)), read_doubles(inverse, c));
         __m256d s = _mm256_sub_pd(one, t), tt = _mm256_mul_pd(t, t), ss = _mm256_mul_pd(s, s);
         __m256d v0 = _mm256_mul_pd(ss, s), v1 = _mm256_mul_pd(_mm256_mul_pd(three, t), ss);
         __m256d v2 = _mm256_mul_pd(_mm256_mul_pd(three, s), tt), v3 = _mm256_mul_pd(tt, t);

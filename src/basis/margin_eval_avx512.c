@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The algorithm of margin_eval.c, eight rows at a time. Up to 16 breaks are held in two registers and looked up by a
- * permutation; more are gathered. */
+/* The algorithm of margin_eval.c, eight rows at a time. Up to 16 breaks are held in two registers and looked up
+ * by a permutation; more are gathered. */
 #include "basis/margin_eval.h"
 #if defined __x86_64__
 #include <immintrin.h>
@@ -15,7 +15,8 @@ static table make_table(const double *memory, int64_t count)
     table t = {.memory = memory};
     if (count <= 16) {
         t.low = _mm512_maskz_loadu_pd((__mmask8)(count >= 8 ? 255 : (1 << count) - 1), memory);
-        t.high = _mm512_maskz_loadu_pd((__mmask8)(count > 8 ? (1 << (count - 8)) - 1 : 0), count > 8 ? memory + 8 : memory);
+        t.high = _mm512_maskz_loadu_pd((__mmask8)(count > 8 ? (1 << (count - 8)) - 1 : 0),
+                                       count > 8 ? memory + 8 : memory);
     }
     return t;
 }
@@ -30,7 +31,8 @@ static inline __attribute__((always_inline)) __m512d read_table(const table *t, 
 static inline __m512d wrap(__m512d x, __mmask8 inside, __m512d low, __m512d high)
 {
     __m512d period = _mm512_sub_pd(high, low);
-    __m512d turns = _mm512_roundscale_pd(_mm512_div_pd(_mm512_sub_pd(x, low), period), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    __m512d turns = _mm512_roundscale_pd(_mm512_div_pd(_mm512_sub_pd(x, low), period),
+                                         _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     __m512d y = _mm512_sub_pd(x, _mm512_mul_pd(period, turns));
     y = _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(y, low, _CMP_LT_OQ), low);
     y = _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(y, high, _CMP_GT_OQ), high);
@@ -45,7 +47,8 @@ static inline __mmask8 within(__m512d x, __m512d low, __m512d high)
 /* Rows of four from four columns of eight. */
 static inline void store_rows(double *out, __m512d v0, __m512d v1, __m512d v2, __m512d v3)
 {
-    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
+                  second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
     __m512d a = _mm512_unpacklo_pd(v0, v1), b = _mm512_unpacklo_pd(v2, v3);
     __m512d c = _mm512_unpackhi_pd(v0, v1), d = _mm512_unpackhi_pd(v2, v3);
     __m512d even = _mm512_permutex2var_pd(a, first, b), odd = _mm512_permutex2var_pd(c, first, d);
@@ -57,13 +60,14 @@ static inline void store_rows(double *out, __m512d v0, __m512d v1, __m512d v2, _
     _mm512_storeu_pd(out + 24, _mm512_shuffle_f64x2(even, odd, 0xEE));
 }
 
-static inline __attribute__((always_inline)) int64_t eval_blocks(const w_margin *margin, const double *x, int64_t rows,
-                                                                 int32_t *cell, double *value, int small)
+static inline __attribute__((always_inline)) int64_t
+eval_blocks(const w_margin *margin, const double *x, int64_t rows, int32_t *cell, double *value, int small)
 {
     int64_t n = margin->break_count - 1, i = 0;
     const __m512d low = _mm512_set1_pd(margin->break_point[0]), high = _mm512_set1_pd(margin->break_point[n]);
     const __m512d scale = _mm512_set1_pd(margin->lookup_scale), one = _mm512_set1_pd(1), three = _mm512_set1_pd(3);
-    const __m256i last = _mm256_set1_epi32((int32_t)(n - 1)), last_bucket = _mm256_set1_epi32((int32_t)(margin->lookup_count - 1));
+    const __m256i last = _mm256_set1_epi32((int32_t)(n - 1)),
+                  last_bucket = _mm256_set1_epi32((int32_t)(margin->lookup_count - 1));
     const __m256i unit = _mm256_set1_epi32(1);
     const table left = make_table(margin->break_point, n), right = make_table(margin->break_point + 1, n);
     const table inverse = make_table(margin->inverse_width, n);
@@ -87,7 +91,8 @@ static inline __attribute__((always_inline)) int64_t eval_blocks(const w_margin 
         __m512d v0 = _mm512_mul_pd(ss, s), v1 = _mm512_mul_pd(_mm512_mul_pd(three, t), ss);
         __m512d v2 = _mm512_mul_pd(_mm512_mul_pd(three, s), tt), v3 = _mm512_mul_pd(tt, t);
         if (inside != 255) {
-            __mmask8 below = _mm512_cmp_pd_mask(u, low, _CMP_LT_OQ), above = _mm512_cmp_pd_mask(u, high, _CMP_GT_OQ);
+            __mmask8 below = _mm512_cmp_pd_mask(u, low, _CMP_LT_OQ),
+                     above = _mm512_cmp_pd_mask(u, high, _CMP_GT_OQ);
             v0 = _mm512_mask_mov_pd(_mm512_maskz_mov_pd(inside, v0), below | above, one);
             v1 = _mm512_mask_sub_pd(_mm512_maskz_mov_pd(inside, v1), below, u, low);
             v1 = _mm512_mask_sub_pd(v1, above, u, high);

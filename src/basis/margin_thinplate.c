@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Thin plate regression splines of one covariate: tp and ts (shrinkage).
  *
- * With the distinct covariate values x_1 < … < x_n (a fixed-seed sample of 2000 if there are more), centred at the mean of the
- * data, the kernel r^3/12 gives E_ij = |x_i - x_j|^3/12 and T = [1 x]. The k eigenpairs of E of largest |eigenvalue| are
- * U (n x k), D; T'U d = 0 is absorbed by d = Z d', Z = null basis of T'U. Then
- *     f(x) = sum_i (U Z d')_i |x - x_i|^3/12 + a_0 + a_1 x,   values at the x_i: U D Z d' + T a,   S = blockdiag(Z'DZ, 0),
- * and every column is scaled to a mean square of 1 over the data. ts gives the null space 0.1 of the smallest positive eigenvalue.
+ * With the distinct covariate values x_1 < … < x_n (a fixed-seed sample of 2000 if there are more), centred at
+ * the mean of the data, the kernel r^3/12 gives E_ij = |x_i - x_j|^3/12 and T = [1 x]. The k eigenpairs of E of
+ * largest |eigenvalue| are U (n x k), D; T'U d = 0 is absorbed by d = Z d', Z = null basis of T'U. Then
+ *     f(x) = sum_i (U Z d')_i |x - x_i|^3/12 + a_0 + a_1 x,   f at the x_i: U D Z d' + T a,
+ *     S = blockdiag(Z'DZ, 0),
+ * and every column is scaled to a mean square of 1 over the data. ts gives the null space 0.1 of the smallest
+ * positive eigenvalue.
  *
- * Local form. Because T'UZ = 0, f is a natural cubic spline with knots x_i: cubic between neighbours, linear outside. Its second
- * derivative at x_j is sum_{i<j} u_i (x_j - x_i), a running sum. From values and second derivatives at both ends of an
- * interval follow the Bernstein coefficients (margin_cubic.c), so a row costs the same as for any other spline, whatever n is.
- * All is computed for x scaled to [0, 1]: the columns are the same after their scaling, and S is range^-3 times what it was.
- * The eigenpairs are ordered by descending eigenvalue and Z is made of reflections to the last axis, first for the constant,
- * then for x: the individual columns, and with them the size of S, depend on this.
+ * Local form. Because T'UZ = 0, f is a natural cubic spline with knots x_i: cubic between neighbours, linear
+ * outside. Its second derivative at x_j is sum_{i<j} u_i (x_j - x_i), a running sum. From values and second
+ * derivatives at both ends of an interval follow the Bernstein coefficients (margin_cubic.c), so a row costs
+ * the same as for any other spline, whatever n is.
+ *
+ * All is computed for x scaled to [0, 1]: the columns are the same after their scaling, and S is range^-3 times
+ * what it was. The eigenpairs are ordered by descending eigenvalue and Z is made of reflections to the last
+ * axis, first for the constant, then for x: the individual columns, and with them the size of S, depend on this.
+ *
  * Wood (2003), Journal of the Royal Statistical Society B 65; Wood (2017), 5.5.1. */
 #include <math.h>
 #include <string.h>
@@ -39,8 +44,8 @@ static weir_status choose_points(const w_margin_input *in, int64_t *count, const
     const w_distinct *d = in->distinct;
     if (in->spec->knot_count > 0) {
         if (in->spec->knot_count < in->k)
-            return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: %lld knots given for k = %lld; give at least k", in->label,
-                          (long long)in->spec->knot_count, (long long)in->k);
+            return w_fail(in->work->ctx, WEIR_E_FORMULA, "%s: %lld knots given for k = %lld; give at least k",
+                          in->label, (long long)in->spec->knot_count, (long long)in->k);
         *count = in->spec->knot_count;
         *point = in->knot;
         return WEIR_OK;
@@ -79,7 +84,8 @@ static weir_status allocate(w_arena *work, plate *p)
 static weir_status absorb_polynomials(w_arena *work, plate *p)
 {
     int64_t n = p->n, k = p->k;
-    double *one = w_arena_alloc(work, (size_t)k, sizeof *one), *linear = w_arena_alloc(work, (size_t)k, sizeof *linear);
+    double *one = w_arena_alloc(work, (size_t)k, sizeof *one),
+           *linear = w_arena_alloc(work, (size_t)k, sizeof *linear);
     double *first = w_arena_alloc(work, w_mul_size((size_t)k, (size_t)k - 1), sizeof *first);
     double *second = w_arena_alloc(work, w_mul_size((size_t)k - 1, (size_t)k - 2), sizeof *second);
     double *transposed = w_arena_alloc(work, w_mul_size((size_t)k, (size_t)p->free), sizeof *transposed);
@@ -168,7 +174,8 @@ static weir_status scale_columns(const w_margin_input *in, w_margin *out)
 {
     enum { TILE = 256 };
     int64_t k = out->k;
-    double *square = w_arena_calloc(in->work, (size_t)k, sizeof *square), *row = w_arena_alloc(in->work, (size_t)k, sizeof *row);
+    double *square = w_arena_calloc(in->work, (size_t)k, sizeof *square),
+           *row = w_arena_alloc(in->work, (size_t)k, sizeof *row);
     if (!square || !row)
         return w_alloc_status(in->work->ctx);
     int32_t cell[TILE];
@@ -187,7 +194,8 @@ static weir_status scale_columns(const w_margin_input *in, w_margin *out)
     for (int64_t j = 0; j < k; j++) {
         double scale = sqrt((double)in->rows / square[j]);
         if (!isfinite(scale) || scale == 0)
-            return w_fail(in->work->ctx, WEIR_E_DATA, "%s: the range of the covariate is too small or too large; rescale it", in->label);
+            return w_fail(in->work->ctx, WEIR_E_DATA,
+                          "%s: the range of the covariate is too small or too large; rescale it", in->label);
         for (int64_t i = 0; i < out->cells * 4; i++)
             out->map[i * k + j] *= scale;
         for (int64_t i = 0; i < k; i++)

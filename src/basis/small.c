@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dense algebra on matrices of a few to a few hundred rows, for the set-up of a smooth.
  *
- * Null basis. With v = c + sign(c_a)|c| e_a for an axis a, the reflection H = I - 2vv'/v'v maps c to -sign(c_a)|c| e_a, so
- * that the other columns of H are orthonormal and orthogonal to c. For a = 1 this is the Q of a QR factorization of c. */
+ * Null basis. With v = c + sign(c_a)|c| e_a for an axis a, the reflection H = I - 2vv'/v'v maps c to
+ * -sign(c_a)|c| e_a, so that the other columns of H are orthonormal and orthogonal to c. For a = 1 this is the
+ * Q of a QR factorization of c. */
 #include <math.h>
 #include "base/blas.h"
 #include "base/size.h"
@@ -22,7 +23,8 @@ static weir_status eigen_workspace(w_arena *work, const char *job, w_blas_int n,
         return w_alloc_status(work->ctx);
     dsyevd_(job, "L", &n, a, &n, value, space, &length, integers, &integer_size, &info);
     if (info)
-        return w_fail(work->ctx, WEIR_E_NUMERIC, "eigenvalues of a %d x %d penalty did not converge", (int)n, (int)n);
+        return w_fail(work->ctx, WEIR_E_NUMERIC, "eigenvalues of a %d x %d penalty did not converge", (int)n,
+                      (int)n);
     return WEIR_OK;
 }
 
@@ -47,7 +49,8 @@ weir_status w_small_eigenvalues(w_arena *work, int64_t n, double *a, double *val
     return solve_eigen(work, "N", n, a, value);
 }
 
-weir_status w_small_multiply(weir_ctx *ctx, int64_t m, int64_t n, int64_t q, const double *a, const double *b, double *out)
+weir_status w_small_multiply(weir_ctx *ctx, int64_t m, int64_t n, int64_t q, const double *a, const double *b,
+                             double *out)
 {
     const double one = 1, zero = 0;
     w_blas_int rows = w_narrow(m), inner = w_narrow(n), cols = w_narrow(q);

@@ -2,8 +2,8 @@
 /* Builds smooth terms: s, te, ti.
  *
  * s:  one margin; S is its penalty.
- * te: margins whose coefficients are function values (re-parameterised where they are not), each penalty divided by its largest
- *     eigenvalue; S_i = I x … x S_i x … x I.
+ * te: margins whose coefficients are function values (re-parameterised where they are not), each penalty
+ *     divided by its largest eigenvalue; S_i = I x … x S_i x … x I.
  * ti: every margin is centred over the set-up rows first (M_c Z_i, Z_i'S_iZ_i); then as te.
  * Scaling: S_j is divided by scale_j = |S_j|_1 / |X|_inf^2, X the raw design matrix of the set-up rows.
  * Centring (s, te): 1'X b = 0 is absorbed by b = Z b', Z from the reflection of the column means; S <- Z'SZ.
@@ -63,8 +63,9 @@ static weir_status normalise_penalty(builder *b, int m)
         return status;
     double largest = value[k - 1];
     if (!(largest > 0) || !isfinite(largest))
-        return w_fail(b->arena->ctx, WEIR_E_FORMULA, "%s: a margin with k = %lld leaves nothing to penalise; raise k",
-                      b->spec->label, (long long)k);
+        return w_fail(b->arena->ctx, WEIR_E_FORMULA,
+                      "%s: a margin with k = %lld leaves nothing to penalise; raise k", b->spec->label,
+                      (long long)k);
     for (int64_t i = 0; i < k * k; i++)
         margin->penalty[i] /= largest;
     for (int64_t i = 0; i < k; i++)
@@ -83,7 +84,8 @@ static weir_status add_note(builder *b, int m, const char *note)
     if (!note)
         return WEIR_OK;
     if (b->spec->margin_count > 1)
-        note = w_arena_printf(b->arena, "%s%scovariate %d: %s", b->out.note ? b->out.note : "", b->out.note ? "; " : "", m + 1, note);
+        note = w_arena_printf(b->arena, "%s%scovariate %d: %s", b->out.note ? b->out.note : "",
+                              b->out.note ? "; " : "", m + 1, note);
     b->out.note = note;
     return note ? WEIR_OK : w_alloc_status(b->arena->ctx);
 }
@@ -122,8 +124,8 @@ static weir_status build_margins(builder *b)
         b->out.raw_columns = w_mul64(b->out.raw_columns, margin->k);
     }
     if (b->out.raw_columns > INT32_MAX / 4)
-        return w_fail(b->arena->ctx, WEIR_E_FORMULA, "%s: the margins make %lld coefficients; lower k", b->spec->label,
-                      (long long)b->out.raw_columns);
+        return w_fail(b->arena->ctx, WEIR_E_FORMULA, "%s: the margins make %lld coefficients; lower k",
+                      b->spec->label, (long long)b->out.raw_columns);
     return WEIR_OK;
 }
 
@@ -196,7 +198,8 @@ static weir_status add_penalty(builder *b, int m)
     expand_penalty(s, m, full);
     penalty->scale = w_small_norm1(s->margin[m].k, s->margin[m].penalty) / (b->largest_row * b->largest_row);
     if (!isfinite(penalty->scale) || !(penalty->scale > 0))
-        return w_fail(b->arena->ctx, WEIR_E_FORMULA, "%s: the penalty vanishes or overflows; change k or m", b->spec->label);
+        return w_fail(b->arena->ctx, WEIR_E_FORMULA, "%s: the penalty vanishes or overflows; change k or m",
+                      b->spec->label);
     for (int64_t i = 0; i < raw * raw; i++)
         full[i] /= penalty->scale;
     weir_status status = WEIR_OK;
@@ -210,8 +213,8 @@ static weir_status add_penalty(builder *b, int m)
     return measure_penalty(b, penalty);
 }
 
-/* Dimension of the null space of sum S_j: tuples of null vectors of the margins. A centred term loses the constraint's
- * direction from it; if there is none, every direction is penalised before and after. */
+/* Dimension of the null space of sum S_j: tuples of null vectors of the margins. A centred term loses the
+ * constraint's direction from it; if there is none, every direction is penalised before and after. */
 static int64_t null_dimension(const w_smooth *s)
 {
     int64_t tuples = 1;
@@ -225,7 +228,8 @@ static weir_status penalise_null_space(builder *b)
     w_smooth *s = &b->out;
     int64_t k = s->columns, null = s->null_dimension;
     size_t square = w_mul_size((size_t)k, (size_t)k);
-    double *sum = w_arena_calloc(&b->work, square, sizeof *sum), *value = w_arena_alloc(&b->work, (size_t)k, sizeof *value);
+    double *sum = w_arena_calloc(&b->work, square, sizeof *sum),
+           *value = w_arena_alloc(&b->work, (size_t)k, sizeof *value);
     double *matrix = w_arena_calloc(b->arena, square, sizeof *matrix);
     if (!sum || !value || !matrix)
         return w_alloc_status(b->arena->ctx);
@@ -277,8 +281,8 @@ static weir_status build_penalties(builder *b)
 static weir_status check_spec(weir_ctx *ctx, const w_smooth_spec *spec, const w_smooth_data *data)
 {
     if (spec->margin_count < 1 || spec->margin_count > W_MAX_MARGINS)
-        return w_fail(ctx, WEIR_E_FORMULA, "%s: a smooth takes 1 to %d covariates, not %d", spec->label, W_MAX_MARGINS,
-                      spec->margin_count);
+        return w_fail(ctx, WEIR_E_FORMULA, "%s: a smooth takes 1 to %d covariates, not %d", spec->label,
+                      W_MAX_MARGINS, spec->margin_count);
     if (spec->type == W_SMOOTH_S && spec->margin_count != 1)
         return w_fail(ctx, WEIR_E_FORMULA, "%s: s() takes one covariate here; use te() for %d", spec->label,
                       spec->margin_count);
@@ -313,8 +317,8 @@ static int64_t sort_bytes(int64_t rows)
     return w_mul64(w_add64(rows, 2 + 64), 24);
 }
 
-/* Numbers of one margin: counters of the sort, map and its re-parameterised copies, look-up table, small matrices, the
- * Lanczos vectors of thin plate margins. */
+/* Numbers of one margin: counters of the sort, map and its re-parameterised copies, look-up table, small
+ * matrices, the Lanczos vectors of thin plate margins. */
 static int64_t margin_bytes(const w_margin_spec *spec, int64_t k, bool tensor, int64_t rows)
 {
     bool plate = spec->basis == W_BASIS_TP || spec->basis == W_BASIS_TS;
@@ -339,11 +343,13 @@ int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows)
         bytes = w_add64(bytes, margin_bytes(margin, k, tensor, rows));
         raw = w_mul64(raw, k);
     }
-    /* Kept: transform and penalties; at one time: an expansion, products, a copy with eigenvectors and their workspace. */
+    /* Kept: transform and penalties; at one time: an expansion, products, a copy with eigenvectors and their
+     * workspace. */
     int64_t matrices = spec->margin_count + 10;
     bytes = w_add64(bytes, w_mul64(w_mul64(raw, raw), 8 * matrices));
-    /* Unused ends of the two arenas' blocks: up to a third of what is filled, and a last block of each. Arrays as long as the rows
-     * have blocks of their own as soon as they matter. */
+    /* Unused ends of the two arenas' blocks: up to a third of what is filled, and a last block of each. Arrays
+     * as long as the rows have blocks of their own as soon as they matter. */
     int64_t ends = w_add64(bytes / 3, w_min64(bytes, INT64_C(2) << 20));
-    return w_add64(w_add64(bytes, ends), w_add64(w_mul64(sort_bytes(rows), spec->margin_count), INT64_C(64) << 10));
+    return w_add64(w_add64(bytes, ends),
+                   w_add64(w_mul64(sort_bytes(rows), spec->margin_count), INT64_C(64) << 10));
 }

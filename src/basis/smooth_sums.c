@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One sweep over the set-up rows: column sums of the raw design matrix (for the centring constraint) and its infinity norm (for
- * the scaling of penalties), in tiles of fixed size summed in order; and dense rows of the finished smooth.
+/* One sweep over the set-up rows: column sums of the raw design matrix (for the centring constraint) and its
+ * infinity norm (for the scaling of penalties), in tiles of fixed size summed in order; and dense rows of the
+ * finished smooth.
  *
- * One margin: the local values are summed per cell and mapped once, sum_i v_i'M_{c_i} = sum_c (sum_{i in c} v_i)'M_c; a row
- * v'M_c has absolute sum at most sum_r |v_r| |M_c[r]|_1, so that only rows which may exceed the largest so far are formed.
- * About 10 flops per row. Several margins: rows are formed; the absolute row sum of a row-Kronecker product is the product
- * of the margins' absolute row sums. */
+ * One margin: the local values are summed per cell and mapped once,
+ *     sum_i v_i'M_{c_i} = sum_c (sum_{i in c} v_i)'M_c;
+ * a row v'M_c has absolute sum at most sum_r |v_r| |M_c[r]|_1, so that only rows which may exceed the largest
+ * so far are formed. About 10 flops per row.
+ * Several margins: rows are formed; the absolute row sum of a row-Kronecker product is the product of the
+ * margins' absolute row sums. */
 #include <math.h>
 #include <string.h>
 #include "base/size.h"
@@ -78,12 +81,13 @@ static double row_size(const w_margin *margin, int32_t cell, const double *v)
     return sum;
 }
 
-static weir_status sum_one_margin(w_arena *work, const w_margin *margin, int64_t rows, const double *x, double *column_sum,
-                                  double *largest_row)
+static weir_status sum_one_margin(w_arena *work, const w_margin *margin, int64_t rows, const double *x,
+                                  double *column_sum, double *largest_row)
 {
     int64_t k = margin->k, lines = margin->cells * 4;
     tile *t = w_arena_alloc(work, 1, sizeof *t);
-    double *total = w_arena_calloc(work, (size_t)lines, sizeof *total), *norm = w_arena_alloc(work, (size_t)lines, sizeof *norm);
+    double *total = w_arena_calloc(work, (size_t)lines, sizeof *total),
+           *norm = w_arena_alloc(work, (size_t)lines, sizeof *norm);
     if (!t || !total || !norm)
         return w_alloc_status(work->ctx);
     for (int64_t i = 0; i < lines; i++)
@@ -118,7 +122,8 @@ weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_
     if (smooth->margin_count == 1)
         return sum_one_margin(work, &smooth->margin[0], data->rows, data->x[0], column_sum, largest_row);
     tile *t = make_tile(work, smooth);
-    double *row = w_arena_alloc(work, (size_t)raw, sizeof *row), *partial = w_arena_alloc(work, (size_t)raw, sizeof *partial);
+    double *row = w_arena_alloc(work, (size_t)raw, sizeof *row),
+           *partial = w_arena_alloc(work, (size_t)raw, sizeof *partial);
     if (!t || !row || !partial)
         return w_alloc_status(work->ctx);
     *largest_row = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Coefficients of a tensor margin as function values.
  *
- * With X the margin's k x k design matrix at k equispaced points of the data's range, X = U diag(d) V', the new coefficients are X b
- * and R = V diag(1/d) U' maps them back: M_c <- M_c R, S <- R'SR. Left alone if d_k / d_1 < eps^0.66. The sizes of the marginal
- * penalties become comparable that way (Wood 2006, Biometrics 62). */
+ * With X the margin's k x k design matrix at k equispaced points of the data's range, X = U diag(d) V', the new
+ * coefficients are X b and R = V diag(1/d) U' maps them back: M_c <- M_c R, S <- R'SR. Left alone if d_k / d_1
+ * < eps^0.66. The sizes of the marginal penalties become comparable that way (Wood 2006, Biometrics 62). */
 #include <float.h>
 #include <math.h>
 #include "base/blas.h"
@@ -13,7 +13,8 @@
 static weir_status rows_at_points(w_arena *work, const w_margin *margin, double lower, double upper, double *x)
 {
     int64_t k = margin->k;
-    double *point = w_arena_alloc(work, (size_t)k, sizeof *point), *value = w_arena_alloc(work, (size_t)k, 4 * sizeof *value);
+    double *point = w_arena_alloc(work, (size_t)k, sizeof *point),
+           *value = w_arena_alloc(work, (size_t)k, 4 * sizeof *value);
     int32_t *cell = w_arena_alloc(work, (size_t)k, sizeof *cell);
     if (!point || !value || !cell)
         return w_alloc_status(work->ctx);

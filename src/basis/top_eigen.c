@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Extreme eigenpairs of the cubic kernel by Lanczos with full reorthogonalization.
  *
- * Product. y_j = (1/12) sum_i v_i |x_i - x_j|^3 from running moments M_p = sum_{i<j} v_i (x_j - x_i)^p, p = 0 … 3, which move
- * from x_j to x_j + h by the binomial theorem (only positive powers: no cancellation beyond that of the v_i), once from the
- * left and once from the right. About 30 n flops; E itself (n^2 numbers) is never formed.
- * Iteration. V_m'EV_m = T_m (tridiagonal) with eigenpairs (theta, s): the residual of (theta, V_m s) is |beta_m s_m|. The
- * iteration ends when the k largest |theta| have residuals below eps |theta_1|, or at m = n. A vanishing beta starts again from a
- * random vector orthogonal to what is there. The eigenvalues fall like i^-4, so m is about 2k + 20.
- * Work 4 n m^2 flops, memory m n doubles. Parlett (1998), The Symmetric Eigenvalue Problem, ch. 13. */
+ * Product. y_j = (1/12) sum_i v_i |x_i - x_j|^3 from running moments M_p = sum_{i<j} v_i (x_j - x_i)^p for p of
+ * 0 to 3, which move from x_j to x_j + h by the binomial theorem (only positive powers: no cancellation beyond
+ * that of the v_i), once from the left and once from the right. About 30 n flops; E itself (n^2 numbers) is
+ * never formed.
+ *
+ * Iteration. V_m'EV_m = T_m (tridiagonal) with eigenpairs (theta, s): the residual of (theta, V_m s) is
+ * |beta_m s_m|. The iteration ends when the k largest |theta| have residuals below eps |theta_1|, or at m = n.
+ * A vanishing beta starts again from a random vector orthogonal to what is there. The eigenvalues fall like
+ * i^-4, so m is about 2k + 20. Work 4 n m^2 flops, memory m n doubles.
+ *
+ * Parlett (1998), The Symmetric Eigenvalue Problem, ch. 13. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -209,7 +213,8 @@ static weir_status iterate(lanczos *l, int64_t k, double *u, double *eigenvalue)
     }
 }
 
-weir_status w_top_eigen_cubic_kernel(w_arena *work, int64_t n, const double *x, int64_t k, double *u, double *eigenvalue)
+weir_status w_top_eigen_cubic_kernel(w_arena *work, int64_t n, const double *x, int64_t k, double *u,
+                                     double *eigenvalue)
 {
     lanczos l = {.work = work, .n = n, .x = x};
     w_rng_seed(&l.rng, 2);

@@ -12,10 +12,10 @@
 #define LENGTH(a) ((int64_t)(sizeof(a) / sizeof *(a)))
 
 /* |got - want| <= tolerance, in double precision. */
-#define assert_near(got, want, tolerance) \
-    do { \
-        double near_got = (got), near_want = (want), near_tolerance = (tolerance); \
-        if (!(fabs(near_got - near_want) <= near_tolerance)) \
+#define assert_near(got, want, tolerance)                                                                   \
+    do {                                                                                                    \
+        double near_got = (got), near_want = (want), near_tolerance = (tolerance);                          \
+        if (!(fabs(near_got - near_want) <= near_tolerance))                                                \
             fail_msg("%s is %.17g, expected %.17g within %.2g", #got, near_got, near_want, near_tolerance); \
     } while (0)
 
@@ -50,8 +50,8 @@ static inline w_smooth_spec build_spec(w_smooth_type type, int margins, w_basis_
 }
 
 /* s(x) of one covariate; the status is asserted. */
-static inline void build_single(w_arena *arena, w_basis_kind basis, int64_t k, int64_t n, const double *x, bool centre,
-                                w_smooth *out)
+static inline void build_single(w_arena *arena, w_basis_kind basis, int64_t k, int64_t n, const double *x,
+                                bool centre, w_smooth *out)
 {
     w_smooth_spec spec = build_spec(W_SMOOTH_S, 1, basis, k);
     spec.centre = centre;
@@ -61,6 +61,7 @@ static inline void build_single(w_arena *arena, w_basis_kind basis, int64_t k, i
         fail_msg("%s k=%lld: %s", w_basis_name(basis), (long long)k, weir_ctx_message(arena->ctx));
 }
 
-static const w_basis_kind build_kinds[] = {W_BASIS_CR, W_BASIS_CS, W_BASIS_CC, W_BASIS_PS, W_BASIS_CP, W_BASIS_TP, W_BASIS_TS};
+static const w_basis_kind build_kinds[] = {W_BASIS_CR, W_BASIS_CS, W_BASIS_CC, W_BASIS_PS,
+                                           W_BASIS_CP, W_BASIS_TP, W_BASIS_TS};
 
 #endif

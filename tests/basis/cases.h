@@ -25,7 +25,7 @@ typedef struct reference {
     int exact, columns, null, penalties, points, knots, sp_count, matrices;
     double scale[W_MAX_PENALTIES], sp[W_MAX_PENALTIES], xp[64];
     int rank[W_MAX_PENALTIES];
-    double x[CASE_POINTS * CASE_COLUMNS];                     /* points x columns */
+    double x[CASE_POINTS * CASE_COLUMNS]; /* points x columns */
     double s[W_MAX_PENALTIES][CASE_COLUMNS * CASE_COLUMNS];
     double fitted[CASE_ROWS], predicted[CASE_POINTS];
 } reference;
@@ -63,7 +63,8 @@ static inline void case_read_data(case_data *data)
         data->y[i] = row[3];
     }
     fclose(file);
-    const double start[3] = {0.02, -1.9, 0.05}, end[3] = {0.98, 1.8, 3.0}, below[3] = {-0.3, -5, -1}, above[3] = {1.4, 4, 9};
+    const double start[3] = {0.02, -1.9, 0.05}, end[3] = {0.98, 1.8, 3.0}, below[3] = {-0.3, -5, -1},
+                 above[3] = {1.4, 4, 9};
     for (int c = 0; c < 3; c++) {
         for (int i = 0; i < 9; i++)
             data->point[c][i] = start[c] + i * ((end[c] - start[c]) / 8);
@@ -140,8 +141,9 @@ static inline int case_next(FILE *file, reference *r)
     r->spec.select = select;
     for (int m = 0; m < r->spec.margin_count; m++)
         case_read_margin(file, r, m);
-    assert_int_equal(fscanf(file, " columns %d null %d penalties %d points %d", &r->columns, &r->null, &r->penalties,
-                            &r->points), 4);
+    assert_int_equal(fscanf(file, " columns %d null %d penalties %d points %d", &r->columns, &r->null,
+                            &r->penalties, &r->points),
+                     4);
     assert_true(r->columns <= CASE_COLUMNS && r->points <= CASE_POINTS);
     assert_int_equal(fscanf(file, " scale"), 0);
     case_numbers(file, r->penalties, r->scale);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A penalised least-squares fit of one smooth and an intercept by QR of the augmented matrix: the plainest there is. */
+/* A penalised least-squares fit of one smooth and an intercept by QR of the augmented matrix: the plainest
+ * there is. */
 #ifndef WEIR_TESTS_BASIS_FIT_H
 #define WEIR_TESTS_BASIS_FIT_H
 
@@ -10,10 +11,12 @@
 #include "basis/basis.h"
 #include "support/test.h"
 
-/* Rows of square roots of sp S (column-major into a with leading dimension lda, columns 1 …): eigenvectors times roots. */
+/* Rows of square roots of sp S (column-major into a with leading dimension lda, columns 1 …): eigenvectors
+ * times roots. */
 static inline void fit_root(int64_t k, const double *s, double sp, double *a, int64_t lda)
 {
-    w_blas_int n = (w_blas_int)k, info, length = (w_blas_int)(1 + 6 * k + 2 * k * k), integers = (w_blas_int)(3 + 5 * k);
+    w_blas_int n = (w_blas_int)k, info, length = (w_blas_int)(1 + 6 * k + 2 * k * k),
+               integers = (w_blas_int)(3 + 5 * k);
     double *v = malloc(sizeof(double) * (size_t)(k * k + k + length)), *w = v + k * k, *space = w + k;
     w_blas_int *integer = malloc(sizeof(w_blas_int) * (size_t)integers);
     memcpy(v, s, sizeof(double) * (size_t)(k * k));
@@ -28,8 +31,8 @@ static inline void fit_root(int64_t k, const double *s, double sp, double *a, in
 }
 
 /* beta: 1 + columns coefficients. x: rows x columns row-major. */
-static inline void fit_smooth(const w_smooth *smooth, const double *sp, int64_t rows, const double *x, const double *y,
-                              double *beta)
+static inline void fit_smooth(const w_smooth *smooth, const double *sp, int64_t rows, const double *x,
+                              const double *y, double *beta)
 {
     int64_t k = smooth->columns, total = rows + k * smooth->penalty_count, p = k + 1;
     double *a = calloc((size_t)(total * p), sizeof *a), *f = calloc((size_t)total, sizeof *f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The closed form of log|sum lambda_j S_j|_+ against eigenvalues and, where penalties differ by so much that eigenvalues in
- * double precision no longer resolve it, against a Cholesky factorization in extended precision. */
+/* The closed form of log|sum lambda_j S_j|_+ against eigenvalues and, where penalties differ by so much that
+ * eigenvalues in double precision no longer resolve it, against a Cholesky factorization in extended
+ * precision. */
 #include <stdlib.h>
 #include <string.h>
 #include "basis/build.h"
@@ -12,7 +13,8 @@ static double columns[3][N];
 
 static void eigenvalues(int64_t k, double *a, double *w)
 {
-    w_blas_int n = (w_blas_int)k, info, length = (w_blas_int)(1 + 6 * k + 2 * k * k), integers = (w_blas_int)(3 + 5 * k);
+    w_blas_int n = (w_blas_int)k, info, length = (w_blas_int)(1 + 6 * k + 2 * k * k),
+               integers = (w_blas_int)(3 + 5 * k);
     double *space = malloc(sizeof *space * (size_t)length);
     w_blas_int *integer = malloc(sizeof *integer * (size_t)integers);
     dsyevd_("V", "L", &n, a, &n, w, space, &length, integer, &integers, &info);
@@ -49,7 +51,8 @@ static void check_derivatives(const w_smooth *s, const double *rho)
 {
     const double h = 1e-5;
     int q = s->penalty_count;
-    double value, g[W_MAX_PENALTIES], hessian[W_MAX_PENALTIES * W_MAX_PENALTIES], up, down, gu[W_MAX_PENALTIES], gd[W_MAX_PENALTIES];
+    double value, g[W_MAX_PENALTIES], hessian[W_MAX_PENALTIES * W_MAX_PENALTIES], up, down, gu[W_MAX_PENALTIES],
+        gd[W_MAX_PENALTIES];
     w_smooth_logdet(s, rho, &value, g, hessian);
     for (int j = 0; j < q; j++) {
         double moved[W_MAX_PENALTIES];
@@ -77,7 +80,8 @@ static void test_against_eigenvalues(void **state)
                 for (int option = 0; option < 4; option++) {
                     w_arena arena;
                     w_arena_init(&arena, ctx, "test");
-                    w_smooth_spec spec = build_spec((w_smooth_type)type, margins, build_kinds[q], margins == 1 ? 10 : 4);
+                    w_smooth_spec spec =
+                        build_spec((w_smooth_type)type, margins, build_kinds[q], margins == 1 ? 10 : 4);
                     spec.margin[1].basis = margins > 1 && option == 3 ? W_BASIS_CR : spec.margin[1].basis;
                     spec.centre = option > 0;
                     spec.select = option == 2;
@@ -138,9 +142,10 @@ static void orthonormalize(int64_t k, const double *v, long double *out)
     }
 }
 
-/* log|Z'(l_1 A x I + l_2 I x B)Z|_+ with the marginal penalties' exact null spaces, Z orthogonal to the smooth's constraint.
- * M = sum + projector on the null space (uncentred, n null vectors). Restricting to the complement of c keeps the positive
- * spectrum when c is not orthogonal to the null space; then |Z'MZ| with M lacking the null vector along N'c equals |M + cc'|. */
+/* log|Z'(l_1 A x I + l_2 I x B)Z|_+ with the marginal penalties' exact null spaces, Z orthogonal to the
+ * smooth's constraint. M = sum + projector on the null space (uncentred, n null vectors). Restricting to the
+ * complement of c keeps the positive spectrum when c is not orthogonal to the null space; then |Z'MZ| with M
+ * lacking the null vector along N'c equals |M + cc'|. */
 static long double exact_tensor(const w_smooth *s, const double *lambda)
 {
     int64_t k0 = s->margin[0].k, k1 = s->margin[1].k, raw = k0 * k1;
@@ -176,11 +181,12 @@ static long double exact_tensor(const w_smooth *s, const double *lambda)
             long double sum = shift * c[i] * c[j] / norm;
             for (int64_t a = 0; a < k0; a++) {
                 for (int64_t b = 0; b < k1; b++) {
-                    long double value = lambda[0] * (long double)s->eigen[0][a] + lambda[1] * (long double)s->eigen[1][b];
+                    long double value =
+                        lambda[0] * (long double)s->eigen[0][a] + lambda[1] * (long double)s->eigen[1][b];
                     if (a < null[0] && b < null[1])
                         value = shift;
-                    sum += value * vectors[0][a * k0 + i / k1] * vectors[0][a * k0 + j / k1] * vectors[1][b * k1 + i % k1]
-                           * vectors[1][b * k1 + j % k1];
+                    sum += value * vectors[0][a * k0 + i / k1] * vectors[0][a * k0 + j / k1]
+                           * vectors[1][b * k1 + i % k1] * vectors[1][b * k1 + j % k1];
                 }
             }
             /* Take the null vector along N'c out again: the constraint removes it. */
@@ -216,7 +222,8 @@ static void test_extreme_ratios(void **state)
             w_smooth_logdet(&s, rho, &value, NULL, NULL);
             double exact = (double)exact_tensor(&s, lambda);
             if (fabs(value - exact) > 1e-8 * (1 + fabs(exact)))
-                fail_msg("%s, ratio 1e%g: %.15g, extended precision gives %.15g", w_basis_name(kinds[q]), ratio, value, exact);
+                fail_msg("%s, ratio 1e%g: %.15g, extended precision gives %.15g", w_basis_name(kinds[q]), ratio,
+                         value, exact);
             check_derivatives(&s, rho);
         }
         w_arena_free(&arena);
@@ -240,7 +247,8 @@ static void test_far_away(void **state)
     w_smooth_logdet(&s, there, &b, NULL, NULL);
     assert_near(b - a, 900 * (double)(s.columns - s.null_dimension), 1e-8);
     w_smooth_logdet(&s, apart, &c, g, h);
-    assert_true(isfinite(c) && isfinite(g[0]) && isfinite(g[1]) && isfinite(h[0]) && isfinite(h[1]) && isfinite(h[3]));
+    assert_true(isfinite(c) && isfinite(g[0]) && isfinite(g[1]) && isfinite(h[0]) && isfinite(h[1])
+                && isfinite(h[3]));
     assert_near(g[0] + g[1], (double)(s.columns - s.null_dimension), 1e-10);
     w_arena_free(&arena);
     weir_ctx_destroy(ctx);

@@ -22,7 +22,8 @@ static void local_row(const w_margin *margin, double x, double *out)
     }
 }
 
-/* Natural cubic spline through (knot_i, delta_ij) at x: second derivatives by Gaussian elimination on the full system. */
+/* Natural cubic spline through (knot_i, delta_ij) at x: second derivatives by Gaussian elimination on the full
+ * system. */
 static double natural_spline(int64_t k, const double *knot, int64_t j, double x)
 {
     double a[20][21] = {{0}}, h[20], d[20];
@@ -51,7 +52,8 @@ static double natural_spline(int64_t k, const double *knot, int64_t j, double x)
     if (x < knot[0])
         return (j == 0) + (x - knot[0]) * (((j == 1) - (j == 0)) / h[0] - h[0] * d[1] / 6);
     if (x > knot[k - 1])
-        return (j == k - 1) + (x - knot[k - 1]) * (((j == k - 1) - (j == k - 2)) / h[k - 2] + h[k - 2] * d[k - 2] / 6);
+        return (j == k - 1)
+               + (x - knot[k - 1]) * (((j == k - 1) - (j == k - 2)) / h[k - 2] + h[k - 2] * d[k - 2] / 6);
     int64_t i = 0;
     while (i < k - 2 && x > knot[i + 1])
         i++;
@@ -158,7 +160,7 @@ static void test_cyclic_wraps(void **state)
             assert_near(map[j], last[3 * k + j], 1e-13);
             assert_near((map[k + j] - map[j]) / h0, (last[3 * k + j] - last[2 * k + j]) / h1, 1e-11);
             assert_near((map[2 * k + j] - 2 * map[k + j] + map[j]) / h0 / h0,
-                               (last[3 * k + j] - 2 * last[2 * k + j] + last[k + j]) / h1 / h1, 1e-9);
+                        (last[3 * k + j] - 2 * last[2 * k + j] + last[k + j]) / h1 / h1, 1e-9);
         }
         w_arena_free(&arena);
     }
@@ -275,7 +277,8 @@ static void test_ends_outside_and_nan(void **state)
     build_single(&arena, W_BASIS_CR, 6, N, x, false, &s);
     const w_margin *m = &s.margin[0];
     double low = m->break_point[0], high = m->break_point[5];
-    const double at[] = {low, high, nextafter(low, -9), nextafter(high, 9), low - 3, high + 2, NAN, m->break_point[3]};
+    const double at[] = {low,      high, nextafter(low, -9), nextafter(high, 9), low - 3,
+                         high + 2, NAN,  m->break_point[3]};
     const int32_t want[] = {0, 4, 5, 6, 5, 6, 0, 3};
     int32_t cell[8];
     double v[32];
@@ -304,7 +307,9 @@ static void test_restore(void **state)
         build_single(&arena, build_kinds[q], 8, N, x, false, &s);
         const w_margin *m = &s.margin[0];
         w_margin copy;
-        assert_int_equal(w_margin_restore(&arena, m->kind, m->cyclic, m->k, m->break_count, m->break_point, m->map, &copy), WEIR_OK);
+        assert_int_equal(
+            w_margin_restore(&arena, m->kind, m->cyclic, m->k, m->break_count, m->break_point, m->map, &copy),
+            WEIR_OK);
         for (double at = -1.5; at < 1.5; at += 0.01) {
             local_row(m, at, here);
             local_row(&copy, at, there);
@@ -324,9 +329,12 @@ static void test_restore(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cr_is_the_natural_interpolant), cmocka_unit_test(test_ps_is_cox_de_boor),
-        cmocka_unit_test(test_cyclic_wraps), cmocka_unit_test(test_smooth_at_breaks),
-        cmocka_unit_test(test_instruction_sets_agree), cmocka_unit_test(test_ends_outside_and_nan),
+        cmocka_unit_test(test_cr_is_the_natural_interpolant),
+        cmocka_unit_test(test_ps_is_cox_de_boor),
+        cmocka_unit_test(test_cyclic_wraps),
+        cmocka_unit_test(test_smooth_at_breaks),
+        cmocka_unit_test(test_instruction_sets_agree),
+        cmocka_unit_test(test_ends_outside_and_nan),
         cmocka_unit_test(test_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

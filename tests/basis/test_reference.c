@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Smooth terms against reference values of R's mgcv (tests/reference/basis): scales, ranks, knots, constrained design rows and
- * penalties where the columns are unique, fits at fixed smoothing parameters where they are not. */
+/* Smooth terms against reference values of R's mgcv (tests/reference/basis): scales, ranks, knots, constrained
+ * design rows and penalties where the columns are unique, fits at fixed smoothing parameters where they are
+ * not. */
 #include <math.h>
 #include <stdlib.h>
 #include "basis/cases.h"
@@ -15,13 +16,14 @@ static double largest_of(int64_t count, const double *a)
     return largest;
 }
 
-static void expect_close(const char *name, const char *what, int64_t count, const double *got, const double *want, double tolerance)
+static void expect_close(const char *name, const char *what, int64_t count, const double *got, const double *want,
+                         double tolerance)
 {
     double size = largest_of(count, want);
     for (int64_t i = 0; i < count; i++) {
         if (!(fabs(got[i] - want[i]) <= tolerance * size))
-            fail_msg("%s: %s[%lld] is %.17g, expected %.17g (relative error %.2g)", name, what, (long long)i, got[i], want[i],
-                     fabs(got[i] - want[i]) / size);
+            fail_msg("%s: %s[%lld] is %.17g, expected %.17g (relative error %.2g)", name, what, (long long)i,
+                     got[i], want[i], fabs(got[i] - want[i]) / size);
     }
 }
 
@@ -54,7 +56,8 @@ static void check_case(weir_ctx *ctx, const case_data *data, const reference *r)
         fail_msg("%s: %s", r->name, weir_ctx_message(ctx));
     check_shape(r, &s);
     int64_t k = s.columns;
-    double *x = malloc(sizeof *x * (size_t)(CASE_ROWS * k)), at[CASE_POINTS * CASE_COLUMNS], beta[CASE_COLUMNS + 1];
+    double *x = malloc(sizeof *x * (size_t)(CASE_ROWS * k)), at[CASE_POINTS * CASE_COLUMNS],
+           beta[CASE_COLUMNS + 1];
     const double *point[W_MAX_MARGINS] = {0};
     for (int m = 0; m < r->spec.margin_count; m++)
         point[m] = data->point[r->column[m]];

@@ -88,7 +88,8 @@ static void test_invariants(void **state)
         for (int option = 0; option < 8; option++) {
             for (int margins = 1; margins <= 3; margins++) {
                 for (int type = margins == 1 ? 0 : 1; type <= 2; type++) {
-                    w_smooth_spec spec = build_spec((w_smooth_type)type, margins, build_kinds[q], margins == 1 ? 9 : 4);
+                    w_smooth_spec spec =
+                        build_spec((w_smooth_type)type, margins, build_kinds[q], margins == 1 ? 9 : 4);
                     spec.centre = option & 1;
                     spec.select = option & 2;
                     spec.fixed = option & 4;
@@ -165,8 +166,8 @@ static void test_notes(void **state)
     weir_ctx_destroy(ctx);
 }
 
-static void expect_refusal(weir_ctx *ctx, const w_smooth_spec *spec, int64_t n, const double *x, weir_status status,
-                           const char *message)
+static void expect_refusal(weir_ctx *ctx, const w_smooth_spec *spec, int64_t n, const double *x,
+                           weir_status status, const char *message)
 {
     w_arena arena;
     w_arena_init(&arena, ctx, "test");
@@ -183,11 +184,13 @@ static void expect_refusal(weir_ctx *ctx, const w_smooth_spec *spec, int64_t n, 
 static void test_refusals(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
-    const double constant[] = {2.5, 2.5, 2.5}, two[] = {1, 2, 1}, hole[] = {1, NAN, 3, 4, 5}, tiny[] = {0, 1e-310, 2e-310, 3e-310};
+    const double constant[] = {2.5, 2.5, 2.5}, two[] = {1, 2, 1}, hole[] = {1, NAN, 3, 4, 5},
+                 tiny[] = {0, 1e-310, 2e-310, 3e-310};
     const double huge[] = {-1e300, 0, 1e300, 1e299}, *x = columns[0], far[] = {1e16, 1e16 + 2, 1e16 + 4, 1e16 + 6};
     w_smooth_spec spec = build_spec(W_SMOOTH_S, 1, W_BASIS_CR, 10);
     expect_refusal(ctx, &spec, 3, constant, WEIR_E_DATA, "s(x): the covariate is constant (2.5)");
-    expect_refusal(ctx, &spec, 3, two, WEIR_E_DATA, "s(x): the covariate has only 2 distinct values; \"cr\" needs at least 3");
+    expect_refusal(ctx, &spec, 3, two, WEIR_E_DATA,
+                   "s(x): the covariate has only 2 distinct values; \"cr\" needs at least 3");
     expect_refusal(ctx, &spec, 5, hole, WEIR_E_DATA, "not finite in set-up row 2");
     expect_refusal(ctx, &spec, 4, tiny, WEIR_E_DATA, "rescale");
     expect_refusal(ctx, &spec, 4, huge, WEIR_E_DATA, "rescale");
@@ -308,8 +311,9 @@ static void test_bytes_are_an_upper_bound(void **state)
                     weir_ctx_memory(ctx, &after);
                     int64_t bytes = w_smooth_bytes(&spec, N);
                     if (after.peak - before.in_use > bytes)
-                        fail_msg("%s, %d margins, k=%lld: %lld bytes were taken, %lld promised", w_basis_name(build_kinds[q]),
-                                 margins, (long long)sizes[z], (long long)(after.peak - before.in_use), (long long)bytes);
+                        fail_msg("%s, %d margins, k=%lld: %lld bytes were taken, %lld promised",
+                                 w_basis_name(build_kinds[q]), margins, (long long)sizes[z],
+                                 (long long)(after.peak - before.in_use), (long long)bytes);
                 }
             }
         }
@@ -330,7 +334,8 @@ static void test_same_bits_again(void **state)
         size_t square = sizeof(double) * (size_t)(s.columns * s.columns);
         assert_memory_equal(s.penalty[0].matrix, t.penalty[0].matrix, square);
         assert_memory_equal(s.transform, t.transform, sizeof(double) * (size_t)(s.raw_columns * s.columns));
-        assert_memory_equal(s.margin[0].map, t.margin[0].map, sizeof(double) * (size_t)(s.margin[0].cells * 4 * s.margin[0].k));
+        assert_memory_equal(s.margin[0].map, t.margin[0].map,
+                            sizeof(double) * (size_t)(s.margin[0].cells * 4 * s.margin[0].k));
         w_arena_free(&a);
         w_arena_free(&b);
     }
@@ -377,10 +382,16 @@ int main(void)
 {
     fill_columns();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_invariants), cmocka_unit_test(test_fixed_and_select), cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_shifted_and_scaled),
-        cmocka_unit_test(test_every_allocation_may_fail), cmocka_unit_test(test_bytes_are_an_upper_bound),
-        cmocka_unit_test(test_same_bits_again), cmocka_unit_test(test_true_range), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_invariants),
+        cmocka_unit_test(test_fixed_and_select),
+        cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_shifted_and_scaled),
+        cmocka_unit_test(test_every_allocation_may_fail),
+        cmocka_unit_test(test_bytes_are_an_upper_bound),
+        cmocka_unit_test(test_same_bits_again),
+        cmocka_unit_test(test_true_range),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

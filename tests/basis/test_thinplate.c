@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thin plate margins: the eigenpairs of the kernel against a dense solver, the local form against the kernel's definition. */
+/* Thin plate margins: the eigenpairs of the kernel against a dense solver, the local form against the kernel's
+ * definition. */
 #include <stdlib.h>
 #include <string.h>
 #include "basis/build.h"
@@ -55,7 +56,8 @@ static void test_eigenpairs(void **state)
     for (int shape = 0; shape < 3; shape++) {
         for (int64_t q = 0; q < LENGTH(sizes); q++) {
             int64_t n = sizes[q];
-            double *x = malloc(sizeof *x * (size_t)n), *e = malloc(sizeof *e * (size_t)(n * n)), *w = malloc(sizeof *w * (size_t)n);
+            double *x = malloc(sizeof *x * (size_t)n), *e = malloc(sizeof *e * (size_t)(n * n)),
+                   *w = malloc(sizeof *w * (size_t)n);
             points(30 + (uint64_t)q, shape, n, x);
             for (int64_t i = 0; i < n * n; i++)
                 e[i] = kernel(x[i / n] - x[i % n]);
@@ -98,8 +100,9 @@ static void test_eigenpairs(void **state)
     weir_ctx_destroy(ctx);
 }
 
-/* With k equal to the number of points the basis spans all natural cubic splines with these knots: it interpolates, and a fit
- * penalised by sp S is the same as with cr at the same knots and the same bending energy. */
+/* With k equal to the number of points the basis spans all natural cubic splines with these knots: it
+ * interpolates, and a fit penalised by sp S is the same as with cr at the same knots and the same bending
+ * energy. */
 static void test_full_rank_is_the_natural_spline(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
@@ -118,7 +121,8 @@ static void test_full_rank_is_the_natural_spline(void **state)
     const double *at = fine, *data = x;
     assert_int_equal(w_smooth_rows(ctx, &plate, 50, &at, plate_rows), WEIR_OK);
     assert_int_equal(w_smooth_rows(ctx, &spline, 50, &at, spline_rows), WEIR_OK);
-    /* The kernel solution's energy integral f''^2 is d'D d up to sign: sp times scale is comparable between the two. */
+    /* The kernel solution's energy integral f''^2 is d'D d up to sign: sp times scale is comparable between the
+     * two. */
     const double energy = 1e-6;
     double plate_beta[K + 1], spline_beta[K + 1], sp = energy * plate.penalty[0].scale;
     assert_int_equal(w_smooth_rows(ctx, &plate, K, &data, rows), WEIR_OK);
@@ -133,12 +137,14 @@ static void test_full_rank_is_the_natural_spline(void **state)
     weir_ctx_destroy(ctx);
 }
 
-/* More distinct values than 2000: a sample of knots; still centred, fast to evaluate, and close to the fit with few points. */
+/* More distinct values than 2000: a sample of knots; still centred, fast to evaluate, and close to the fit with
+ * few points. */
 static void test_many_points(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
     enum { ROWS = 6000 };
-    double *x = malloc(sizeof *x * ROWS), *y = malloc(sizeof *y * ROWS), *rows = malloc(sizeof *rows * ROWS * 9), beta[11];
+    double *x = malloc(sizeof *x * ROWS), *y = malloc(sizeof *y * ROWS), *rows = malloc(sizeof *rows * ROWS * 9),
+           beta[11];
     build_uniform(50, ROWS, 0, 1, x);
     for (int i = 0; i < ROWS; i++)
         y[i] = sin(6 * x[i]);
