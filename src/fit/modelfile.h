@@ -71,10 +71,10 @@ static const w_field diagnostics_field[] = {
     INT64(w_diagnostics, rug_count),
 };
 
-/* "fit.rug.12": the covariate sample of a table column. */
+/* "fit/rug/12": the covariate sample of a table column. */
 static inline const char *rug_name(char name[48], int column)
 {
-    static const char prefix[] = "fit.rug.";
+    static const char prefix[] = "fit/rug/";
     char digits[16];
     int used = 0;
     do {

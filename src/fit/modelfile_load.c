@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "fit/modelfile.h"
+#include "model/store.h"
 
 typedef struct loader {
     weir_ctx *ctx;
@@ -31,16 +32,14 @@ static weir_status field_read(const loader *l, const w_field *f, const json_t *v
     case W_FIELD_INT64:
         *(int64_t *)(void *)at = whole;
         return json_is_integer(value) ? WEIR_OK : damaged(l, f->key);
-    default:
+    case W_FIELD_TEXT:
         break;
     }
-    if (!json_is_string(value) && !json_is_null(value)) {
-        return damaged(l, f->key);
+    if (json_is_null(value)) {
+        *(const char **)(void *)at = "";
+        return WEIR_OK;
     }
-    const char *text = json_is_string(value) ? json_string_value(value) : "";
-    char *copy = w_arena_strdup(&l->model->arena, text);
-    *(const char **)(void *)at = copy;
-    return copy ? WEIR_OK : w_alloc_status(l->ctx);
+    return w_store_read_text(&l->model->arena, value, (const char **)(void *)at);
 }
 
 static weir_status fields_read(const loader *l, int count, const w_field *table, const json_t *object, const char *what,
@@ -155,13 +154,9 @@ static weir_status notes_read(const loader *l, const json_t *array)
         return w_alloc_status(l->ctx);
     }
     for (size_t i = 0; i < n; i++) {
-        const char *text = json_string_value(json_array_get(array, i));
-        if (!text) {
-            return damaged(l, "notes");
-        }
-        list[i] = w_arena_strdup(&l->model->arena, text);
-        if (!list[i]) {
-            return w_alloc_status(l->ctx);
+        weir_status status = w_store_read_text(&l->model->arena, json_array_get(array, i), &list[i]);
+        if (status < 0) {
+            return status;
         }
     }
     l->model->summary.note = list;
@@ -182,8 +177,12 @@ static weir_status plan_read(const loader *l, const json_t *object)
     }
     plan->reason_count = (int32_t)json_array_size(reasons);
     for (int i = 0; i < plan->reason_count; i++) {
-        const char *text = json_string_value(json_array_get(reasons, (size_t)i));
-        if (!text || strlen(text) >= sizeof plan->reason[i]) {
+        const char *text;
+        status = w_store_read_text(&l->model->arena, json_array_get(reasons, (size_t)i), &text);
+        if (status < 0) {
+            return status;
+        }
+        if (strlen(text) >= sizeof plan->reason[i]) {
             return damaged(l, "reasons");
         }
         strcpy(plan->reason[i], text);
@@ -230,14 +229,14 @@ static weir_status block_read(const loader *l, const char *name, int64_t rows, i
 static weir_status core_columns_read(const loader *l, w_covariance *c)
 {
     int64_t count, arrow = c->arrow_levels * c->arrow_k;
-    const int64_t *column = w_archive_i64(l->archive, "fit.covariance.core_column", &count);
+    const int64_t *column = w_archive_i64(l->archive, "fit/covariance/core_column", &count);
     if (!column || count != c->core) {
-        return damaged(l, "fit.covariance.core_column");
+        return damaged(l, "fit/covariance/core_column");
     }
     for (int64_t i = 0; i < count; i++) {
         bool inside = column[i] >= c->arrow_first && column[i] < c->arrow_first + arrow;
         if (column[i] < 0 || column[i] >= c->p || inside || (i > 0 && column[i] <= column[i - 1])) {
-            return damaged(l, "fit.covariance.core_column");
+            return damaged(l, "fit/covariance/core_column");
         }
     }
     c->core_column = w_alloc_array(l->ctx, "covariance", (size_t)count, sizeof *column);
@@ -269,13 +268,13 @@ static weir_status covariance_read(const loader *l, const json_t *object)
     }
     status = core_columns_read(l, c);
     if (status >= 0 && c->core > 0) {
-        status = block_read(l, "fit.covariance.core", c->core, c->core, &c->core_matrix);
+        status = block_read(l, "fit/covariance/core", c->core, c->core, &c->core_matrix);
     }
     if (status >= 0 && arrow > 0 && c->core > 0) {
-        status = block_read(l, "fit.covariance.map", arrow, c->core, &c->arrow_map);
+        status = block_read(l, "fit/covariance/map", arrow, c->core, &c->arrow_map);
     }
     if (status >= 0 && arrow > 0) {
-        status = block_read(l, "fit.covariance.inverse", arrow, c->arrow_k, &c->arrow_inverse);
+        status = block_read(l, "fit/covariance/inverse", arrow, c->arrow_k, &c->arrow_inverse);
     }
     return status;
 }
@@ -283,9 +282,9 @@ static weir_status covariance_read(const loader *l, const json_t *object)
 static weir_status histogram_read(const loader *l, w_diagnostics *d)
 {
     int64_t count;
-    const int64_t *bin = w_archive_i64(l->archive, "fit.histogram", &count);
+    const int64_t *bin = w_archive_i64(l->archive, "fit/histogram", &count);
     if (!bin || count != d->bins) {
-        return damaged(l, "fit.histogram");
+        return damaged(l, "fit/histogram");
     }
     d->bin_count = w_arena_alloc(&l->model->arena, (size_t)count, sizeof *bin);
     if (!d->bin_count) {
@@ -329,13 +328,13 @@ static weir_status diagnostics_read(const loader *l, const json_t *object)
         status = damaged(l, "diagnostics");
     }
     if (status >= 0) {
-        status = array_read(l, "fit.sample.fitted", d->sample, 0, &d->fitted);
+        status = array_read(l, "fit/sample/fitted", d->sample, 0, &d->fitted);
     }
     if (status >= 0) {
-        status = array_read(l, "fit.sample.residual", d->sample, 0, &d->residual);
+        status = array_read(l, "fit/sample/residual", d->sample, 0, &d->residual);
     }
     if (status >= 0) {
-        status = array_read(l, "fit.sample.response", d->sample, 0, &d->response);
+        status = array_read(l, "fit/sample/response", d->sample, 0, &d->response);
     }
     if (status >= 0) {
         status = histogram_read(l, d);
@@ -351,12 +350,12 @@ static weir_status arrays_read(const loader *l, const json_t *fit)
 {
     weir_model *model = l->model;
     int64_t p = model->design->p, count = 0;
-    weir_status status = array_read(l, "fit.beta", p, 0, &model->beta);
+    weir_status status = array_read(l, "fit/beta", p, 0, &model->beta);
     if (status >= 0) {
-        status = array_read(l, "fit.edf", p, 0, &model->edf);
+        status = array_read(l, "fit/edf", p, 0, &model->edf);
     }
     if (status >= 0) {
-        status = array_read(l, "fit.edf1", p, 0, &model->edf1);
+        status = array_read(l, "fit/edf1", p, 0, &model->edf1);
     }
     if (status >= 0) {
         status = reals_read(l, json_object_get(fit, "rho"), "rho", -INFINITY, &count, &model->rho);

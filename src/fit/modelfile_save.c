@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A model as an archive (docs/model-file.md): the design saves itself; this file adds under the key "fit" what the fit found,
- * and the arrays "fit.…". Numbers that are not finite are JSON null (NaN; in rho: -infinity, a smoothing parameter of
+ * and the arrays "fit/…". Numbers that are not finite are JSON null (NaN; in rho: -infinity, a smoothing parameter of
  * 0). A jansson call given NULL for a value fails, so that one check at the end of a chain sees every refusal. */
 #include <math.h>
 
 #include "base/size.h"
 #include "fit/modelfile.h"
+#include "model/store.h"
 #include "weir/version.h"
 
 static json_t *json_of_real(double value)
@@ -15,7 +16,7 @@ static json_t *json_of_real(double value)
 
 static json_t *json_of_text(const char *text)
 {
-    return text ? json_string_nocheck(text) : json_null();
+    return text ? w_store_text(text) : json_null();
 }
 
 /* An object with the fields of the structure at `base`, or NULL when memory fails. */
@@ -124,15 +125,15 @@ static json_t *notes_json(const weir_summary *s)
 static weir_status covariance_save(const w_covariance *c, w_archive *archive)
 {
     int64_t arrow = w_mul64(c->arrow_levels, c->arrow_k);
-    weir_status status = w_archive_put_i64(archive, "fit.covariance.core_column", c->core, c->core_column);
+    weir_status status = w_archive_put_i64(archive, "fit/covariance/core_column", c->core, c->core_column);
     if (status >= 0) {
-        status = w_archive_put_f64(archive, "fit.covariance.core", c->core, c->core, c->core_matrix);
+        status = w_archive_put_f64(archive, "fit/covariance/core", c->core, c->core, c->core_matrix);
     }
     if (status >= 0 && arrow > 0 && c->core > 0) {
-        status = w_archive_put_f64(archive, "fit.covariance.map", arrow, c->core, c->arrow_map);
+        status = w_archive_put_f64(archive, "fit/covariance/map", arrow, c->core, c->arrow_map);
     }
     if (status >= 0 && arrow > 0) {
-        status = w_archive_put_f64(archive, "fit.covariance.inverse", arrow, c->arrow_k, c->arrow_inverse);
+        status = w_archive_put_f64(archive, "fit/covariance/inverse", arrow, c->arrow_k, c->arrow_inverse);
     }
     return status;
 }
@@ -141,15 +142,15 @@ static weir_status diagnostics_save(const weir_model *model, w_archive *archive)
 {
     const w_diagnostics *d = model->diagnostics;
     char name[48];
-    weir_status status = w_archive_put_f64(archive, "fit.sample.fitted", d->sample, 0, d->fitted);
+    weir_status status = w_archive_put_f64(archive, "fit/sample/fitted", d->sample, 0, d->fitted);
     if (status >= 0) {
-        status = w_archive_put_f64(archive, "fit.sample.residual", d->sample, 0, d->residual);
+        status = w_archive_put_f64(archive, "fit/sample/residual", d->sample, 0, d->residual);
     }
     if (status >= 0) {
-        status = w_archive_put_f64(archive, "fit.sample.response", d->sample, 0, d->response);
+        status = w_archive_put_f64(archive, "fit/sample/response", d->sample, 0, d->response);
     }
     if (status >= 0) {
-        status = w_archive_put_i64(archive, "fit.histogram", d->bins, d->bin_count);
+        status = w_archive_put_i64(archive, "fit/histogram", d->bins, d->bin_count);
     }
     for (int j = 0; status >= 0 && d->rug && j < model->design->column_count; j++) {
         if (d->rug[j]) {
@@ -162,12 +163,12 @@ static weir_status diagnostics_save(const weir_model *model, w_archive *archive)
 static weir_status arrays_save(const weir_model *model, w_archive *archive)
 {
     int64_t p = model->design->p;
-    weir_status status = w_archive_put_f64(archive, "fit.beta", p, 0, model->beta);
+    weir_status status = w_archive_put_f64(archive, "fit/beta", p, 0, model->beta);
     if (status >= 0 && model->edf) {
-        status = w_archive_put_f64(archive, "fit.edf", p, 0, model->edf);
+        status = w_archive_put_f64(archive, "fit/edf", p, 0, model->edf);
     }
     if (status >= 0 && model->edf1) {
-        status = w_archive_put_f64(archive, "fit.edf1", p, 0, model->edf1);
+        status = w_archive_put_f64(archive, "fit/edf1", p, 0, model->edf1);
     }
     if (status >= 0) {
         status = covariance_save(model->covariance, archive);
