@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/calibrate.h"
 #include "base/arena.h"
 #include "base/blas.h"
 #include "base/limits.h"
@@ -198,6 +199,7 @@ weir_status weir_devices_calibrate(weir_ctx *ctx)
     if (status != WEIR_OK) {
         return status;
     }
+    w_calibrate_rows(ctx, &cost);
     char path[sizeof cost.source];
     bool have_path = w_cost_cache_path(set->key, path, sizeof path);
     snprintf(cost.source, sizeof cost.source, "measured now");

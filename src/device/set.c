@@ -156,8 +156,8 @@ static void explain(w_device_set *set, const char *request)
     snprintf(host->reason, sizeof host->reason, "%s",
              set->status != WEIR_OK                ? "the request cannot be met"
              : set->preferred > 0                  ? "takes what the preferred device does not support"
+             : strcmp(request, "auto") == 0        ? "used where no other device is predicted to be faster"
              : set->count > 1                      ? "the requested device is not available"
-             : strcmp(request, "auto") == 0        ? "the fastest for work that fits it"
                                                    : "preferred by request");
 }
 
