@@ -27,7 +27,7 @@ typedef struct reference {
     int rank[W_MAX_PENALTIES];
     double x[CASE_POINTS * CASE_COLUMNS]; /* points x columns */
     double s[W_MAX_PENALTIES][CASE_COLUMNS * CASE_COLUMNS];
-    double fitted[CASE_ROWS], predicted[CASE_POINTS];
+    double fitted[CASE_ROWS], predicted[CASE_POINTS], reml;
 } reference;
 
 static inline FILE *case_open(const char *name)
@@ -159,6 +159,8 @@ static inline int case_next(FILE *file, reference *r)
     case_numbers(file, CASE_ROWS, r->fitted);
     assert_int_equal(fscanf(file, " predicted"), 0);
     case_numbers(file, r->points, r->predicted);
+    assert_int_equal(fscanf(file, " reml"), 0);
+    case_numbers(file, 1, &r->reml);
     return 1;
 }
 

@@ -30,8 +30,10 @@ static inline void fit_root(int64_t k, const double *s, double sp, double *a, in
     free(integer);
 }
 
-/* beta: 1 + columns coefficients. x: rows x columns row-major. */
-static inline void fit_smooth(const w_smooth *smooth, const double *sp, int64_t rows, const double *x,
+/* beta: 1 + columns coefficients. x: rows x columns row-major. Returns the restricted likelihood criterion
+ *     V = ((n - M)(1 + log(2 pi q/(n - M))) + log|H| - log|S|_+)/2,
+ * q the penalised residual sum of squares, M unpenalised coefficients, H = X'X + S, the scale q/(n - M) profiled. */
+static inline double fit_smooth(const w_smooth *smooth, const double *sp, int64_t rows, const double *x,
                               const double *y, double *beta)
 {
     int64_t k = smooth->columns, total = rows + k * smooth->penalty_count, p = k + 1;
@@ -52,10 +54,19 @@ static inline void fit_smooth(const w_smooth *smooth, const double *sp, int64_t 
     dtrtrs_("U", "N", "N", &n, &one, a, &m, f, &m, &info);
     assert_int_equal(info, 0);
     memcpy(beta, f, sizeof *beta * (size_t)p);
+    double q = 0, log_h = 0, log_s, rho[W_MAX_PENALTIES], free_rows = (double)(rows - 1 - smooth->null_dimension);
+    for (int64_t i = p; i < total; i++)
+        q += f[i] * f[i];
+    for (int64_t j = 0; j < p; j++)
+        log_h += 2 * log(fabs(a[j + j * total]));
+    for (int j = 0; j < smooth->penalty_count; j++)
+        rho[j] = log(sp[j]);
+    w_smooth_logdet(smooth, rho, &log_s, NULL, NULL);
     free(a);
     free(f);
     free(tau);
     free(space);
+    return (free_rows * (1 + log(8 * atan(1) * q / free_rows)) + log_h - log_s) / 2;
 }
 
 static inline double fit_value(int64_t k, const double *row, const double *beta)

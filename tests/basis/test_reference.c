@@ -73,7 +73,8 @@ static void check_case(weir_ctx *ctx, const case_data *data, const reference *r)
         expect_close(r->name, "X", r->points * k, at, r->x, tolerance);
     for (int p = 0; p < r->matrices; p++)
         expect_close(r->name, "S", k * k, s.penalty[p].matrix, r->s[p], tolerance);
-    fit_smooth(&s, r->sp, CASE_ROWS, x, data->y, beta);
+    double reml = fit_smooth(&s, r->sp, CASE_ROWS, x, data->y, beta);
+    expect_close(r->name, "REML", 1, &reml, &r->reml, 1e-9);
     double fitted[CASE_ROWS], predicted[CASE_POINTS];
     for (int i = 0; i < CASE_ROWS; i++)
         fitted[i] = fit_value(k, x + i * k, beta);

@@ -39,6 +39,7 @@ case <- function(name, term, type, margins, sp, exact, select = FALSE, knots = N
     put("sp", length(sp), number(sp))
     put("fitted", number(fitted(fit)))
     put("predicted", number(predict(fit, at)))
+    put("reml", number(fit$gcv.ubre))
 }
 # margin: basis, column (0 x, 1 z, 2 v), k, number of values of m, these values, number of knots, the knots
 case("cr", "s(x, bs = 'cr')", "s", "cr 0 10 0 0", 0.5, TRUE)
