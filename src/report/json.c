@@ -98,7 +98,7 @@ weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn 
     w_json j = { &w, 0, true };
     w_json_open(&j, NULL, '{');
     w_json_text(&j, "schema", "weir.fit/1");
-    w_json_text(&j, "weir_version", WEIR_VERSION_STRING);
+    w_json_text(&j, "version", WEIR_VERSION_STRING);
     w_json_text(&j, "formula", s->formula);
     w_json_text(&j, "family", s->family);
     w_json_text(&j, "link", s->link);
