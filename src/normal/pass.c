@@ -239,15 +239,47 @@ static bool by_shard(const pass *p, int64_t rows)
            held <= w_ledger_free_bytes(p->sums->ctx) / 2;
 }
 
+static weir_status add_pieces(pass *p, int64_t rows)
+{
+    weir_ctx *ctx = p->sums->ctx;
+    weir_status status = WEIR_OK;
+    if (!by_shard(p, rows)) {
+        for (int i = 0; status == WEIR_OK && i < p->piece_count; i++) {
+            status = piece_by_pair(p, &p->piece[i]);
+        }
+        return status;
+    }
+    status = piece_open(p, &p->piece[0]); /* the only one that may go on with an accumulator */
+    if (status == WEIR_OK && (double)rows * p->sums->plan->row_seconds >= SERIAL_SECONDS) {
+        return w_pool_run(ctx, p->piece_count, shard_task, p);
+    }
+    for (int i = 0; status == WEIR_OK && i < p->piece_count; i++) {
+        status = shard_task(p, i, 0);
+    }
+    return status;
+}
+
+/* The accumulator of an unfinished shard goes on to the next window; after a failure the others are given back. */
+static void pieces_end(pass *p)
+{
+    for (int i = 0; i < p->piece_count; i++) {
+        if (i + 1 == p->piece_count) {
+            p->carry = p->piece[i].acc;
+        } else {
+            w_bank_give(&p->sums->bank, p->piece[i].acc);
+        }
+    }
+    p->piece_count = 0;
+}
+
 static weir_status add_window(pass *p)
 {
-    const w_pairs *plan = p->sums->plan;
     int64_t first = p->window_first, last = first + p->window.rows;
     if (first != p->run.last) {
         return w_fail(p->sums->ctx, WEIR_E_INTERNAL, "the table yields row %lld where row %lld is due",
                       (long long)first, (long long)p->run.last);
     }
-    int64_t head_end = p->run.continues ? p->run.first : w_round_up64(p->run.first, plan->shard_rows);
+    int64_t head_end = p->run.continues ? p->run.first : w_round_up64(p->run.first, p->sums->plan->shard_rows);
     weir_status status = WEIR_OK;
     if (first < head_end) {
         int64_t end = w_min64(last, head_end);
@@ -256,26 +288,10 @@ static weir_status add_window(pass *p)
     }
     if (status == WEIR_OK && first < last) {
         status = cut(p, first, last);
-        if (status == WEIR_OK && by_shard(p, last - first)) {
-            status = piece_open(p, &p->piece[0]);
-            if (status == WEIR_OK && (p->piece_count == 1 || (double)(last - first) * plan->row_seconds < SERIAL_SECONDS)) {
-                for (int i = 0; status == WEIR_OK && i < p->piece_count; i++) {
-                    status = shard_task(p, i, 0);
-                }
-            } else if (status == WEIR_OK) {
-                status = w_pool_run(p->sums->ctx, p->piece_count, shard_task, p);
-            }
-        } else {
-            for (int i = 0; status == WEIR_OK && i < p->piece_count; i++) {
-                status = piece_by_pair(p, &p->piece[i]);
-            }
+        if (status == WEIR_OK) {
+            status = add_pieces(p, last - first);
+            pieces_end(p);
         }
-        p->carry = p->piece[p->piece_count - 1].acc;
-        p->piece[p->piece_count - 1].acc = NULL;
-        for (int i = 0; i + 1 < p->piece_count; i++) {
-            w_bank_give(&p->sums->bank, p->piece[i].acc);
-        }
-        p->piece_count = 0;
     }
     p->run.last = last;
     return status;
