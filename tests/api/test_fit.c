@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole fits through the public functions: bits that do not depend on threads, splits or files; budgets that hold;
  * every allocation failing; parts merged. */
-#include "test.h"
+#include "support/test.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "base/ctx.h"
 #include "base/rng.h"
-#include "folder.h"
+#include "support/folder.h"
 #include "weir/weir.h"
 
 #define ROWS 30011

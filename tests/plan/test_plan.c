@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The planner as a pure function: what it chooses, that more budget never costs more, and what it says when nothing fits. */
-#include "test.h"
+#include "support/test.h"
 
 #include <string.h>
 
