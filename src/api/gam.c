@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "device/device.h"
 #include "fit/gam.h"
 #include "fit/predict.h"
 #include "normal/normal.h"
@@ -23,7 +24,8 @@ static weir_status read_fit_options(weir_ctx *ctx, const weir_fit_options *given
     if (out->sp_count < 0 || (out->sp_count > 0 && !out->sp)) {
         return w_fail(ctx, WEIR_E_ARG, "sp_count is %d but sp is NULL", (int)out->sp_count);
     }
-    return WEIR_OK;
+    w_device_set *set;
+    return w_devices_get(ctx, &set); /* a device that is required and missing ends the call here */
 }
 
 weir_status weir_plan_fit(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,

@@ -49,7 +49,8 @@ typedef struct w_device_set {
     char message[400];
 } w_device_set;
 
-/* The context's set. WEIR_E_DEVICE when a required device is missing, WEIR_E_ARG for a request that does not parse. */
+/* The context's set. WEIR_E_DEVICE when a required device is missing or the name is unknown, WEIR_E_ARG for a script of
+ * the simulated device that does not parse. */
 weir_status w_devices_get(weir_ctx *ctx, w_device_set **out);
 /* The same, but a request that cannot be met is left in set->status (what weir_devices_query shows). */
 weir_status w_devices_peek(weir_ctx *ctx, w_device_set **out);

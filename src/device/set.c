@@ -126,7 +126,7 @@ static weir_status request_read(weir_ctx *ctx, w_device_set *set)
     } else {
         char line[200];
         snprintf(line, sizeof line, "unknown device '%.60s'; known are auto, cpu, cuda, sim:…, required:cuda", request);
-        complain(set, WEIR_E_ARG, line);
+        complain(set, WEIR_E_DEVICE, line);
         return WEIR_OK;
     }
     if (status != WEIR_OK) {
