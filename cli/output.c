@@ -131,6 +131,12 @@ int cli_output_write(void *output, const char *bytes, size_t size)
     return out->error;
 }
 
+void cli_output_flush(cli_output *out)
+{
+    if (out->file && fflush(out->file) && !out->error)
+        out->error = errno;
+}
+
 /* Copies the temporary file into the special target. */
 static int copy_into_target(cli_output *out)
 {
@@ -166,14 +172,11 @@ static void take_rights(const cli_output *out)
 
 int cli_output_commit(cli_run *run, cli_output *out)
 {
+    cli_output_flush(out);
     int error = out->error;
-    if (out->file && out->file == stdout) {
-        if (fflush(stdout) && !error)
-            error = errno;
+    if (out->file == stdout) {
         out->file = NULL;
     } else if (out->file) {
-        if (fflush(out->file) && !error)
-            error = errno;
         if (out->temporary && !error && fsync(fileno(out->file)) && errno != EINVAL && errno != EROFS)
             error = errno;
         if (fclose(out->file) && !error)

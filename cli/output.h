@@ -23,6 +23,8 @@ int cli_output_open(cli_run *run, const char *name, cli_output *out);
 int cli_output_reserve(cli_run *run, const char *name, cli_output *out);
 /* A weir_write_fn; `output` is a cli_output. */
 int cli_output_write(void *output, const char *bytes, size_t size);
+/* Hands what is buffered to the system, so that a full disk shows now; see `error`. */
+void cli_output_flush(cli_output *out);
 /* Flushes to disk and renames; on failure removes everything and returns an exit code. */
 int cli_output_commit(cli_run *run, cli_output *out);
 /* Removes what was written. Harmless after commit. */

@@ -22,6 +22,7 @@ int cli_results_check(cli_run *run)
 static int report_into(cli_run *run, const weir_model *model, cli_report_fn report, cli_output *out)
 {
     weir_status status = report(run->ctx, model, cli_output_write, out);
+    cli_output_flush(out);
     if (out->error)
         return cli_output_failed(run, out);
     return status < 0 ? cli_report(run, status, EXIT_FAILED) : EXIT_DONE;
