@@ -17,7 +17,7 @@ weir_status w_csv_grow_text(w_csv *csv, int64_t room)
     char *text = room > MOST_RECORD_BYTES ? NULL : w_realloc(csv->ctx, TAG, csv->text, (size_t)(room + W_CSV_SLACK));
     if (!text) {
         weir_status status = room > MOST_RECORD_BYTES ? WEIR_E_DATA : w_alloc_status(csv->ctx);
-        if (csv->end - csv->begin < csv->text_room / 2) { /* not for the sake of one record */
+        if (csv->end - csv->begin <= csv->text_room / 2) { /* not for the sake of one record */
             return status;
         }
         w_message_clear(csv->ctx);
