@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/token.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/format.h"
@@ -64,7 +65,7 @@ static weir_status take_number(w_formula *formula, int32_t start, w_token *out)
         return w_formula_fail_at(formula, start, end, "'%.*s' is neither a number nor a name; put names like it in "
                                  "backquotes", (int)(end - start < 40 ? end - start : 40), text + start);
     }
-    if (w_parse_double(text + start, (size_t)(end - start), &out->number) != 0) {
+    if (w_parse_double(text + start, (size_t)(end - start), &out->number) != 0 || !isfinite(out->number)) {
         return w_formula_fail_at(formula, start, end, "this number cannot be represented");
     }
     out->kind = W_TOKEN_NUMBER;

@@ -211,28 +211,32 @@ bool w_node_constant(const w_node *node, double *out)
     return true;
 }
 
-/* Levenshtein distance, at most `limit`+1, over the first 32 bytes. */
+/* Edits that turn a into b: insertions, deletions, changes and swaps of neighbours (optimal string alignment). */
 static int edit_distance(const char *a, const char *b)
 {
     size_t la = strnlen(a, 33), lb = strnlen(b, 33);
     if (la > 32 || lb > 32) {
         return 33;
     }
-    int row[33];
+    int rows[3][33];
     for (size_t j = 0; j <= lb; j++) {
-        row[j] = (int)j;
+        rows[0][j] = (int)j;
     }
     for (size_t i = 1; i <= la; i++) {
-        int diagonal = row[0];
+        const int *before = rows[(i - 1) % 3], *two_before = rows[(i + 1) % 3];
+        int *row = rows[i % 3];
         row[0] = (int)i;
         for (size_t j = 1; j <= lb; j++) {
-            int change = diagonal + (a[i - 1] != b[j - 1]);
-            int step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < step ? change : step;
+            int least = before[j - 1] + (a[i - 1] != b[j - 1]);
+            least = before[j] + 1 < least ? before[j] + 1 : least;
+            least = row[j - 1] + 1 < least ? row[j - 1] + 1 : least;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && two_before[j - 2] + 1 < least) {
+                least = two_before[j - 2] + 1;
+            }
+            row[j] = least;
         }
     }
-    return row[lb];
+    return rows[la % 3][lb];
 }
 
 const char *w_nearest_name(const char *text, const char *const *names)
@@ -242,7 +246,7 @@ const char *w_nearest_name(const char *text, const char *const *names)
     int least = limit + 1;
     for (; *names; names++) {
         int distance = edit_distance(text, *names);
-        if (distance < least && distance < (int)strlen(*names)) {
+        if (distance < least && (distance < (int)strlen(*names) || distance < (int)strnlen(text, 33))) {
             least = distance;
             best = *names;
         }
