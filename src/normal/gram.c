@@ -100,6 +100,23 @@ static weir_status check_complete(const w_sums *sums)
     return WEIR_OK;
 }
 
+/* The arrow block's columns must be one run, level after level. */
+static weir_status check_arrow(const w_sums *sums, int arrow_block)
+{
+    if (arrow_block < -1 || arrow_block >= sums->design->block_count) {
+        return w_fail(sums->ctx, WEIR_E_ARG, "the model has no block %d", arrow_block);
+    }
+    const w_block *block = arrow_block < 0 ? NULL : &sums->design->block[arrow_block];
+    for (int64_t l = 0; block && l < block->levels; l++) {
+        if (!block->level_first || block->level_first[0] < 0 ||
+            block->level_first[l] != block->level_first[0] + l * block->level_columns) {
+            return w_fail(sums->ctx, WEIR_E_ARG, "block %d has levels without columns: it cannot be kept apart",
+                          arrow_block);
+        }
+    }
+    return WEIR_OK;
+}
+
 /* ---- one pair ------------------------------------------------------------------------------------------------------ */
 
 static int64_t pair_doubles(const w_pairs *plan, const w_pair *pair)
@@ -439,6 +456,9 @@ weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out)
     int workers = w_pool_workers(ctx);
     double *root = NULL;
     weir_status status = check_complete(sums);
+    if (status == WEIR_OK) {
+        status = check_arrow(sums, arrow_block);
+    }
     if (status == WEIR_OK) {
         status = gram_make(ctx, plan, arrow_block, &j.gram);
     }

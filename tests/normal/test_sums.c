@@ -361,6 +361,7 @@ static void test_overlap_and_gap(void **state)
     assert_int_equal(add_part(a, &p.d, 50, 51), WEIR_E_DATA);
     assert_int_equal(add_part(a, &p.d, 50, 50), WEIR_OK);
     assert_int_equal(add_part(a, &p.d, 0, 50), WEIR_OK);
+    assert_int_equal(w_sums_gram(a, 1, &gram), WEIR_E_ARG); /* f has a reference level without a column */
     assert_int_equal(w_sums_gram(a, -1, &gram), WEIR_OK);
     assert_int_equal(gram->p, p.design->p);
     w_gram_free(gram);
@@ -397,7 +398,7 @@ static weir_status fallible(weir_ctx *ctx, void *arg)
         status = w_sums_accumulate(sums, p->table, &later);
     }
     if (status == WEIR_OK) {
-        status = w_sums_gram(sums, 1, &after);
+        status = w_sums_gram(sums, arrow_of(p->design), &after);
         assert_true(status != WEIR_OK || after->n == 3 * before->n);
     }
     w_gram_free(before);
@@ -411,7 +412,7 @@ static void test_failing_allocations(void **state)
 {
     (void)state;
     problem p = problem_make(2);
-    int64_t count = test_some_allocations_fail(p.ctx, fallible, &p, 1, 7);
+    int64_t count = test_some_allocations_fail(p.ctx, fallible, &p, 1, 11);
     assert_true(count > 50);
     problem_free(&p);
 }
