@@ -36,8 +36,10 @@ struct weir_model {
     const char **predict_names; /* names of every column a prediction can deliver: see fit/predict.c */
 };
 
-/* Term tests and parametric table (gamalgo §1.6), written into model->summary. System factored at the optimum. */
+/* Term tests and parametric table (gamalgo §1.6), written into model->summary. System factored at the optimum; design,
+ * arena, beta, rho, scale, covariance and summary.scale_estimated set before. */
 weir_status w_inference_fill(weir_ctx *ctx, weir_model *model, w_system *system, const w_gram *gram);
+int64_t w_inference_bytes(const w_design *design, int arrow_block); /* upper bound of what it takes, results included */
 
 /* Upper tail of a weighted sum of chi-squared variables, P(sum_j weight_j X_j > q), X_j ~ chi2(df_j): Davies (1980), with
  * Liu, Tang & Zhang (2009) when it fails. */
