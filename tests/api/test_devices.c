@@ -111,7 +111,7 @@ static void a_calibration_is_kept_exported_and_imported(void **state)
     weir_ctx *ctx = ctx_for("auto");
     assert_int_equal(weir_devices_calibrate(ctx), WEIR_OK);
     weir_devices *d;
-    int measured;
+    int measured = 0;
     assert_int_equal(weir_devices_query(ctx, &d), WEIR_OK);
     double rate = value_of(d, "cpu.gemm", &measured);
     assert_true(measured && d->calibrated);
