@@ -136,7 +136,7 @@ static weir_status fill_smoothing(weir_ctx *ctx, weir_model *model, const w_term
         const w_design_penalty *penalty = &design->penalty[term->penalty_first + j];
         sp[j] = exp(model->rho[penalty->sp]);
         sp[count + (size_t)j] = penalty->scale;
-        lambda += sp[j];
+        lambda += sp[j] / penalty->scale; /* of the penalty as it was before its scaling: the identity */
     }
     row->sp_count = term->penalty_count;
     row->sp = sp;
