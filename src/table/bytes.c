@@ -90,6 +90,9 @@ static weir_status look_at_head(w_bytes *bytes)
     }
     bytes->regular = bytes->owned && S_ISREG(info.st_mode);
     bytes->size = bytes->regular ? (int64_t)info.st_size : -1;
+    if (bytes->regular) {
+        posix_fadvise(bytes->descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
+    }
     int64_t got = 0;
     weir_status status = read_raw(bytes, bytes->head, sizeof bytes->head, &got);
     bytes->head_count = (int)got;

@@ -97,7 +97,7 @@ static weir_status copy_column(const callback *c, const w_selected *selected, in
             code[i] = (int32_t)w_element_integer(column->dtype, p);
             continue;
         }
-        weir_status status = w_number_level(c->ctx, selected->dictionary, w_element_number(column->dtype, p), &code[i]);
+        weir_status status = w_dictionary_number(selected->dictionary, w_element_number(column->dtype, p), &code[i]);
         if (status == WEIR_E_DATA) {
             return w_fail(c->ctx, status, "callback, row %lld: column '%s' has a level that was not there before",
                           (long long)(c->row + i + 1), column->name);

@@ -4,6 +4,7 @@
 #include "table/dictionary.h"
 
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -19,9 +20,17 @@ typedef struct entry {
     int32_t code;
 } entry;
 
+/* A number by its bits; entry 0 = free, else entry number + 1. */
+typedef struct number_slot {
+    uint64_t bits;
+    int32_t entry;
+} number_slot;
+
 struct w_dictionary {
     weir_ctx *ctx;
     entry *entries;
+    number_slot *numbers; /* made when the first number comes; at most half full */
+    int64_t number_count, number_room;
     int64_t count, entry_room;
     int32_t *slots; /* entry number + 1; 0 = free */
     int64_t slot_count;
@@ -56,6 +65,7 @@ void w_dictionary_free(w_dictionary *dictionary)
     weir_ctx *ctx = dictionary->ctx;
     w_free(ctx, dictionary->entries);
     w_free(ctx, dictionary->slots);
+    w_free(ctx, dictionary->numbers);
     w_free(ctx, dictionary->text);
     w_free(ctx, dictionary->levels);
     w_free(ctx, dictionary->remap);
@@ -162,6 +172,63 @@ int32_t w_dictionary_add(w_dictionary *dictionary, const char *text, size_t leng
     dictionary->text_used += (int64_t)length + 1 + W_NUMBER_SLACK;
     dictionary->slots[slot] = (int32_t)(number + 1);
     return (int32_t)number;
+}
+
+static number_slot *find_number(number_slot *numbers, int64_t room, uint64_t bits)
+{
+    uint64_t hash = bits * 0x9e3779b97f4a7c15u;
+    int64_t i = (int64_t)((hash ^ hash >> 32) & (uint64_t)(room - 1));
+    while (numbers[i].entry != 0 && numbers[i].bits != bits) {
+        i = (i + 1) & (room - 1);
+    }
+    return &numbers[i];
+}
+
+static bool note_number(w_dictionary *dictionary, uint64_t bits, int32_t entry)
+{
+    if (2 * (dictionary->number_count + 1) > dictionary->number_room) {
+        int64_t room = w_max64(FIRST_SLOTS, 2 * dictionary->number_room);
+        number_slot *numbers = w_calloc(dictionary->ctx, TAG, (size_t)room, sizeof *numbers);
+        if (!numbers) {
+            return false;
+        }
+        for (int64_t i = 0; i < dictionary->number_room; i++) {
+            if (dictionary->numbers[i].entry != 0) {
+                *find_number(numbers, room, dictionary->numbers[i].bits) = dictionary->numbers[i];
+            }
+        }
+        w_free(dictionary->ctx, dictionary->numbers);
+        dictionary->numbers = numbers;
+        dictionary->number_room = room;
+    }
+    *find_number(dictionary->numbers, dictionary->number_room, bits) = (number_slot){ bits, entry };
+    dictionary->number_count++;
+    return true;
+}
+
+weir_status w_dictionary_number(w_dictionary *dictionary, double value, int32_t *code)
+{
+    *code = -1;
+    if (isnan(value)) {
+        return WEIR_OK;
+    }
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (dictionary->numbers) {
+        const number_slot *slot = find_number(dictionary->numbers, dictionary->number_room, bits);
+        if (slot->entry != 0) {
+            *code = dictionary->entries[slot->entry - 1].code;
+            return WEIR_OK;
+        }
+    }
+    char text[W_NUMBER_TEXT_BYTES];
+    w_number_text(value, text);
+    if (dictionary->levels) { /* finished: many threads may be here */
+        *code = w_dictionary_find(dictionary, text, strlen(text));
+        return *code < 0 ? WEIR_E_DATA : WEIR_OK;
+    }
+    *code = w_dictionary_add(dictionary, text, strlen(text));
+    return *code < 0 || !note_number(dictionary, bits, *code + 1) ? w_alloc_status(dictionary->ctx) : WEIR_OK;
 }
 
 int64_t w_dictionary_count(const w_dictionary *dictionary) { return dictionary->count; }

@@ -14,6 +14,9 @@ void w_dictionary_free(w_dictionary *dictionary);
 int32_t w_dictionary_find(const w_dictionary *dictionary, const char *text, size_t length);
 /* The code of the text, added when it is new; -1 when memory is refused (w_alloc_status). */
 int32_t w_dictionary_add(w_dictionary *dictionary, const char *text, size_t length);
+/* The code of a number as a level ("3", "0.5"), -1 for NaN. A new level is added until the dictionary is finished, then
+ * it is WEIR_E_DATA without a message. Numbers met before the finish are found without being written as text. */
+weir_status w_dictionary_number(w_dictionary *dictionary, double value, int32_t *code);
 int64_t w_dictionary_count(const w_dictionary *dictionary);
 /* Sorts: numerically when every text is a number (equal numbers by bytes), else by bytes. Adding ends here. */
 weir_status w_dictionary_finish(w_dictionary *dictionary, char decimal);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Columns in the caller's memory, shown in place. A number wanted as a factor is the one thing made here: its codes,
  * window by window. */
-#include <math.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -164,12 +163,12 @@ weir_status w_table_check_codes(weir_table *table, const weir_column *column, in
                   (long long)(first_row + bad + 1), column->name, (long long)code, (long long)(column->level_count - 1));
 }
 
-static weir_status collect_levels(weir_table *table, const weir_column *column, w_dictionary *dictionary, int64_t rows)
+static weir_status collect_levels(const weir_column *column, w_dictionary *dictionary, int64_t rows)
 {
     const char *p = column->data;
     for (int64_t i = 0; i < rows; i++, p += column->stride) {
         int32_t code;
-        weir_status status = w_number_level(table->ctx, dictionary, w_element_number(column->dtype, p), &code);
+        weir_status status = w_dictionary_number(dictionary, w_element_number(column->dtype, p), &code);
         if (status < 0) {
             return status;
         }
@@ -185,7 +184,7 @@ weir_status w_memory_head_levels(weir_table *table, int32_t s, int64_t *levels, 
     if (status < 0) {
         return status;
     }
-    status = collect_levels(table, &table->memory->columns[table->selected[s].column], dictionary, *rows);
+    status = collect_levels(&table->memory->columns[table->selected[s].column], dictionary, *rows);
     *levels = w_dictionary_count(dictionary);
     w_dictionary_free(dictionary);
     return status;
@@ -206,7 +205,7 @@ weir_status w_memory_scan(weir_table *table)
         if (selected->dictionary) {
             memory->window_rows = w_table_window_rows(table, &table->options);
             memory->codes[s] = w_alloc_array(table->ctx, TAG, (size_t)memory->window_rows, sizeof(int32_t));
-            status = memory->codes[s] ? collect_levels(table, column, selected->dictionary, memory->rows)
+            status = memory->codes[s] ? collect_levels(column, selected->dictionary, memory->rows)
                                       : w_alloc_status(table->ctx);
             if (status >= 0) {
                 status = w_dictionary_finish(selected->dictionary, '.');
@@ -240,7 +239,7 @@ weir_status w_memory_next(weir_table *table, w_window *window)
         }
         for (int64_t i = 0; i < rows; i++, data += column->stride) {
             double value = w_element_number(column->dtype, data);
-            if (w_number_level(table->ctx, selected->dictionary, value, &memory->codes[s][i]) < 0) {
+            if (w_dictionary_number(selected->dictionary, value, &memory->codes[s][i]) < 0) {
                 return w_fail(table->ctx, WEIR_E_DATA, "memory, row %lld: column '%s' changed while it was read",
                               (long long)(first + i + 1), column->name);
             }

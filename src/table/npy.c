@@ -105,6 +105,7 @@ static weir_status npy_start(w_part *part, weir_table *table)
         return w_fail(file->ctx, WEIR_E_DATA, "%s became shorter while it was read: %lld bytes are missing", part->label,
                       (long long)(need - size));
     }
+    posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
     file->row = 0;
     file->raw_bytes = raw_bytes(file);
     file->run = w_max64(1, file->raw_bytes / h->stride);
@@ -144,7 +145,7 @@ static weir_status convert_column(const npy_job *job, int32_t s, char *data, int
     }
     int32_t *code = (int32_t *)job->table->buffer.data[s] + at;
     for (int64_t i = 0; i < rows; i++) {
-        weir_status status = w_number_level(job->file->ctx, selected->dictionary,
+        weir_status status = w_dictionary_number(selected->dictionary,
                                             w_element_number(column.dtype, data + i * h->stride), &code[i]);
         if (status == WEIR_E_DATA) {
             return w_fail(job->file->ctx, status, "%s changed while it was read: row %lld of column '%s' has a new level",
@@ -241,7 +242,7 @@ static weir_status npy_head_levels(w_part *part, weir_table *table, int32_t s, i
             swap_bytes(element, 0, column.size, 1);
         }
         if (status >= 0) {
-            status = w_number_level(file->ctx, dictionary, w_element_number(column.dtype, element), &code);
+            status = w_dictionary_number(dictionary, w_element_number(column.dtype, element), &code);
         }
     }
     *rows = count;

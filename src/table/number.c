@@ -58,7 +58,9 @@ static bool round_product(uint64_t w, int64_t q, double *value)
         uint64_t carry = (uint64_t)((uint128)w * power[1] >> 64);
         low += carry;
         high += low < carry;
-        if (low == UINT64_MAX && (q < -27 || q > 55)) return false;
+        if (low == UINT64_MAX && (q < -27 || q > 55)) {
+            return false;
+        }
     }
     int upper = (int)(high >> 63);
     int shift = upper + 64 - 52 - 3;
@@ -76,7 +78,9 @@ static bool round_product(uint64_t w, int64_t q, double *value)
         return true;
     }
     /* An exact tie is possible only for small |q|: then round to even, not up. */
-    if (low <= 1 && q >= -4 && q <= 23 && (mantissa & 3) == 1 && mantissa << shift == high) mantissa &= ~(uint64_t)1;
+    if (low <= 1 && q >= -4 && q <= 23 && (mantissa & 3) == 1 && mantissa << shift == high) {
+        mantissa &= ~(uint64_t)1;
+    }
     mantissa += mantissa & 1;
     mantissa >>= 1;
     if (mantissa >= (uint64_t)2 << 52) {
@@ -95,9 +99,13 @@ static double round_long(const char *text, const char *end, int64_t q)
     size_t length = 0;
     bool sticky = false, started = false;
     for (; text < end; text++) {
-        if (!is_digit(*text)) continue;
+        if (!is_digit(*text)) {
+            continue;
+        }
         started |= *text != '0';
-        if (!started) continue;
+        if (!started) {
+            continue;
+        }
         if (length < STRTOD_DIGITS) {
             copy[length++] = *text;
         } else {
@@ -120,7 +128,9 @@ static double parse_long(const char *text, const char *end, int64_t q)
     int significant = 0;
     int64_t dropped = 0;
     for (const char *p = text; p < end; p++) {
-        if (!is_digit(*p)) continue;
+        if (!is_digit(*p)) {
+            continue;
+        }
         if (significant == MOST_DIGITS) {
             dropped++;
         } else if (significant > 0 || *p != '0') {
@@ -130,8 +140,12 @@ static double parse_long(const char *text, const char *end, int64_t q)
     }
     double low, high;
     bool decided = round_product(w, q + dropped, &low);
-    if (dropped == 0 && decided) return low;
-    if (decided && round_product(w + 1, q + dropped, &high) && low == high) return low;
+    if (dropped == 0 && decided) {
+        return low;
+    }
+    if (decided && round_product(w + 1, q + dropped, &high) && low == high) {
+        return low;
+    }
     return round_long(text, end, q);
 }
 
@@ -155,11 +169,18 @@ static const char *parse_exponent(const char *p, int64_t *exponent)
 {
     const char *digit = p + 1;
     bool negative = *digit == '-';
-    if (negative || *digit == '+') digit++;
-    if (!is_digit(*digit)) return p;
+    if (negative || *digit == '+') {
+        digit++;
+    }
+    if (!is_digit(*digit)) {
+        return p;
+    }
     int64_t value = 0;
-    for (; is_digit(*digit); digit++)
-        if (value < EXPONENT_CLAMP) value = 10 * value + (*digit - '0');
+    for (; is_digit(*digit); digit++) {
+        if (value < EXPONENT_CLAMP) {
+            value = 10 * value + (*digit - '0');
+        }
+    }
     *exponent += negative ? -value : value;
     return digit;
 }
@@ -174,7 +195,9 @@ static const char *scan_digits(const char *p, uint64_t *w)
         p += 8;
     }
 #endif
-    for (; is_digit(*p); p++) value = 10 * value + (uint64_t)(*p - '0');
+    for (; is_digit(*p); p++) {
+        value = 10 * value + (uint64_t)(*p - '0');
+    }
     *w = value;
     return p;
 }
@@ -183,10 +206,14 @@ const char *w_number_parse(const char *text, char decimal, double *value)
 {
     const char *p = text;
     bool negative = *p == '-';
-    if (negative || *p == '+') p++;
+    if (negative || *p == '+') {
+        p++;
+    }
     const char *start = p;
     uint64_t w = 0;
-    for (; is_digit(*p); p++) w = 10 * w + (uint64_t)(*p - '0');
+    for (; is_digit(*p); p++) {
+        w = 10 * w + (uint64_t)(*p - '0');
+    }
     int64_t digits = p - start, exponent = 0;
     if (*p == decimal) {
         const char *fraction = ++p;
@@ -194,22 +221,30 @@ const char *w_number_parse(const char *text, char decimal, double *value)
         exponent = fraction - p;
         digits += p - fraction;
     }
-    if (digits == 0) return NULL;
+    if (digits == 0) {
+        return NULL;
+    }
     const char *end = p;
-    if (*p == 'e' || *p == 'E') p = parse_exponent(p, &exponent);
+    if (*p == 'e' || *p == 'E') {
+        p = parse_exponent(p, &exponent);
+    }
     double magnitude;
-    if (digits > MOST_DIGITS)
+    if (digits > MOST_DIGITS) {
         magnitude = parse_long(start, end, exponent);
-    else if (!round_product(w, exponent, &magnitude))
+    } else if (!round_product(w, exponent, &magnitude)) {
         magnitude = round_long(start, end, exponent);
+    }
     *value = negative ? -magnitude : magnitude;
     return p;
 }
 
 static bool same_word(const char *text, size_t length, const char *word)
 {
-    for (size_t i = 0; i < length; i++)
-        if (word[i] == 0 || (text[i] | 0x20) != word[i]) return false;
+    for (size_t i = 0; i < length; i++) {
+        if (word[i] == 0 || (text[i] | 0x20) != word[i]) {
+                return false;
+            }
+    }
     return word[length] == 0;
 }
 
@@ -219,10 +254,16 @@ bool w_number_field(const char *text, size_t length, char decimal, double *value
         text++;
         length--;
     }
-    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t')) length--;
-    if (length == 0) return false;
+    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t')) {
+        length--;
+    }
+    if (length == 0) {
+        return false;
+    }
     const char *end = w_number_parse(text, decimal, value);
-    if (end) return end == text + length;
+    if (end) {
+        return end == text + length;
+    }
     bool negative = *text == '-';
     if (negative || *text == '+') {
         text++;
@@ -232,7 +273,9 @@ bool w_number_field(const char *text, size_t length, char decimal, double *value
         *value = negative ? -HUGE_VAL : HUGE_VAL;
         return true;
     }
-    if (!same_word(text, length, "nan")) return false;
+    if (!same_word(text, length, "nan")) {
+        return false;
+    }
     *value = NAN;
     return true;
 }
@@ -255,26 +298,41 @@ void w_number_text(double value, char text[W_NUMBER_TEXT_BYTES])
         snprintf(printed, sizeof printed, "%.*e", precision, fabs(value));
         count = 0;
         const char *p = printed;
-        for (; *p && *p != 'e'; p++)
-            if (is_digit(*p) && count < 17) digit[count++] = *p;
+        for (; *p && *p != 'e'; p++) {
+            if (is_digit(*p) && count < 17) {
+                    digit[count++] = *p;
+                }
+        }
         exponent = *p ? atoi(p + 1) : 0;
         memcpy(printed, digit, (size_t)count);
         snprintf(printed + count, sizeof printed - (size_t)count, "e%d", exponent - count + 1);
-        if (w_number_parse(printed, '.', &back) && back == fabs(value)) break;
+        if (w_number_parse(printed, '.', &back) && back == fabs(value)) {
+            break;
+        }
     }
-    while (count > 1 && digit[count - 1] == '0') count--;
-    if (value < 0) *out++ = '-';
+    while (count > 1 && digit[count - 1] == '0') {
+        count--;
+    }
+    if (value < 0) {
+        *out++ = '-';
+    }
     bool plain = exponent >= -5 && exponent < 15;
     int before = plain && exponent >= 0 ? exponent + 1 : plain ? 0 : 1;
     if (before == 0) {
         *out++ = '0';
         *out++ = '.';
-        for (int i = -1; i > exponent; i--) *out++ = '0';
+        for (int i = -1; i > exponent; i--) {
+            *out++ = '0';
+        }
     }
     for (int i = 0; i < count || i < before; i++) {
-        if (i == before && i > 0) *out++ = '.';
+        if (i == before && i > 0) {
+            *out++ = '.';
+        }
         *out++ = i < count ? digit[i] : '0';
     }
     *out = 0;
-    if (!plain) snprintf(out, 8, "e%+03d", exponent);
+    if (!plain) {
+        snprintf(out, 8, "e%+03d", exponent);
+    }
 }

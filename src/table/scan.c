@@ -5,7 +5,6 @@
  * its front before the next one. What the scan decoded is kept as it is while it fits keep_bytes. When it does not
  * fit, a table that can be read twice forgets it and is decoded again in each pass; one that cannot, or one told to
  * spool, writes the windows to a file in the scratch folder. */
-#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -267,6 +266,21 @@ static void free_window(weir_table *table, w_kept_window *kept)
     w_free(table->ctx, kept);
 }
 
+typedef struct keep_job {
+    const weir_table *table;
+    const w_window *window;
+    w_kept_window *kept;
+} keep_job;
+
+static weir_status copy_column(void *arg, int64_t task, int worker)
+{
+    (void)worker;
+    const keep_job *job = arg;
+    size_t bytes = (size_t)(job->window->rows * element_bytes(&job->table->selected[task]));
+    memcpy(job->kept->data[task], job->window->column[task].data, bytes);
+    return WEIR_OK;
+}
+
 /* False when it does not fit keep_bytes, or memory is refused: another route is open then. */
 static bool keep_window(weir_table *table, const w_window *window)
 {
@@ -283,11 +297,9 @@ static bool keep_window(weir_table *table, const w_window *window)
         size_t size = (size_t)(window->rows * element_bytes(&table->selected[s]));
         kept->data[s] = w_alloc(table->ctx, KEPT_TAG, size);
         whole = kept->data[s] != NULL;
-        if (whole) {
-            memcpy(kept->data[s], window->column[s].data, size);
-        }
     }
-    if (!whole) {
+    keep_job job = { table, window, kept };
+    if (!whole || w_pool_run(table->ctx, table->selected_count, copy_column, &job) < 0) {
         free_window(table, kept);
         w_message_clear(table->ctx);
         return false;

@@ -158,10 +158,6 @@ int64_t w_element_integer(weir_dtype dtype, const void *element);
 int64_t w_dtype_size(weir_dtype dtype); /* 0 = no such dtype */
 /* rows elements -> doubles. */
 void w_convert_numeric(weir_dtype dtype, const void *data, int64_t stride, int64_t rows, double *out);
-/* The code of a number as a level ("3", "0.5"), -1 for NaN. A new level is added until the dictionary is finished, then
- * it is WEIR_E_DATA without a message. */
-weir_status w_number_level(weir_ctx *ctx, w_dictionary *dictionary, double value, int32_t *code);
-
 /* The parts. `columns` (NULL = none) names the columns of a file without names. */
 weir_status w_npy_open(weir_table *table, const char *path, int32_t column_count, const char *const *columns,
                        w_part **out, int32_t *count, const char ***names);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Columns of a window as contiguous doubles or codes. */
-#include <math.h>
 #include <string.h>
 
-#include "table/number.h"
 #include "table/table.h"
 
 int64_t w_dtype_size(weir_dtype dtype)
@@ -81,26 +79,6 @@ void w_convert_numeric(weir_dtype dtype, const void *data, int64_t stride, int64
         }
         break;
     }
-}
-
-weir_status w_number_level(weir_ctx *ctx, w_dictionary *dictionary, double value, int32_t *code)
-{
-    *code = -1;
-    if (isnan(value)) {
-        return WEIR_OK;
-    }
-    char text[W_NUMBER_TEXT_BYTES];
-    w_number_text(value, text);
-    size_t length = strlen(text);
-    *code = w_dictionary_find(dictionary, text, length);
-    if (*code >= 0) {
-        return WEIR_OK;
-    }
-    if (w_dictionary_finished(dictionary)) {
-        return WEIR_E_DATA;
-    }
-    *code = w_dictionary_add(dictionary, text, length);
-    return *code < 0 ? w_alloc_status(ctx) : WEIR_OK;
 }
 
 const double *w_window_numeric(const w_window *window, int32_t column, int64_t start, int64_t rows, double *buffer)
