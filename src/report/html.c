@@ -153,7 +153,7 @@ static bool is_variable(const weir_model *model, const w_term *term, w_column_ki
 
 static void put_effect(w_writer *w, const weir_model *model, const w_term *term)
 {
-    if (term->columns < 1) {
+    if (term->columns < 1 || (term->smooth && term->smooth->columns != term->columns)) {
         return;
     }
     if (term->kind == W_TERM_RANDOM) {

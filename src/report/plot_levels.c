@@ -148,8 +148,8 @@ static void draw_quantiles(w_writer *w, int64_t count, double *fit, const char *
     w_plot_init(&plot, w);
     plot.x_lower = x[0];
     plot.x_upper = x[points - 1];
-    plot.y_lower = y[0];
-    plot.y_upper = y[points - 1];
+    plot.y_lower = fmin(y[0], mean + sd * x[0]);
+    plot.y_upper = fmax(y[points - 1], mean + sd * x[points - 1]);
     w_range_pad(&plot.x_lower, &plot.x_upper, 0.04);
     w_range_pad(&plot.y_lower, &plot.y_upper, 0.06);
     plot.x_label = "normal quantile";

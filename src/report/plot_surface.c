@@ -13,6 +13,12 @@
 #define FAR 0.1
 #define BAR_WIDTH 12.0
 #define BANDS 10
+#define SLICES 3
+
+/* Of the values that share a colour bar. */
+typedef struct value_range {
+    double lower, upper;
+} value_range;
 
 typedef struct surface {
     w_writer *w;
@@ -57,8 +63,11 @@ static void put_bar(const w_plot *plot, const w_ticks *levels, w_colour_map map,
         w_putf(w, "h-%dZ\"/>\n", (int)BAR_WIDTH);
     }
     w_svg_rect(w, "frame", left, plot->top, BAR_WIDTH, height);
-    int every = levels->count > 9 ? 2 : 1;
-    for (int i = 0; i < levels->count; i += every) {
+    double step = levels->count > 1 ? levels->at[1] - levels->at[0] : 1.0;
+    for (int i = 0; i < levels->count; i++) {
+        if (levels->count > 9 && fmod(rint(levels->at[i] / step), 2.0) != 0) {
+            continue; /* every second one, zero among them */
+        }
         double y = plot->bottom - height * (levels->at[i] - lower) / (upper - lower);
         w_svg_line(w, "axis", left + BAR_WIDTH, y, left + BAR_WIDTH + 4, y);
         w_svg_text(w, "tick", left + BAR_WIDTH + 7, y + 4, "start", w_tick_text(text, levels, levels->at[i]));
@@ -93,16 +102,20 @@ static void put_points(const surface *s, const w_plot *plot)
     }
 }
 
-static void put_panel(const surface *s, const double *z, w_colour_map map, const char *title)
+static void range_widen(value_range *range, int64_t count, const double *z)
+{
+    for (int64_t i = 0; i < count; i++) {
+        range->lower = fmin(range->lower, z[i]);
+        range->upper = fmax(range->upper, z[i]);
+    }
+}
+
+static void put_panel(const surface *s, const double *z, value_range range, w_colour_map map, const char *title)
 {
     w_plot plot;
-    double lower = INFINITY, upper = -INFINITY;
+    double lower = range.lower, upper = range.upper;
     char text[W_NUMBER_BYTES];
     int widest = 1;
-    for (int64_t i = 0; i < s->effect->count; i++) {
-        lower = fmin(lower, z[i]);
-        upper = fmax(upper, z[i]);
-    }
     if (!(upper - lower > 1e-12 * fmax(fabs(lower), fabs(upper)))) {
         w_range_pad(&lower, &upper, 0.5);
     }
@@ -168,41 +181,63 @@ static double *nearest_rows(const surface *s)
     return distance;
 }
 
-static void put_pair(w_writer *w, const weir_model *model, const w_term *term, double third, const char *suffix)
+static void put_pair(w_writer *w, const weir_model *model, const w_term *term, const w_effect *effect, value_range fit,
+                     value_range se, const char *suffix)
 {
-    w_effect effect;
     char label[W_LABEL_BYTES], title[W_LABEL_BYTES + 96];
-    weir_status status = w_effect_surface(model, term, third, &effect);
-    if (status < 0) {
-        w_writer_fail(w, status);
-        return;
-    }
-    surface s = { w, model, term, &effect, NULL };
+    surface s = { w, model, term, effect, NULL };
     double *distance = term->variable_count == 2 ? nearest_rows(&s) : NULL;
     s.distance = distance;
     snprintf(title, sizeof title, "%s%.80s", w_figure_label(label, term->label, w_figure_edf(model, term)), suffix);
     w_put(w, "<div class=\"pair\">\n");
-    put_panel(&s, effect.fit, W_MAP_DIVERGING, title);
-    put_panel(&s, effect.se, W_MAP_SEQUENTIAL, "standard error");
+    put_panel(&s, effect->fit, fit, W_MAP_DIVERGING, title);
+    put_panel(&s, effect->se, se, W_MAP_SEQUENTIAL, "standard error");
     w_put(w, "</div>\n");
     w_free(w->ctx, distance);
-    w_effect_free(&effect);
+}
+
+/* `count` slices at the values `third`, all on one colour scale. */
+static void put_slices(w_writer *w, const weir_model *model, const w_term *term, int count, const double *third)
+{
+    w_effect effect[SLICES];
+    value_range fit = { INFINITY, -INFINITY }, se = { INFINITY, -INFINITY };
+    int made = 0;
+    weir_status status = WEIR_OK;
+    for (; made < count && status >= 0; made += status >= 0) {
+        status = w_effect_surface(model, term, third[made], &effect[made]);
+        if (status >= 0) {
+            range_widen(&fit, effect[made].count, effect[made].fit);
+            range_widen(&se, effect[made].count, effect[made].se);
+        }
+    }
+    for (int i = 0; i < made && status >= 0; i++) {
+        char suffix[96] = "", number[W_NUMBER_BYTES];
+        if (term->variable_count > 2) {
+            snprintf(suffix, sizeof suffix, " at %.50s = %s", term->variable[2], w_text_general(number, third[i], 4));
+        }
+        put_pair(w, model, term, &effect[i], fit, se, suffix);
+    }
+    for (int i = 0; i < made; i++) {
+        w_effect_free(&effect[i]);
+    }
+    if (status < 0) {
+        w_writer_fail(w, status);
+    }
 }
 
 void w_figure_surface(w_writer *w, const weir_model *model, const w_term *term)
 {
-    char caption[2 * W_LABEL_BYTES], number[W_NUMBER_BYTES], suffix[96];
-    double lower, upper;
+    char caption[2 * W_LABEL_BYTES], number[W_NUMBER_BYTES];
+    double lower, upper, third[SLICES] = { 0 };
     int64_t rug;
     w_figure_open(w, true);
     if (term->variable_count == 2) {
-        put_pair(w, model, term, 0.0, "");
+        put_slices(w, model, term, 1, third);
     } else if (w_effect_range(model->design, term, 2, &lower, &upper)) {
-        for (int i = 1; i <= 3; i++) {
-            double third = lower + 0.25 * i * (upper - lower);
-            snprintf(suffix, sizeof suffix, " at %.50s = %s", term->variable[2], w_text_general(number, third, 4));
-            put_pair(w, model, term, third, suffix);
+        for (int i = 0; i < SLICES; i++) {
+            third[i] = lower + 0.25 * (i + 1) * (upper - lower);
         }
+        put_slices(w, model, term, SLICES, third);
     }
     bool sampled = term->variable_count == 2 && w_figure_rug(model, term, 0, &rug);
     snprintf(caption, sizeof caption, "%.120s, basis %.60s, %s effective degrees of freedom%s%.60s%s", term->label,
