@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "fit/modelfile.h"
+#include "fit/predict.h"
 #include "model/store.h"
 
 typedef struct loader {
@@ -416,6 +417,9 @@ weir_status w_model_load(weir_ctx *ctx, const w_archive *archive, weir_model **o
     w_arena_init(&model->arena, ctx, "model");
     loader l = { ctx, archive, model };
     weir_status status = model_read(&l);
+    if (status >= 0) {
+        status = w_predict_name_terms(model);
+    }
     if (status < 0) {
         w_model_free(model);
         return status;
