@@ -247,6 +247,11 @@ weir_status w_source_select(weir_table *table, int32_t count, const char *const 
         if (column < 0) {
             return no_such_column(table, names[s]);
         }
+        for (int32_t other = 0; other < s; other++) {
+            if (table->selected[other].column == column) {
+                return w_fail(table->ctx, WEIR_E_INTERNAL, "%s: column '%s' is selected twice", table->label, names[s]);
+            }
+        }
         table->selected[s].column = column;
         table->selected[s].want = want ? want[s] : W_WANT_EITHER;
     }
