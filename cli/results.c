@@ -77,6 +77,14 @@ static int write_files(cli_run *run, const weir_model *model)
     return code;
 }
 
+static void say_rank(cli_run *run, const weir_model *model)
+{
+    weir_summary summary;
+    if (weir_model_summary(model, &summary) >= 0)
+        cli_say(run, "rank %lld of %lld: dependent columns have coefficient 0", (long long)summary.rank,
+                (long long)summary.columns);
+}
+
 int cli_results_write(cli_run *run, const weir_model *model, weir_status status)
 {
     const cli_args *args = &run->args;
@@ -91,7 +99,9 @@ int cli_results_write(cli_run *run, const weir_model *model, weir_status status)
         if (code)
             return code;
     }
-    if (status > 0)
+    if (status == WEIR_RANK_DEFICIENT)
+        say_rank(run, model);
+    else if (status > 0)
         cli_say(run, "%s", *remark ? remark : weir_status_name(status));
     if (args->output)
         cli_say(run, "wrote %s", args->output);

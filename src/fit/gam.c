@@ -171,7 +171,7 @@ static weir_status fit_from_sums(weir_ctx *ctx, w_design *design, w_sums *sums, 
         return status;
     }
     *out = model;
-    return status;
+    return model->summary.status;
 }
 
 static void finish_summary(weir_ctx *ctx, weir_model *model, const fit_times *times)
