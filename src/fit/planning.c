@@ -6,7 +6,9 @@
 #include "base/format.h"
 #include "base/size.h"
 #include "fit/rows.h"
+#include "plan/bytes.h"
 #include "plan/rates.h"
+#include "solve/system.h"
 
 #define DIAGNOSTIC_COLUMNS 3 /* fitted, residual, response */
 
@@ -29,6 +31,27 @@ static weir_status report_budget(weir_ctx *ctx, const weir_plan *plan)
     char need[W_FORMAT_BYTES], have[W_FORMAT_BYTES];
     return w_fail(ctx, WEIR_E_BUDGET, "memory budget of %s is too small for p = %lld columns: %s would do",
                   w_format_bytes(have, plan->budget), (long long)plan->columns, w_format_bytes(need, plan->bytes));
+}
+
+/* What reading costs at windows of one tile, two, four, … */
+static void list_windows(weir_ctx *ctx, weir_table *table, const w_design *design, w_plan_input *input)
+{
+    int64_t window = w_mul64(w_max64(1, w_plan_row_bytes(design)), W_TILE_ROWS);
+    input->choice_count = 1;
+    if (!table) {
+        input->choice[0] = (w_window_choice){ 0, 0 };
+        return;
+    }
+    w_scan_options scan = { .threads_hint = w_pool_workers(ctx) };
+    if (input->in_place) {
+        input->choice[0] = (w_window_choice){ 0, w_source_bytes(table, &scan) };
+        return;
+    }
+    for (input->choice_count = 0; input->choice_count < W_WINDOW_CHOICES; input->choice_count++) {
+        scan.window_bytes = window;
+        input->choice[input->choice_count] = (w_window_choice){ window, w_source_bytes(table, &scan) };
+        window = w_mul64(window, 2);
+    }
 }
 
 static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design *design, bool estimated,
@@ -62,6 +85,7 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
         input.rows_exact = true;
         input.in_place = true;
     }
+    list_windows(ctx, table, design, &input);
     w_plan_rates(ctx, &input.rates);
     weir_status status = w_plan_fit(&input, out);
     if (input.diagnostics) {

@@ -6,7 +6,6 @@
 
 #define DOUBLE ((int64_t)sizeof(double))
 #define OBJECT_BYTES (64 * 1024) /* strings, tables, programs: generous for any formula below 64 KiB */
-#define KERNEL_POINTS 2000       /* a thin plate basis is built on at most so many distinct points */
 
 static int64_t margin_bytes(const w_margin *margin)
 {
@@ -40,18 +39,13 @@ int64_t w_plan_design_bytes(const w_design *design)
     return w_mul64(total, 2);
 }
 
-/* Raw design matrix over the set-up rows, scaling and constraint for one smooth; the kernel matrix of a thin plate basis. */
+/* Sorted distinct values, scaling and constraint for one smooth: a few vectors of set-up rows, a few matrices of its raw size. */
 static int64_t build_bytes(const w_smooth *smooth, int64_t rows)
 {
     int64_t raw = w_mul64(w_mul64(smooth->raw_columns, smooth->raw_columns), 6 * DOUBLE);
     int64_t total = w_add64(w_mul64(rows, 4 * DOUBLE), raw);
     for (int i = 0; i < smooth->margin_count; i++) {
-        const w_margin *margin = &smooth->margin[i];
-        total = w_add64(total, w_mul64(4, margin_bytes(margin)));
-        if (margin->kind == W_BASIS_TP || margin->kind == W_BASIS_TS) {
-            int64_t points = w_min64(rows, KERNEL_POINTS);
-            total = w_add64(total, w_mul64(w_mul64(points, points), 4 * DOUBLE));
-        }
+        total = w_add64(total, w_mul64(4, margin_bytes(&smooth->margin[i])));
     }
     return total;
 }

@@ -3,7 +3,7 @@
  *   1. What does everything but reading need? If that alone exceeds the budget, stop: no window size helps.
  *   2. Are decoded columns worth keeping? Only if they fit beside 1 and the source would otherwise be parsed, or cannot be
  *      read, twice.
- *   3. A share of what is left, within limits, is the window: at least one tile, at most a few shards per thread.
+ *   3. Of the window sizes the source offers: the largest that helps (a few shards per thread) in half of what is left.
  * Seconds = bytes/bandwidth + flops/rate of each part; reading and adding overlap only within a window, so they are summed. */
 #include "plan/plan.h"
 
@@ -47,35 +47,43 @@ static void choose_system(const w_plan_input *input, weir_plan *plan)
     plan->precision = "float64";
 }
 
-/* Windows: between one tile and the rows of a few shards per thread, never above the cap or a third of what is free. */
-static int64_t choose_window(const w_plan_input *input, const weir_plan *plan, int64_t available)
+/* The largest window that a few shards per thread can use and that leaves the smaller half of what is free to reading. */
+static const w_window_choice *choose_window(const w_plan_input *input, const weir_plan *plan, int64_t available)
 {
-    int64_t row = w_plan_row_bytes(input->design);
-    int64_t tile = w_mul64(row, W_TILE_ROWS);
-    int64_t wanted = w_mul64(w_mul64(tile, plan->shard_tiles), 4 * (int64_t)input->threads);
-    int64_t limit = w_min64(WINDOW_MAX_BYTES, available / 3);
-    return w_max64(tile, w_min64(wanted, limit));
+    int64_t tile = w_mul64(w_plan_row_bytes(input->design), W_TILE_ROWS);
+    int64_t useful = w_mul64(w_mul64(tile, plan->shard_tiles), 4 * (int64_t)input->threads);
+    if (input->rows >= 0) {
+        useful = w_min64(useful, w_mul64(input->rows + W_TILE_ROWS, w_plan_row_bytes(input->design)));
+    }
+    useful = w_min64(useful, WINDOW_MAX_BYTES);
+    const w_window_choice *best = &input->choice[0];
+    for (int i = 1; i < input->choice_count; i++) {
+        if (input->choice[i].window_bytes <= useful && input->choice[i].bytes <= available / 2) {
+            best = &input->choice[i];
+        }
+    }
+    return best;
 }
 
 static void choose_reading(const w_plan_input *input, weir_plan *plan, int64_t available)
 {
     char text[W_FORMAT_BYTES];
-    int64_t decoded = input->rows < 0 ? INT64_MAX : w_mul64(input->rows, w_plan_row_bytes(input->design));
-    if (!input->rows_exact) {
-        decoded = w_add64(decoded, decoded / 4);
-    }
-    plan->window_bytes = choose_window(input, plan, available);
+    const w_window_choice *window = choose_window(input, plan, available);
+    plan->window_bytes = window->window_bytes;
+    plan->bytes_read = window->bytes;
     if (input->in_place) {
         plan->reading = "in place";
-        plan->window_bytes = 0;
         add_reason(plan, "columns lie in memory and are read where they are");
         return;
     }
-    int64_t room = available - 2 * plan->window_bytes;
-    if ((input->text || input->once) && room > 0 && decoded <= room / 2) {
+    /* kept windows: their heads and the last one's unused rows beside the values themselves */
+    int64_t decoded = input->rows < 0 ? INT64_MAX : w_mul64(input->rows, w_plan_row_bytes(input->design));
+    int64_t kept = w_add64(w_add64(decoded, decoded / (input->rows_exact ? 32 : 4)), (int64_t)256 << 10);
+    if ((input->text || input->once) && kept <= available - window->bytes) {
         plan->reading = "kept in memory";
-        plan->keep_bytes = decoded;
-        add_reason(plan, "decoded columns (%s) are kept: they fit, and the rows are %s", w_format_bytes(text, decoded),
+        plan->keep_bytes = kept;
+        plan->bytes_read = w_add64(window->bytes, kept);
+        add_reason(plan, "decoded columns (about %s) are kept: they fit, and the rows are %s", w_format_bytes(text, decoded),
                    input->once ? "a stream that passes once" : "not parsed twice");
     } else if (input->once) {
         plan->reading = "spooled to scratch";
@@ -84,12 +92,6 @@ static void choose_reading(const w_plan_input *input, weir_plan *plan, int64_t a
         plan->reading = "read again each pass";
         add_reason(plan, "rows are read in windows of %s, again in each pass", w_format_bytes(text, plan->window_bytes));
     }
-}
-
-static int64_t reading_bytes(const weir_plan *plan)
-{
-    /* text: raw block beside the decoded window, and the next window being read */
-    return w_add64(plan->keep_bytes, w_mul64(plan->window_bytes, 3));
 }
 
 static void predict_seconds(const w_plan_input *input, weir_plan *plan)
@@ -158,7 +160,6 @@ weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
     int64_t fixed = w_add64(plan.bytes_result, busiest);
     int64_t available = input->budget > 0 ? w_max64(0, input->budget_free - fixed) : INT64_MAX / 4;
     choose_reading(input, &plan, available);
-    plan.bytes_read = reading_bytes(&plan);
     plan.bytes = w_add64(fixed, plan.bytes_read);
     predict_seconds(input, &plan);
     weir_status status = check_budget(input, &plan);

@@ -23,6 +23,13 @@ typedef struct w_rates {
     double thread_efficiency;        /* speed-up per added thread, 0 … 1 */
 } w_rates;
 
+/* A window size the source offers and all the bytes reading then takes. */
+typedef struct w_window_choice {
+    int64_t window_bytes, bytes;
+} w_window_choice;
+
+#define W_WINDOW_CHOICES 16
+
 typedef struct w_plan_input {
     const w_design *design;     /* a skeleton (model/estimate.h) or the compiled design */
     int arrow_block;            /* from w_plan_arrow_block */
@@ -33,6 +40,8 @@ typedef struct w_plan_input {
     bool text;                  /* rows are parsed */
     bool once;                  /* a pipe: rows cannot be read twice without keeping or spooling them */
     int64_t file_bytes;         /* -1 unknown */
+    int choice_count;           /* ascending window sizes; the first is the smallest possible */
+    w_window_choice choice[W_WINDOW_CHOICES];
     int64_t budget, budget_free;
     int threads;
     const char *device;

@@ -153,7 +153,7 @@ static void test_bits_do_not_depend_on_files_or_budget(void **state)
         parts[i] = path[i];
     }
     weir_ctx *ctx = test_ctx(NULL, 2, 0);
-    weir_ctx *small = test_ctx(NULL, 2, (int64_t)24 << 20);
+    weir_ctx *small = test_ctx(NULL, 2, (int64_t)10 << 20);
     weir_table *table = NULL;
     weir_model *one, *seven, *tight;
     assert_int_equal(weir_table_open(ctx, 1, whole, NULL, &table), WEIR_OK);
@@ -167,6 +167,11 @@ static void test_bits_do_not_depend_on_files_or_budget(void **state)
     weir_table_close(table);
     assert_same_model(one, seven);
     assert_same_model(one, tight);
+    weir_summary roomy, narrow;
+    weir_model_summary(one, &roomy);
+    weir_model_summary(tight, &narrow);
+    assert_string_equal(roomy.plan->reading, "kept in memory");
+    assert_string_equal(narrow.plan->reading, "read again each pass");
     weir_model_free(one);
     weir_model_free(seven);
     weir_model_free(tight);

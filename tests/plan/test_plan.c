@@ -9,6 +9,21 @@
 
 #define MIB ((int64_t)1 << 20)
 
+static weir_ctx *ctx;
+
+static int make_ctx(void **state)
+{
+    ctx = test_ctx(state, 2, 0);
+    return 0;
+}
+
+static int drop_ctx(void **state)
+{
+    (void)state;
+    weir_ctx_destroy(ctx);
+    return 0;
+}
+
 typedef struct shape {
     w_design design;
     w_smooth smooth;
@@ -22,6 +37,7 @@ typedef struct shape {
 static void make_shape(shape *s, int64_t k, int64_t levels)
 {
     memset(s, 0, sizeof *s);
+    s->design.ctx = ctx;
     s->dense_column[0] = 0;
     s->dense_column[1] = -1;
     s->block[0] = (w_block){ .kind = W_BLOCK_DENSE, .width = 2, .levels = 1, .cells = 1, .code = -1,
@@ -60,6 +76,10 @@ static w_plan_input input_for(const shape *s, int64_t rows, int64_t budget)
     w_plan_input input = { .design = &s->design, .arrow_block = w_plan_arrow_block(&s->design), .system_bytes = MIB,
                            .rows = rows, .rows_exact = true, .file_bytes = -1, .budget = budget, .budget_free = budget,
                            .threads = 2, .device = "cpu" };
+    for (int i = 0; i < 10; i++) {
+        input.choice[i] = (w_window_choice){ (int64_t)4096 * 24 << i, (int64_t)3 * 4096 * 24 << i };
+    }
+    input.choice_count = 10;
     input.rates = (w_rates){ 1e9, 2e8, 1e10, 2e10, 1e10, 0.9 };
     return input;
 }
@@ -87,6 +107,8 @@ static void test_memory_is_read_in_place(void **state)
     make_shape(&s, 10, 0);
     w_plan_input input = input_for(&s, 1000000, 512 * MIB);
     input.in_place = true;
+    input.choice[0] = (w_window_choice){ 0, 4096 };
+    input.choice_count = 1;
     weir_plan plan;
     assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
     assert_string_equal(plan.reading, "in place");
@@ -158,5 +180,5 @@ int main(void)
         cmocka_unit_test(test_bytes_stay_under_every_budget_that_does),
         cmocka_unit_test(test_the_named_budget_does),
     };
-    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("plan", tests, make_ctx, drop_ctx);
 }
