@@ -101,8 +101,8 @@ int cli_results_write(cli_run *run, const weir_model *model, weir_status status)
     }
     if (status == WEIR_RANK_DEFICIENT)
         say_rank(run, model);
-    else if (status > 0)
-        cli_say(run, "%s", *remark ? remark : weir_status_name(status));
+    else if (status == WEIR_NOT_CONVERGED) /* even under --quiet: the exit status says that something is wrong */
+        cli_fail(run, EXIT_NOT_CONVERGED, "%s", *remark ? remark : weir_status_name(status));
     if (args->output)
         cli_say(run, "wrote %s", args->output);
     if (args->report && strcmp(args->report, "-"))
