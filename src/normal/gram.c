@@ -28,7 +28,6 @@ typedef struct job {
     const w_kernels *kernels;
     const double *root;
     w_gram *gram;
-    int arrow_block;
     int64_t *position;       /* per column of X: place in the core, or -1 - place in the arrow block */
     double **scratch;        /* per worker */
 } job;
@@ -452,7 +451,7 @@ weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out)
 {
     weir_ctx *ctx = sums->ctx;
     const w_pairs *plan = sums->plan;
-    job j = { .plan = plan, .kernels = w_kernels_choose(), .arrow_block = arrow_block };
+    job j = { .plan = plan, .kernels = w_kernels_choose() };
     int workers = w_pool_workers(ctx);
     double *root = NULL;
     weir_status status = check_complete(sums);

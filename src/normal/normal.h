@@ -5,10 +5,13 @@
  *     R_ab[c][d] = sum of w v_a v_b' over the rows in cells c and d        (width_a x width_b)
  * (joint level when both blocks carry the same factor), or with one or both sides expanded to its columns when that
  * is cheaper (chosen per pair by flops and cache footprint, from the model alone).
- * Tiles of one shard are added in row order; a shard is a power of two of tiles, fixed by the model alone, so that merging
+ * Rows of one shard are added in row order; a shard is a power of two of tiles, fixed by the model alone, so that merging
  * costs under a tenth of the adding. Shards are summed in a fixed binary tree by shard number: node (level, i) covers
- * shards i*2^level … (i+1)*2^level - 1. Any set of disjoint nodes plus raw rows of incomplete tiles describes a part of the
- * data, so threads, windows, files and machines cannot change a bit of the root.
+ * shards i*2^level … (i+1)*2^level - 1. A part of the data is described by disjoint nodes, the accumulator of a last shard
+ * that has seen only its first rows, and, where the part begins inside a shard, the rows up to that shard's end in evaluated
+ * form (they are added when the rows before them arrive). Threads, windows, files and machines therefore cannot change a
+ * bit of the root. Source: Wood, Li, Shaddick & Augustin, JASA 112 (2017), 1199-1210, for the idea of tables per pair of
+ * terms; here without discretising the covariates.
  *
  * w_sums is that set; w_gram is the root mapped to coefficients. */
 #ifndef W_NORMAL_NORMAL_H
@@ -19,12 +22,13 @@
 
 typedef struct w_sums w_sums;
 
-/* Called for each evaluated tile before its cross-products are added: may rewrite weights and the response value of the DENSE
- * block (working response) and add to `extra` (extra_count doubles summed like everything else). Thread-safe. */
+/* Called for each evaluated tile (or run of consecutive rows of one) before its cross-products are added: may rewrite weights
+ * and the response value of the DENSE block (working response) and add to `extra` (extra_count doubles summed like everything
+ * else). n and the sum of log weights are those from before the call. Thread-safe. */
 typedef weir_status (*w_working_fn)(void *arg, const w_design *design, w_tile *tile, double *extra);
 
 typedef struct w_pass_options {
-    int64_t first_row;      /* absolute row number of the table's first row (parts of a larger table); multiple of nothing */
+    int64_t first_row;      /* absolute row number of the table's first row (parts of a larger table); any number */
     const w_tile_request *request; /* NULL = the training table itself */
     w_working_fn working;   /* NULL = plain weighted least squares on the response */
     void *working_arg;

@@ -3,7 +3,7 @@
  *     panel (W_INDEX_ONE)   0.03 wa wb
  *     cells                 0.6 + 0.4 z + t(bytes) z + 0.5 MiB(bytes),    z = ceil(wa wb / 8) cache lines touched per row
  *     t(bytes) = 0 up to 32 KiB (first-level cache), 0.15 up to 1 MiB (second level), 1 above
- *     an expanded side      0.02 (columns touched per row) in addition, half of it being charged to each of its users
+ *     an expanded side      0.01 (multiply-adds of the expansion) + 12 (small matrix products of a tensor) in addition
  * The last term of a cell table stands for the zeroing, merging and memory that a large table costs per shard. The
  * constants are rounded measurements; what matters is that they are the same everywhere, since the choice of forms and of
  * the shard size decides the order of additions and therefore the last bits.
@@ -34,13 +34,14 @@ static double expansion_cost(const w_pairs *plan, const w_form *form)
         return 0;
     }
     const w_smooth *smooth = plan->design->block[form->block].smooth;
-    double touched = 0, left = form->source_width, right = 1;
+    double touched = 0, products = 0, left = form->source_width, right = 1;
     for (int m = smooth->margin_count - 1; m >= 0; m--) {
-        right *= (double)smooth->margin[m].k;
-        touched += left * right;
         left /= smooth->margin[m].width;
+        products += smooth->margin_count > 1 ? left : 0;
+        touched += left * right * (double)smooth->margin[m].k * smooth->margin[m].width;
+        right *= (double)smooth->margin[m].k;
     }
-    return 0.01 * touched;
+    return 0.01 * touched + 12 * products;
 }
 
 static double cell_cost(int64_t cells, int64_t area)

@@ -20,6 +20,7 @@ typedef struct worker {
     w_tile *tile;
     w_adder *adder;
     double *extra, *prior;
+    bool prior_unit;
 } worker;
 
 typedef struct piece {
@@ -59,12 +60,17 @@ static weir_status evaluate(pass *p, worker *w, int64_t first, int64_t last)
     }
     memcpy(w->prior, w->tile->weight, (size_t)w->tile->rows * sizeof *w->prior);
     memset(w->extra, 0, (size_t)o->extra_count * sizeof *w->extra);
-    return o->working(o->working_arg, design, w->tile, w->extra);
+    bool unit = w->tile->unit_weight;
+    status = o->working(o->working_arg, design, w->tile, w->extra);
+    w->prior_unit = unit;
+    w->tile->unit_weight = false;
+    return status;
 }
 
 static void add_scalars(const pass *p, const worker *w, double *acc)
 {
-    const double *weight = p->options->working ? w->prior : w->tile->unit_weight ? NULL : w->tile->weight;
+    bool unit = p->options->working ? w->prior_unit : w->tile->unit_weight;
+    const double *weight = unit ? NULL : p->options->working ? w->prior : w->tile->weight;
     w_adder_weights(p->sums->plan, weight, w->tile->rows, acc);
     for (int i = 0; p->options->working && i < p->options->extra_count; i++) {
         acc[p->sums->plan->extra_offset + i] += w->extra[i];
