@@ -8,12 +8,11 @@
 #include "base/size.h"
 #include "model/build.h"
 
+/* Coefficients of a margin before ti() centres it. */
 static int64_t coefficients(const w_margin_spec *margin, w_smooth_type type)
 {
     int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin->basis, type != W_SMOOTH_S);
-    bool cyclic = margin->basis == W_BASIS_CC || margin->basis == W_BASIS_CP;
-    k -= cyclic && margin->basis == W_BASIS_CC;
-    return w_max64(1, type == W_SMOOTH_TI ? k - 1 : k);
+    return w_max64(1, k - (margin->basis == W_BASIS_CC));
 }
 
 /* Intervals between break points plus the two outer cells. Thin plate splines break at every distinct value, up to 2000. */
@@ -24,7 +23,10 @@ static int64_t cells_of(const w_margin_spec *margin, int64_t k, int64_t rows)
     case W_BASIS_TS:
         return rows > 0 ? w_min64(rows, 2000) + 1 : 2001;
     case W_BASIS_CC:
+    case W_BASIS_CP:
         return k + 2;
+    case W_BASIS_PS:
+        return w_max64(3, k + 1 - (margin->m_count > 0 ? margin->m[0] : 2));
     default:
         return k + 1;
     }
@@ -38,9 +40,10 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
     for (int m = 0; m < call->margin_count; m++) {
         w_margin *margin = &s->margin[m];
         margin->kind = call->margin[m].basis;
-        margin->k = coefficients(&call->margin[m], call->type);
+        int64_t k = coefficients(&call->margin[m], call->type);
+        margin->k = w_max64(1, k - (call->type == W_SMOOTH_TI));
         margin->width = 4;
-        margin->cells = cells_of(&call->margin[m], margin->k, rows);
+        margin->cells = cells_of(&call->margin[m], k, rows);
         margin->rank = w_max64(margin->k - 2, 1);
         s->raw_columns = w_mul64(s->raw_columns, margin->k);
     }

@@ -58,9 +58,16 @@ static weir_status find_knots(const w_setup *s, const char *label, double *out, 
         if (!equals) {
             return knots_fault(s, "no '=' in", text, entry);
         }
+        while (*text == ' ') {
+            text++;
+            entry--;
+        }
         size_t name = (size_t)(equals - text);
+        while (name > 0 && text[name - 1] == ' ') {
+            name--;
+        }
         if (label && strlen(label) == name && memcmp(label, text, name) == 0) {
-            return read_knot_list(s, equals + 1, entry - name - 1, out, count);
+            return read_knot_list(s, equals + 1, (size_t)(text + entry - equals) - 1, out, count);
         }
         if (!label) {
             bool known = false;
