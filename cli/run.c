@@ -106,9 +106,9 @@ static void on_progress(void *user, const char *pass, int64_t done, int64_t tota
     if (total > 0 && done > 0) {
         double share = (double)done / (double)total;
         double left = (now - run->pass_started) * (1 - share) / share;
-        fprintf(stderr, "%.0f %% of %.3g rows, %.0f s left", 100 * share, (double)total, left);
+        fprintf(stderr, "%.0f %% of %.2f million rows, %.0f s left", 100 * share, 1e-6 * (double)total, left);
     } else {
-        fprintf(stderr, "%.3g rows", (double)done);
+        fprintf(stderr, "%.2f million rows", 1e-6 * (double)done);
     }
     fflush(stderr);
 }
