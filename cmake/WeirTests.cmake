@@ -17,7 +17,7 @@ function(weir_add_test name room)
     endforeach()
     target_link_libraries(${name} PRIVATE weir_options weir_libraries PkgConfig::CMOCKA)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300 COST 10) # programs of many cases: started first
 endfunction()
 
 function(weir_add_room_tests)

@@ -2,6 +2,7 @@
 #include "device/topology.h"
 
 #include <hwloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,9 +98,19 @@ static void cache_take(hwloc_topology_t machine, hwloc_obj_type_t type, int64_t 
     }
 }
 
+/* Without these folders (a bare chroot) hwloc would find nothing and say so on stderr. */
+static bool system_describes_processors(void)
+{
+    return access("/sys/devices/system/cpu/cpu0/topology", R_OK | X_OK) == 0 ||
+           access("/sys/bus/cpu/devices/cpu0/topology", R_OK | X_OK) == 0;
+}
+
 weir_status w_topology_read(weir_ctx *ctx, w_topology *out)
 {
     w_topology_quick(out);
+    if (!system_describes_processors()) {
+        return WEIR_OK;
+    }
     hwloc_topology_t machine;
     if (hwloc_topology_init(&machine) != 0) {
         return w_fail(ctx, WEIR_E_MEMORY, "the system refused memory for the description of the machine");
