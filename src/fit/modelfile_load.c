@@ -284,7 +284,11 @@ static weir_status histogram_read(const loader *l, w_diagnostics *d)
 {
     int64_t count;
     const int64_t *bin = w_archive_i64(l->archive, "fit/histogram", &count);
-    if (!bin || count != d->bins) {
+    bool sound = bin && count == d->bins;
+    for (int64_t i = 0; sound && i < count; i++) {
+        sound = bin[i] >= 0;
+    }
+    if (!sound) {
         return damaged(l, "fit/histogram");
     }
     d->bin_count = w_arena_alloc(&l->model->arena, (size_t)count, sizeof *bin);

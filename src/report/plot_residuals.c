@@ -111,7 +111,8 @@ static void put_scatter(w_writer *w, const double *y, const w_diagnostics *d, bo
 static void put_histogram(w_writer *w, const weir_model *model)
 {
     const w_diagnostics *d = model->diagnostics;
-    int64_t first = 0, last = d->bins - 1, most = 1, total = 0;
+    int64_t first = 0, last = d->bins - 1, most = 1;
+    double total = 0.0;
     while (first < last && d->bin_count[first] == 0) {
         first++;
     }
@@ -120,14 +121,14 @@ static void put_histogram(w_writer *w, const weir_model *model)
     }
     for (int64_t i = first; i <= last; i++) {
         most = d->bin_count[i] > most ? d->bin_count[i] : most;
-        total += d->bin_count[i];
+        total += (double)d->bin_count[i];
     }
     w_plot plot;
     w_plot_init(&plot, w);
     plot.x_lower = d->bin_lower + (double)first * d->bin_width;
     plot.x_upper = d->bin_lower + (double)(last + 1) * d->bin_width;
     double from = plot.x_lower, to = plot.x_upper, x[121], y[121], unit = sqrt(model->scale);
-    double peak = (double)total * d->bin_width / (unit * 2.506628274631);
+    double peak = total * d->bin_width / (unit * 2.506628274631);
     for (int i = 0; i <= 120; i++) {
         x[i] = from + (to - from) * i / 120;
         y[i] = peak * exp(-0.5 * x[i] * x[i] / model->scale);
