@@ -37,6 +37,8 @@ typedef struct w_kernels {
     void (*mix)(int64_t rows, const int32_t *cell, const double *v, int width, const double *map, int64_t k, double *out);
     /* out = weight_i v_i  (rows x width) */
     void (*scale)(int64_t rows, const double *weight, const double *v, int width, double *out);
+    /* lane_i[l] += a_i[r] table[cell_i][r][s] b_i[s] over r, s in 0 … 3, l = (4 r + s) mod 8: eight partial sums per row. */
+    void (*form_44)(int64_t rows, const int32_t *cell, const double *a, const double *b, const double *table, double *lane);
 } w_kernels;
 
 /* The best set for this processor. */

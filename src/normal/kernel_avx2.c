@@ -201,7 +201,21 @@ static void scale(int64_t rows, const double *weight, const double *v, int width
     }
 }
 
-const w_kernels w_kernels_avx2 = { "avx2", scatter, four, spline, gemm, mix, scale };
+static void form_44(int64_t rows, const int32_t *cell, const double *a, const double *b, const double *table, double *lane)
+{
+    for (int64_t i = 0; i < rows; i++, a += 4, lane += 8) {
+        const double *t = table + (int64_t)cell[i] * 16;
+        __m256d vb = _mm256_loadu_pd(b + 4 * i), low = _mm256_loadu_pd(lane), high = _mm256_loadu_pd(lane + 4);
+        low = _mm256_fmadd_pd(_mm256_mul_pd(_mm256_broadcast_sd(a), vb), _mm256_loadu_pd(t), low);
+        high = _mm256_fmadd_pd(_mm256_mul_pd(_mm256_broadcast_sd(a + 1), vb), _mm256_loadu_pd(t + 4), high);
+        low = _mm256_fmadd_pd(_mm256_mul_pd(_mm256_broadcast_sd(a + 2), vb), _mm256_loadu_pd(t + 8), low);
+        high = _mm256_fmadd_pd(_mm256_mul_pd(_mm256_broadcast_sd(a + 3), vb), _mm256_loadu_pd(t + 12), high);
+        _mm256_storeu_pd(lane, low);
+        _mm256_storeu_pd(lane + 4, high);
+    }
+}
+
+const w_kernels w_kernels_avx2 = { "avx2", scatter, four, spline, gemm, mix, scale, form_44 };
 #else
 typedef int w_kernel_avx2_unused;
 #endif

@@ -340,7 +340,18 @@ static void scale(int64_t rows, const double *weight, const double *v, int width
     }
 }
 
-const w_kernels w_kernels_avx512 = { "avx512", scatter, four, spline, gemm, mix, scale };
+static void form_44(int64_t rows, const int32_t *cell, const double *a, const double *b, const double *table, double *lane)
+{
+    for (int64_t i = 0; i < rows; i++, lane += 8) {
+        const double *t = table + (int64_t)cell[i] * 16;
+        __m512d va = twice(a + 4 * i), vb = twice(b + 4 * i), sum = _mm512_loadu_pd(lane);
+        sum = _mm512_fmadd_pd(_mm512_mul_pd(SPREAD(0, 1, va), vb), _mm512_loadu_pd(t), sum);
+        sum = _mm512_fmadd_pd(_mm512_mul_pd(SPREAD(2, 3, va), vb), _mm512_loadu_pd(t + 8), sum);
+        _mm512_storeu_pd(lane, sum);
+    }
+}
+
+const w_kernels w_kernels_avx512 = { "avx512", scatter, four, spline, gemm, mix, scale, form_44 };
 #else
 typedef int w_kernel_avx512_unused;
 #endif

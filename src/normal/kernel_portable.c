@@ -88,4 +88,14 @@ static void scale(int64_t rows, const double *weight, const double *v, int width
     }
 }
 
-const w_kernels w_kernels_portable = { "portable", scatter, four, spline, gemm, mix, scale };
+static void form_44(int64_t rows, const int32_t *cell, const double *a, const double *b, const double *table, double *lane)
+{
+    for (int64_t i = 0; i < rows; i++, a += 4, b += 4, lane += 8) {
+        const double *t = table + (int64_t)cell[i] * 16;
+        for (int e = 0; e < 16; e++) {
+            lane[e & 7] += a[e >> 2] * b[e & 3] * t[e];
+        }
+    }
+}
+
+const w_kernels w_kernels_portable = { "portable", scatter, four, spline, gemm, mix, scale, form_44 };

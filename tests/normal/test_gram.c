@@ -2,6 +2,7 @@
 /* Cross-products of hand-made designs against a dense long double sum. Bound: a sum of n products, each of which passed
  * through K maps, differs by at most (n + 2 K + 20) eps times the sum of the absolute values. */
 #include "normal/expand.h"
+#include "normal/quadratic.h"
 #include "normal/runs.h"
 #include "normal/synthetic.h"
 
@@ -197,11 +198,64 @@ static void test_product_against_dense(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* x'Vx for a symmetric V with some columns left out. */
+static void test_quadratic_against_dense(void **state)
+{
+    (void)state;
+    weir_ctx *ctx = test_ctx(NULL, 1, 0);
+    for (int i = 0; i < SHAPES; i++) {
+        const shape *shape = &shapes[i];
+        synthetic s;
+        synthetic_make(&s, ctx, 90 + (uint64_t)i, shape->rows, shape->dense, shape->intercept, shape->block, shape->count,
+                       UNIT_WEIGHTS);
+        int64_t p = s.design.p, order = 0;
+        w_rng rng;
+        w_rng_seed(&rng, 6);
+        int64_t *position = synthetic_take(&s, p + 1, sizeof *position);
+        for (int64_t c = 0; c < p; c++) {
+            position[c] = c % 11 == 5 ? -1 : order++;
+        }
+        double *v = synthetic_numbers(&s, &rng, order * order + 1), *got = synthetic_take(&s, s.rows, sizeof *got);
+        for (int64_t r = 0; r < order; r++) {
+            for (int64_t c = 0; c < r; c++) {
+                v[r * order + c] = v[c * order + r];
+            }
+        }
+        long double *x = synthetic_take(&s, p + 2, sizeof *x), *bound = synthetic_take(&s, p + 2, sizeof *bound);
+        w_quadratic *form = NULL;
+        assert_int_equal(w_quadratic_create(ctx, &s.design, v, order, position, 1, &form), WEIR_DECLINED);
+        int64_t before = atomic_load(&ctx->ledger.in_use), most = w_quadratic_bytes(&s.design);
+        assert_int_equal(w_quadratic_create(ctx, &s.design, v, order, position, most, &form), WEIR_OK);
+        assert_true(atomic_load(&ctx->ledger.in_use) - before <= most);
+        w_tile_block block[8];
+        w_tile tile = synthetic_tile(&s, 0, s.rows, block);
+        w_quadratic_tile(form, &tile, got);
+        for (int64_t row = 0; row < s.rows; row += 3) {
+            long double want = 0, size = 0;
+            synthetic_row(&s, row, x, bound);
+            for (int64_t r = 0; r < p; r++) {
+                for (int64_t c = 0; c < p && position[r] >= 0 && bound[r] > 0; c++) {
+                    if (position[c] >= 0) {
+                        double entry = v[position[r] * order + position[c]];
+                        want += x[r] * entry * x[c];
+                        size += bound[r] * fabs(entry) * bound[c];
+                    }
+                }
+            }
+            check(shape->name, row, 0, got[row], want, size, (double)(4 * p + 300) * DBL_EPSILON);
+        }
+        w_quadratic_free(form);
+        synthetic_free(&s);
+    }
+    weir_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels_against_dense),
         cmocka_unit_test(test_product_against_dense),
+        cmocka_unit_test(test_quadratic_against_dense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

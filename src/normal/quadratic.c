@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables are made per pair of levels from the maps of whole blocks, E = cells*width rows of k columns kept transposed:
+ *     U = V_ab B'  (k_a x E_b),     Q = A U  (E_a x E_b),     then [c r][d s] -> [c][d][r][s].
+ * Rows are taken RUN at a time, pair after pair, into eight partial sums per row that are added at the end, so that a
+ * 4 x 4 block is two vector products without a horizontal sum. */
+#include "normal/quadratic.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "normal/expand.h"
+
+#define RUN 256
+#define LANES 8
+#define TAG "quadratic form"
+
+typedef struct pair_table {
+    int a, b;
+    bool joint;        /* both blocks have the same level */
+    int64_t entries;
+    double *value;
+} pair_table;
+
+struct w_quadratic {
+    weir_ctx *ctx;
+    const w_design *design;
+    const w_kernels *kernels;
+    double **map;      /* per smooth block: columns x (cells*width); NULL otherwise */
+    pair_table *pair;
+    int pair_count;
+};
+
+static int64_t block_entries(const w_block *block)
+{
+    return block->cells * block->width;
+}
+
+/* Columns per level as this file sees them: the DENSE block has one per value. */
+static int64_t block_columns(const w_block *block)
+{
+    return block->kind == W_BLOCK_DENSE ? block->width : block->level_columns;
+}
+
+static bool share_level(const w_block *a, const w_block *b)
+{
+    return a == b || (a->code >= 0 && a->code == b->code);
+}
+
+/* A block with itself is in one cell at a time. */
+static int64_t pair_entries(const w_block *a, const w_block *b)
+{
+    int64_t area = (int64_t)a->width * b->width, cells = w_mul64(a->levels, a->cells);
+    if (a != b) {
+        cells = w_mul64(cells, share_level(a, b) ? b->cells : w_mul64(b->levels, b->cells));
+    }
+    return w_mul64(cells, area);
+}
+
+int64_t w_quadratic_bytes(const w_design *design)
+{
+    int64_t total = 1024;
+    for (int i = 0; i < design->block_count; i++) {
+        const w_block *a = &design->block[i];
+        total = w_add64(total, a->smooth ? w_alloc_bytes(w_mul64(block_entries(a), 8 * a->level_columns)) : 0);
+        for (int j = i; j < design->block_count; j++) {
+            total = w_add64(total, w_alloc_bytes(w_mul64(8, pair_entries(a, &design->block[j]))) + 64);
+        }
+    }
+    return total;
+}
+
+static weir_status map_make(w_quadratic *q, int index)
+{
+    const w_smooth *smooth = q->design->block[index].smooth;
+    int64_t entries = block_entries(&q->design->block[index]), k = smooth->columns, raw_count = smooth->raw_columns;
+    double *map = w_alloc_array(q->ctx, TAG, w_mul_size((size_t)k, (size_t)entries), sizeof *map);
+    double *raw = w_alloc_array(q->ctx, TAG, (size_t)(raw_count + w_spread_doubles(smooth)), sizeof *raw);
+    q->map[index] = map;
+    if (!map || !raw) {
+        w_free(q->ctx, raw);
+        return w_alloc_status(q->ctx);
+    }
+    for (int64_t j = 0; j < k; j++) {
+        for (int64_t i = 0; i < raw_count; i++) {
+            raw[i] = smooth->transform ? smooth->transform[i * k + j] : (double)(i == j);
+        }
+        w_spread(q->kernels, smooth, raw, map + j * entries, raw + raw_count);
+    }
+    w_free(q->ctx, raw);
+    return WEIR_OK;
+}
+
+typedef struct matrix {
+    const double *v;
+    int64_t order;
+    const int64_t *position;
+} matrix;
+
+static int64_t place(const matrix *m, const w_block *block, int64_t level, int64_t column)
+{
+    int64_t first = block->kind == W_BLOCK_DENSE ? block->dense_column[column] : block->level_first[level];
+    if (first < 0) {
+        return -1;
+    }
+    int64_t x = block->kind == W_BLOCK_DENSE ? first : first + column;
+    return m->position ? m->position[x] : x;
+}
+
+/* part = factor * V_ab at levels (la, lb), k_a x k_b; false when it is zero. */
+static bool part_of(const matrix *m, const w_block *a, int64_t la, const w_block *b, int64_t lb, double factor, double *part)
+{
+    int64_t ka = block_columns(a), kb = block_columns(b);
+    bool any = false;
+    for (int64_t r = 0; r < ka; r++) {
+        int64_t i = place(m, a, la, r);
+        for (int64_t s = 0; s < kb; s++) {
+            int64_t j = place(m, b, lb, s);
+            part[r * kb + s] = i < 0 || j < 0 ? 0 : factor * m->v[i * m->order + j];
+            any |= part[r * kb + s] != 0;
+        }
+    }
+    return any;
+}
+
+/* full: E_a x E_b. */
+static const double *mapped(const w_quadratic *q, int a, int b, double *part, double *u, double *full)
+{
+    const w_block *block_a = &q->design->block[a], *block_b = &q->design->block[b];
+    int64_t ka = block_columns(block_a), kb = block_columns(block_b);
+    int64_t ea = block_entries(block_a), eb = block_entries(block_b);
+    if (q->map[b]) {
+        memset(u, 0, (size_t)(ka * eb) * sizeof *u);
+        q->kernels->gemm(ka, eb, kb, part, kb, 1, q->map[b], eb, u, eb);
+        part = u;
+    }
+    if (!q->map[a]) {
+        return part;
+    }
+    memset(full, 0, (size_t)(ea * eb) * sizeof *full);
+    q->kernels->gemm(ea, eb, ka, q->map[a], 1, ea, part, eb, full, eb);
+    return full;
+}
+
+/* Puts E_a x E_b into the table at levels (la, lb). */
+static void arrange(const w_block *a, int64_t la, const w_block *b, int64_t lb, bool joint, const double *full,
+                    double *table)
+{
+    int64_t wa = a->width, wb = b->width, eb = block_entries(b);
+    for (int64_t c = 0; c < a->cells; c++) {
+        int64_t row = la * a->cells + c;
+        for (int64_t d = a == b ? c : 0; d < (a == b ? c + 1 : b->cells); d++) {
+            int64_t cell = a == b ? row : joint ? row * b->cells + d : (row * b->levels + lb) * b->cells + d;
+            for (int64_t r = 0; r < wa; r++) {
+                memcpy(table + (cell * wa + r) * wb, full + (c * wa + r) * eb + d * wb, (size_t)wb * sizeof *table);
+            }
+        }
+    }
+}
+
+static weir_status table_make(w_quadratic *q, const matrix *m, pair_table *table)
+{
+    const w_block *a = &q->design->block[table->a], *b = &q->design->block[table->b];
+    int64_t ka = block_columns(a), kb = block_columns(b), ea = block_entries(a), eb = block_entries(b);
+    table->value = w_calloc(q->ctx, TAG, (size_t)table->entries, sizeof *table->value);
+    int64_t scratch = w_add64(w_mul64(ka, kb), w_add64(w_mul64(ka, eb), w_mul64(ea, eb)));
+    double *part = w_alloc_array(q->ctx, TAG, (size_t)scratch, sizeof *part);
+    if (!table->value || !part) {
+        w_free(q->ctx, part);
+        return w_alloc_status(q->ctx);
+    }
+    double *u = part + ka * kb, *full = u + ka * eb;
+    for (int64_t la = 0; la < a->levels; la++) {
+        for (int64_t lb = table->joint ? la : 0; lb < (table->joint ? la + 1 : b->levels); lb++) {
+            if (part_of(m, a, la, b, lb, table->a == table->b ? 1 : 2, part)) {
+                arrange(a, la, b, lb, table->joint, mapped(q, table->a, table->b, part, u, full), table->value);
+            }
+        }
+    }
+    w_free(q->ctx, part);
+    return WEIR_OK;
+}
+
+static weir_status fill(w_quadratic *q, const matrix *m)
+{
+    int blocks = q->design->block_count;
+    q->map = w_calloc(q->ctx, TAG, (size_t)blocks, sizeof *q->map);
+    q->pair = w_calloc(q->ctx, TAG, (size_t)(blocks * (blocks + 1) / 2), sizeof *q->pair);
+    weir_status status = q->map && q->pair ? WEIR_OK : w_alloc_status(q->ctx);
+    for (int b = 0; status == WEIR_OK && b < blocks; b++) {
+        status = q->design->block[b].smooth ? map_make(q, b) : WEIR_OK;
+    }
+    for (int i = 0; status == WEIR_OK && i < blocks; i++) {
+        for (int j = i; status == WEIR_OK && j < blocks; j++) {
+            const w_block *a = &q->design->block[i], *b = &q->design->block[j];
+            q->pair[q->pair_count] = (pair_table){ i, j, share_level(a, b), pair_entries(a, b), NULL };
+            status = table_make(q, m, &q->pair[q->pair_count++]);
+        }
+    }
+    return status;
+}
+
+weir_status w_quadratic_create(weir_ctx *ctx, const w_design *design, const double *v, int64_t order,
+                               const int64_t *position, int64_t max_bytes, w_quadratic **out)
+{
+    if (w_quadratic_bytes(design) > max_bytes) {
+        return WEIR_DECLINED;
+    }
+    w_quadratic *q = w_calloc(ctx, TAG, 1, sizeof *q);
+    if (!q) {
+        return w_alloc_status(ctx);
+    }
+    q->ctx = ctx;
+    q->design = design;
+    q->kernels = w_kernels_choose();
+    matrix m = { v, order, position };
+    weir_status status = fill(q, &m);
+    if (status != WEIR_OK) {
+        w_quadratic_free(q);
+        return status;
+    }
+    *out = q;
+    return WEIR_OK;
+}
+
+void w_quadratic_free(w_quadratic *q)
+{
+    if (!q) {
+        return;
+    }
+    for (int b = 0; q->map && b < q->design->block_count; b++) {
+        w_free(q->ctx, q->map[b]);
+    }
+    for (int i = 0; i < q->pair_count; i++) {
+        w_free(q->ctx, q->pair[i].value);
+    }
+    w_free(q->ctx, q->map);
+    w_free(q->ctx, q->pair);
+    w_free(q->ctx, q);
+}
+
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
+
+static void add_pair(const w_quadratic *q, const pair_table *table, const w_tile *tile, int64_t start, int64_t rows,
+                     double *lane)
+{
+    static const double one = 1;
+    const w_block *a = &q->design->block[table->a], *b = &q->design->block[table->b];
+    const w_tile_block *local_a = &tile->block[table->a], *local_b = &tile->block[table->b];
+    int64_t area = (int64_t)a->width * b->width, cells_b = b->levels * b->cells;
+    int32_t cell[RUN];
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t c = local_a->cell ? local_a->cell[start + i] : 0, d = local_b->cell ? local_b->cell[start + i] : 0;
+        cell[i] = (int32_t)(table->a == table->b ? c : table->joint ? c * b->cells + d % b->cells : c * cells_b + d);
+    }
+    if (a->width == 4 && b->width == 4) {
+        q->kernels->form_44(rows, cell, local_a->value + 4 * start, local_b->value + 4 * start, table->value, lane);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        const double *value_a = local_a->value ? local_a->value + (start + i) * a->width : &one;
+        const double *value_b = local_b->value ? local_b->value + (start + i) * b->width : &one;
+        const double *t = table->value + cell[i] * area;
+        for (int r = 0; r < a->width; r++, t += b->width) {
+            for (int s = 0; s < b->width; s++) {
+                lane[i * LANES + (s & 7)] += value_a[r] * t[s] * value_b[s];
+            }
+        }
+    }
+}
+
+void w_quadratic_tile(const w_quadratic *q, const w_tile *tile, double *out)
+{
+    double lane[RUN * LANES];
+    for (int64_t start = 0; start < tile->rows; start += RUN) {
+        int64_t rows = w_min64(RUN, tile->rows - start);
+        memset(lane, 0, (size_t)(rows * LANES) * sizeof *lane);
+        for (int i = 0; i < q->pair_count; i++) {
+            add_pair(q, &q->pair[i], tile, start, rows, lane);
+        }
+        for (int64_t i = 0; i < rows; i++) {
+            const double *s = lane + i * LANES;
+            out[start + i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+        }
+    }
+}
