@@ -3,9 +3,9 @@
  *
  * Incomplete gamma: P(a,x) = D sum_{k>=0} x^k / ((a+1)…(a+k)) below x = a + 1, the continued fraction
  *     Q(a,x) = D (a/x) / (1 + (1-a)/(x + 1/(1 + (2-a)/(x + …)))) above, with D = x^a e^-x / Gamma(a+1).
- * Incomplete beta: the continued fraction  I_x(a,b) = x^a (1-x)^b / (a B(a,b)) / (1 + d_1/(1 + d_2/(1 + …))),
- *     d_2m = m (b-m) x / ((a+2m-1)(a+2m)),   d_2m+1 = -(a+m)(a+b+m) x / ((a+2m)(a+2m+1)),   x < (a+1)/(a+b+2),
- *     else 1 - I_{1-x}(b,a). Fractions by the modified Lentz method.
+ * Incomplete beta:  I_x(a,b) = x^a y^b / B(a,b) / (b_0 + a_1/(b_1 + a_2/(b_2 + …))),  y = 1 - x,  e = a + 2m - 1,
+ *     a_m = (a+m-1)(a+b+m-1) m (b-m) x^2 / e^2,   b_m = m + m (b-m) x / e + (a+m)(a y - b x + 1 + m (1+y)) / (e+2)
+ * for x < (a+1)/(a+b+2), else 1 - I_y(b,a); y enters on its own, so that nothing cancels as x -> 1. Modified Lentz method.
  * The leading factors are written as densities in saddle-point form (Loader 2000), so that large a and b lose nothing:
  *     x^a e^-x / Gamma(a+1) = exp(-e(a) - d(a, x)) / sqrt(2 pi a),
  *     e(a) = log Gamma(a+1) - (a + 1/2) log a + a - log sqrt(2 pi),   d(a, x) = a log(a/x) + x - a.
@@ -100,24 +100,21 @@ static double beta_factor(double a, double b, double x, double y)
     return exp(log_density) * sqrt(n / (TWO_PI * a * b)) * b / n;
 }
 
-static double beta_fraction(double a, double b, double x)
+static double beta_fraction(double a, double b, double x, double y)
 {
-    double c = 1.0, d = 1.0 - (a + b) * x / (a + 1.0), fraction;
-    d = 1.0 / (fabs(d) < TINY ? TINY : d);
-    fraction = d;
+    double fraction = a * (a * y - b * x + 1.0) / (a + 1.0), c, d = 0.0;
+    fraction = fabs(fraction) < TINY ? TINY : fraction;
+    c = fraction;
     for (int m = 1; m < 1000000; m++) {
-        double change = 1.0;
-        const double even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        const double odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        for (int half = 0; half < 2; half++) {
-            const double step = half == 0 ? even : odd;
-            d = 1.0 + step * d;
-            d = 1.0 / (fabs(d) < TINY ? TINY : d);
-            c = 1.0 + step / c;
-            c = fabs(c) < TINY ? TINY : c;
-            change = d * c;
-            fraction *= change;
-        }
+        const double e = a + 2.0 * m - 1.0;
+        const double numerator = (a + m - 1.0) * (a + b + m - 1.0) * m * (b - m) * x * x / (e * e);
+        const double term = m + m * (b - m) * x / e + (a + m) * (a * y - b * x + 1.0 + m * (1.0 + y)) / (e + 2.0);
+        d = term + numerator * d;
+        d = 1.0 / (fabs(d) < TINY ? TINY : d);
+        c = term + numerator / c;
+        c = fabs(c) < TINY ? TINY : c;
+        const double change = c * d;
+        fraction *= change;
         if (fabs(change - 1.0) < 2.0 * DBL_EPSILON) {
             break;
         }
@@ -135,9 +132,9 @@ static double beta_ratio(double a, double b, double x, double y)
         return 1.0;
     }
     if (x < (a + 1.0) / (a + b + 2.0)) {
-        return beta_factor(a, b, x, y) * beta_fraction(a, b, x);
+        return a * beta_factor(a, b, x, y) / beta_fraction(a, b, x, y);
     }
-    return 1.0 - beta_factor(b, a, y, x) * beta_fraction(b, a, y);
+    return 1.0 - b * beta_factor(b, a, y, x) / beta_fraction(b, a, y, x);
 }
 
 double w_beta_ratio(double a, double b, double x) { return beta_ratio(a, b, x, 1.0 - x); }
@@ -181,6 +178,9 @@ double w_normal_quantile(double probability)
 {
     if (!(probability > 0.0) || !(probability < 1.0)) {
         return probability == 0.0 ? -INFINITY : (probability == 1.0 ? INFINITY : NAN);
+    }
+    if (probability == 0.5) {
+        return 0.0;
     }
     const double tail = probability < 0.5 ? probability : 1.0 - probability;
     const double t = sqrt(-2.0 * log(tail));
