@@ -250,12 +250,47 @@ static void test_quadratic_against_dense(void **state)
     weir_ctx_destroy(ctx);
 }
 
+typedef struct makers {
+    const synthetic *s;
+    const double *beta, *v;
+} makers;
+
+static weir_status make_both(weir_ctx *ctx, void *arg)
+{
+    const makers *m = arg;
+    w_product *product = NULL;
+    w_quadratic *form = NULL;
+    weir_status status = w_product_create(ctx, &m->s->design, m->beta, &product);
+    if (status == WEIR_OK) {
+        status = w_quadratic_create(ctx, &m->s->design, m->v, m->s->design.p, NULL, INT64_MAX, &form);
+    }
+    w_quadratic_free(form);
+    w_product_free(product);
+    return status;
+}
+
+static void test_failing_allocations(void **state)
+{
+    (void)state;
+    weir_ctx *ctx = test_ctx(NULL, 1, 0);
+    const shape *shape = &shapes[4];
+    synthetic s;
+    synthetic_make(&s, ctx, 1, 10, shape->dense, shape->intercept, shape->block, shape->count, UNIT_WEIGHTS);
+    w_rng rng;
+    w_rng_seed(&rng, 2);
+    makers m = { &s, synthetic_numbers(&s, &rng, s.design.p), synthetic_numbers(&s, &rng, s.design.p * s.design.p) };
+    assert_true(test_each_allocation_fails(ctx, make_both, &m) > 20);
+    synthetic_free(&s);
+    weir_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels_against_dense),
         cmocka_unit_test(test_product_against_dense),
         cmocka_unit_test(test_quadratic_against_dense),
+        cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
