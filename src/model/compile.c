@@ -178,6 +178,7 @@ static weir_status copy_facts(compiling *c)
     d->rows_missing = c->scan.rows_missing;
     d->rows_zero_weight = c->scan.rows_zero_weight;
     d->setup_rows = c->scan.setup_rows;
+    c->builder.program->all_present = c->scan.rows_missing == 0;
     d->setup_exact = c->scan.exact;
     return status;
 }

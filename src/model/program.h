@@ -54,6 +54,7 @@ struct w_design_program {
     w_block_program *block;
     int depth;                 /* of the deepest expression's stack */
     bool *needed;              /* per design column: read for predictions too */
+    bool all_present;          /* the scan of the training table met no missing value */
     const int32_t **training;  /* per design column: level of the training table -> level here (-1 never counted); NULL = same */
     int64_t *training_levels;
     const char *const *dot;    /* what "." stood for */

@@ -289,7 +289,8 @@ static weir_status read_columns(evaluation *e)
             status = read_codes(e, c, position);
         } else {
             e->s->number[c] = w_window_numeric(e->window, position, e->start, e->rows, e->s->column_buffer + c * (int64_t)W_TILE_ROWS);
-            status = all_finite(e->s->number[c], e->rows) ? WEIR_OK : check_numbers(e, c);
+            bool known = !e->request && d->program->all_present;
+            status = known || all_finite(e->s->number[c], e->rows) ? WEIR_OK : check_numbers(e, c);
         }
         if (status != WEIR_OK) {
             return status;

@@ -55,7 +55,8 @@ static void fill_dense(const w_design *d, w_tile *tile)
 }
 
 /* Values of margin m+1 … joined to those of the margins before: out = before x next, next running fastest. */
-static void join_margins(const double *before, int before_width, const double *next, int next_width, int64_t rows, double *out)
+static void join_margins(const double *restrict before, int before_width, const double *restrict next, int next_width, int64_t rows,
+                         double *restrict out)
 {
     if (before_width == 4 && next_width == 4) {
         for (int64_t i = 0; i < rows; i++, before += 4, next += 4, out += 16) {
