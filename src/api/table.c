@@ -24,8 +24,8 @@ static weir_status check_options(weir_ctx *ctx, const weir_table_options *option
     return WEIR_OK;
 }
 
-weir_status weir_table_open(weir_ctx *ctx, int32_t count, const char *const *paths, const weir_table_options *options,
-                            weir_table **out)
+weir_status weir_table_open(weir_ctx *ctx, int32_t count, const char *const *paths,
+                            const weir_table_options *options, weir_table **out)
 {
     if (!ctx) {
         return WEIR_E_ARG;
@@ -45,14 +45,16 @@ weir_status weir_table_open(weir_ctx *ctx, int32_t count, const char *const *pat
     return status < 0 ? status : w_table_open_files(ctx, count, paths, options, out);
 }
 
-weir_status weir_table_from_columns(weir_ctx *ctx, int64_t rows, int32_t count, const weir_column *columns, weir_table **out)
+weir_status weir_table_from_columns(weir_ctx *ctx, int64_t rows, int32_t count, const weir_column *columns,
+                                    weir_table **out)
 {
     if (!ctx) {
         return WEIR_E_ARG;
     }
     w_message_clear(ctx);
     if (rows < 0 || count < 1 || !columns || !out) {
-        return w_fail(ctx, WEIR_E_ARG, "weir_table_from_columns: rows >= 0, columns and a place for the table are needed");
+        return w_fail(ctx, WEIR_E_ARG,
+                      "weir_table_from_columns: rows >= 0, columns and a place for the table are needed");
     }
     return w_table_from_columns(ctx, rows, count, columns, out);
 }
@@ -65,7 +67,8 @@ weir_status weir_table_from_callback(weir_ctx *ctx, int32_t count, const weir_co
     }
     w_message_clear(ctx);
     if (count < 1 || !schema || !pull || !out) {
-        return w_fail(ctx, WEIR_E_ARG, "weir_table_from_callback: a schema, pull and a place for the table are needed");
+        return w_fail(ctx, WEIR_E_ARG,
+                      "weir_table_from_callback: a schema, pull and a place for the table are needed");
     }
     return w_table_from_callback(ctx, count, schema, pull, rewind, user, out);
 }

@@ -219,7 +219,8 @@ weir_status w_bytes_read_at(const w_bytes *bytes, int64_t offset, char *to, int6
 {
     int64_t done = 0;
     while (done < want) {
-        ssize_t count = pread(bytes->descriptor, to + done, (size_t)w_min64(want - done, MOST_AT_ONCE), (off_t)(offset + done));
+        ssize_t count = pread(bytes->descriptor, to + done, (size_t)w_min64(want - done, MOST_AT_ONCE),
+                              (off_t)(offset + done));
         if (count < 0 && errno == EINTR) {
             continue;
         }

@@ -97,7 +97,8 @@ static weir_status copy_column(const callback *c, const w_selected *selected, in
             code[i] = (int32_t)w_element_integer(column->dtype, p);
             continue;
         }
-        weir_status status = w_dictionary_number(selected->dictionary, w_element_number(column->dtype, p), &code[i]);
+        weir_status status =
+            w_dictionary_number(selected->dictionary, w_element_number(column->dtype, p), &code[i]);
         if (status == WEIR_E_DATA) {
             return w_fail(c->ctx, status, "callback, row %lld: column '%s' has a level that was not there before",
                           (long long)(c->row + i + 1), column->name);
@@ -154,8 +155,9 @@ static int64_t callback_bytes_read(const w_part *part)
     return 0;
 }
 
-static const w_part_ops callback_ops = { callback_start,    callback_decode, callback_stop,       callback_stop,
-                                         callback_estimate, NULL,            callback_pass_bytes, callback_bytes_read };
+static const w_part_ops callback_ops = { callback_start,      callback_decode,    callback_stop,
+                                         callback_stop,       callback_estimate,  NULL,
+                                         callback_pass_bytes, callback_bytes_read };
 
 static weir_status make_callback(weir_table *table, int32_t count, const weir_column *schema, callback **out)
 {

@@ -47,8 +47,8 @@ typedef struct w_csv_reading {
 
 /* Reads whole records of text[begin … end) until `limit` is reached or passed at the end of one; *consumed = the end
  * of the last whole record (or of the blank lines after it). text[end-1] is a line end. */
-weir_status w_csv_records(weir_ctx *ctx, const w_csv_reading *reading, const char *text, int64_t begin, int64_t limit,
-                          int64_t end, w_csv_record_fn visit, void *arg, int64_t *consumed);
+weir_status w_csv_records(weir_ctx *ctx, const w_csv_reading *reading, const char *text, int64_t begin,
+                          int64_t limit, int64_t end, w_csv_record_fn visit, void *arg, int64_t *consumed);
 
 /* What that takes while no record is longer than 1 KiB. */
 int64_t w_csv_records_bytes(int64_t field_limit);

@@ -117,8 +117,8 @@ static weir_status read_slice(void *arg, int64_t task, int worker)
     w_csv_block *slice = &csv->blocks[task + 1];
     if (slice->begin >= s->from && csv->plain) {
         int64_t got = 0;
-        weir_status status = w_bytes_read_at(csv->bytes, s->offset + slice->begin - s->from, csv->text + slice->begin,
-                                             slice->end - slice->begin, &got);
+        weir_status status = w_bytes_read_at(csv->bytes, s->offset + slice->begin - s->from,
+                                             csv->text + slice->begin, slice->end - slice->begin, &got);
         if (status < 0) {
             return status;
         }
@@ -135,7 +135,8 @@ static weir_status make_slices(w_csv *csv, int64_t size, int64_t from, int64_t t
 {
     int64_t most = (to - from) / size + 3;
     if (most > csv->block_room) {
-        w_csv_block *blocks = w_realloc(csv->ctx, TAG, csv->blocks, (size_t)w_mul64(most, (int64_t)sizeof *blocks));
+        w_csv_block *blocks =
+            w_realloc(csv->ctx, TAG, csv->blocks, (size_t)w_mul64(most, (int64_t)sizeof *blocks));
         if (!blocks) {
             return w_alloc_status(csv->ctx);
         }
@@ -159,7 +160,8 @@ static void join_slices(w_csv *csv)
     for (int64_t i = 1; i < csv->block_count; i++) {
         w_csv_block slice = csv->blocks[i];
         if (slice.lines > 0) {
-            csv->blocks[count++] = (w_csv_block){ .begin = begin, .end = slice.begin + slice.at, .lines = slice.lines };
+            csv->blocks[count++] =
+                (w_csv_block){ .begin = begin, .end = slice.begin + slice.at, .lines = slice.lines };
             begin = slice.begin + slice.at;
         }
     }
@@ -202,7 +204,8 @@ static weir_status refill(w_csv *csv, weir_table *table, bool read)
     weir_status status = WEIR_OK;
     slices s = { csv, 0, csv->end };
     if (read) {
-        int64_t rest = csv->end - csv->begin, wanted = table->block_bytes > 0 ? 4 * table->block_bytes : LEAST_TEXT / 2;
+        int64_t rest = csv->end - csv->begin,
+                wanted = table->block_bytes > 0 ? 4 * table->block_bytes : LEAST_TEXT / 2;
         if (csv->text_room - rest < w_min64(wanted, csv->text_room / 2)) {
             status = w_csv_grow_text(csv, 2 * csv->text_room);
         }
@@ -272,9 +275,9 @@ static weir_status bad_number(const odd_reading *o, int32_t field, const w_csv_f
 {
     const w_csv *csv = o->csv;
     const w_selected *selected = &o->table->selected[csv->selected_of[field]];
-    return w_fail(csv->ctx, WEIR_E_DATA, "%s, row %lld: column '%s' is numeric but holds '%.*s'%s", csv->part.label,
-                  (long long)(csv->row + o->rows + 1), selected->info.name, (int)w_min64(f->length, 60), f->text,
-                  f->length > 60 ? "…" : "");
+    return w_fail(csv->ctx, WEIR_E_DATA, "%s, row %lld: column '%s' is numeric but holds '%.*s'%s",
+                  csv->part.label, (long long)(csv->row + o->rows + 1), selected->info.name,
+                  (int)w_min64(f->length, 60), f->text, f->length > 60 ? "…" : "");
 }
 
 static weir_status odd_field(const odd_reading *o, int32_t field, const w_csv_field *f)
@@ -283,15 +286,17 @@ static weir_status odd_field(const odd_reading *o, int32_t field, const w_csv_fi
     const w_csv_target *target = &csv->targets[field];
     int64_t at = o->at + o->rows;
     if (target->action == W_CSV_NUMBER) {
-        return w_csv_number(&csv->dialect, f->text, (size_t)f->length, (double *)target->data + at) ? WEIR_OK
-                                                                                                  : bad_number(o, field, f);
+        return w_csv_number(&csv->dialect, f->text, (size_t)f->length, (double *)target->data + at)
+                   ? WEIR_OK
+                   : bad_number(o, field, f);
     }
     int32_t code = -1;
     if (!w_csv_missing(&csv->dialect, f->text, (size_t)f->length)) {
         code = w_dictionary_find(target->dictionary, f->text, (size_t)f->length);
         if (code < 0 && w_dictionary_finished(target->dictionary)) {
             return w_fail(csv->ctx, WEIR_E_DATA, "%s changed while it was read: row %lld has the new level '%.*s'",
-                          csv->part.label, (long long)(csv->row + o->rows + 1), (int)w_min64(f->length, 60), f->text);
+                          csv->part.label, (long long)(csv->row + o->rows + 1), (int)w_min64(f->length, 60),
+                          f->text);
         }
         if (code < 0) {
             code = w_dictionary_add(target->dictionary, f->text, (size_t)f->length);
@@ -309,8 +314,8 @@ static weir_status odd_record(void *arg, int64_t count, const w_csv_field *field
     odd_reading *o = arg;
     const w_csv *csv = o->csv;
     if (count != csv->fields) {
-        return w_fail(csv->ctx, WEIR_E_DATA, "%s, row %lld has %lld fields, but there are %d columns", csv->part.label,
-                      (long long)(csv->row + o->rows + 1), (long long)count, csv->fields);
+        return w_fail(csv->ctx, WEIR_E_DATA, "%s, row %lld has %lld fields, but there are %d columns",
+                      csv->part.label, (long long)(csv->row + o->rows + 1), (long long)count, csv->fields);
     }
     for (int32_t k = 0; k < csv->fields; k++) {
         if (csv->targets[k].action != W_CSV_SKIP) {
@@ -326,12 +331,14 @@ static weir_status odd_record(void *arg, int64_t count, const w_csv_field *field
 
 /* Reads from block->begin to its end or beyond, up to `room` rows. *consumed tells how far; *more that the record
  * there ends outside the text. */
-static weir_status read_odd(w_csv *csv, weir_table *table, w_csv_block *block, int64_t room, int64_t *consumed, bool *more)
+static weir_status read_odd(w_csv *csv, weir_table *table, w_csv_block *block, int64_t room, int64_t *consumed,
+                            bool *more)
 {
     w_csv_reading reading = { csv->part.label, csv->dialect.delimiter, csv->row + 1, csv->fields };
     odd_reading o = { csv, table, block->at, room, 0 };
     int64_t end = csv->blocks[csv->block_count - 1].end;
-    weir_status status = w_csv_records(csv->ctx, &reading, csv->text, block->begin, block->end, end, odd_record, &o, consumed);
+    weir_status status =
+        w_csv_records(csv->ctx, &reading, csv->text, block->begin, block->end, end, odd_record, &o, consumed);
     if (status < 0) {
         return status;
     }
@@ -360,9 +367,9 @@ static weir_status settle_levels(w_csv *csv, const w_csv_block *block)
             size_t length;
             w_csv_plain_field(&csv->dialect, csv->text + block->begin + (-2 - code[i]), &text, &length);
             if (w_dictionary_finished(target->dictionary)) {
-                return w_fail(csv->ctx, WEIR_E_DATA, "%s changed while it was read: row %lld has the new level '%.*s'",
-                              csv->part.label, (long long)(csv->row + i - block->at + 1), (int)w_min64((int64_t)length, 60),
-                              text);
+                return w_fail(csv->ctx, WEIR_E_DATA,
+                              "%s changed while it was read: row %lld has the new level '%.*s'", csv->part.label,
+                              (long long)(csv->row + i - block->at + 1), (int)w_min64((int64_t)length, 60), text);
             }
             code[i] = w_dictionary_add(target->dictionary, text, length);
             if (code[i] < 0) {
@@ -429,7 +436,8 @@ static int64_t take_blocks(w_csv *csv, int64_t at, int64_t capacity)
 
 /* Goes through the scanned blocks in order; *rows grows by what they hold. Stops early when libcsv ends elsewhere
  * than the block it was asked to read. */
-static weir_status collect(w_csv *csv, weir_table *table, int64_t at, int64_t capacity, int64_t count, int64_t *rows)
+static weir_status collect(w_csv *csv, weir_table *table, int64_t at, int64_t capacity, int64_t count,
+                           int64_t *rows)
 {
     *rows = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -470,7 +478,8 @@ static void aim(w_csv *csv, const weir_table *table)
         }
         const w_selected *selected = &table->selected[s];
         bool factor = selected->info.kind == W_FACTOR;
-        csv->targets[k] = (w_csv_target){ factor ? W_CSV_LEVEL : W_CSV_NUMBER, table->buffer.data[s], selected->dictionary };
+        csv->targets[k] =
+            (w_csv_target){ factor ? W_CSV_LEVEL : W_CSV_NUMBER, table->buffer.data[s], selected->dictionary };
     }
 }
 
@@ -517,9 +526,10 @@ static weir_status decide_kinds(w_csv *csv, weir_table *table, int64_t count)
         return WEIR_OK;
     }
     w_csv_reading reading = { csv->part.label, csv->dialect.delimiter, csv->row + 1, csv->fields };
-    int64_t begin = csv->blocks[csv->block_next].begin, limit = csv->blocks[csv->block_next + count - 1].end, consumed;
-    weir_status status = w_csv_records(csv->ctx, &reading, csv->text, begin, limit, csv->blocks[csv->block_count - 1].end,
-                                       decide_record, &d, &consumed);
+    int64_t begin = csv->blocks[csv->block_next].begin, limit = csv->blocks[csv->block_next + count - 1].end,
+            consumed;
+    weir_status status = w_csv_records(csv->ctx, &reading, csv->text, begin, limit,
+                                       csv->blocks[csv->block_count - 1].end, decide_record, &d, &consumed);
     if (status == WEIR_E_DATA) { /* the scan will word it, or something wrong before it */
         w_message_clear(csv->ctx);
         status = WEIR_OK;

@@ -14,14 +14,16 @@ weir_status w_csv_grow_text(w_csv *csv, int64_t room)
     if (room <= csv->text_room) {
         return WEIR_OK;
     }
-    char *text = room > MOST_RECORD_BYTES ? NULL : w_realloc(csv->ctx, TAG, csv->text, (size_t)(room + W_CSV_SLACK));
+    char *text =
+        room > MOST_RECORD_BYTES ? NULL : w_realloc(csv->ctx, TAG, csv->text, (size_t)(room + W_CSV_SLACK));
     if (!text) {
         weir_status status = room > MOST_RECORD_BYTES ? WEIR_E_DATA : w_alloc_status(csv->ctx);
         if (csv->end - csv->begin <= csv->text_room / 2) { /* not for the sake of one record */
             return status;
         }
         w_message_clear(csv->ctx);
-        return w_fail(csv->ctx, status, "%s, row %lld: a record of more than %lld bytes (a quote that is never closed?)",
+        return w_fail(csv->ctx, status,
+                      "%s, row %lld: a record of more than %lld bytes (a quote that is never closed?)",
                       csv->part.label, (long long)(csv->row + 1), (long long)csv->text_room);
     }
     memset(text + csv->text_room, 0, (size_t)(room + W_CSV_SLACK - csv->text_room));
@@ -145,8 +147,10 @@ static weir_status read_header(w_csv *csv, header *h)
             return WEIR_OK;
         }
         if (csv->at_end) {
-            return consumed < end ? w_fail(csv->ctx, WEIR_E_DATA, "%s: a quote in the header is never closed", csv->part.label)
-                                  : w_fail(csv->ctx, WEIR_E_DATA, "%s is empty: a table needs a header line", csv->part.label);
+            return consumed < end ? w_fail(csv->ctx, WEIR_E_DATA, "%s: a quote in the header is never closed",
+                                           csv->part.label)
+                                  : w_fail(csv->ctx, WEIR_E_DATA, "%s is empty: a table needs a header line",
+                                           csv->part.label);
         }
         status = read_more(csv);
         if (status < 0) {
@@ -216,7 +220,8 @@ static weir_status count_level(void *arg, int64_t count, const w_csv_field *fiel
         w_csv_number(&c->csv->dialect, field->text, (size_t)field->length, &value)) {
         return WEIR_DECLINED;
     }
-    return w_dictionary_add(c->dictionary, field->text, (size_t)field->length) < 0 ? w_alloc_status(c->csv->ctx) : WEIR_OK;
+    return w_dictionary_add(c->dictionary, field->text, (size_t)field->length) < 0 ? w_alloc_status(c->csv->ctx)
+                                                                                   : WEIR_OK;
 }
 
 /* Files that can be opened again give up their head after opening and read it anew here. */
@@ -238,8 +243,8 @@ static weir_status csv_head_levels(w_part *part, weir_table *table, int32_t s, i
     if (status >= 0) {
         w_csv_reading reading = { part->label, csv->dialect.delimiter, 1, csv->fields };
         int64_t end = last_line_end(csv), consumed;
-        status = end > csv->begin ? w_csv_records(csv->ctx, &reading, csv->text, csv->begin, end, end, count_level, &c,
-                                                  &consumed)
+        status = end > csv->begin ? w_csv_records(csv->ctx, &reading, csv->text, csv->begin, end, end, count_level,
+                                                  &c, &consumed)
                                   : WEIR_OK;
         *levels = w_dictionary_count(c.dictionary);
         *rows = c.rows;
@@ -277,7 +282,8 @@ static weir_status set_dialect(w_csv *csv, weir_table *table, const weir_table_o
     dialect->delimiter = options->delimiter;
     int32_t count;
     const char **words;
-    weir_status status = w_table_split_list(table, options->missing_words ? options->missing_words : "NA", &count, &words);
+    weir_status status =
+        w_table_split_list(table, options->missing_words ? options->missing_words : "NA", &count, &words);
     dialect->words = words;
     dialect->word_count = status < 0 ? 0 : count;
     return status;
@@ -308,7 +314,8 @@ static weir_status open_head(w_csv *csv, weir_table *table, const weir_table_opt
     return status;
 }
 
-static weir_status name_fields(w_csv *csv, weir_table *table, header *h, int32_t column_count, const char *const *columns)
+static weir_status name_fields(w_csv *csv, weir_table *table, header *h, int32_t column_count,
+                               const char *const *columns)
 {
     if (h->names_in_record) {
         return WEIR_OK;
@@ -317,15 +324,16 @@ static weir_status name_fields(w_csv *csv, weir_table *table, header *h, int32_t
         return w_table_number_names(table, h->count, &h->names);
     }
     if (column_count != h->count) {
-        return w_fail(csv->ctx, WEIR_E_DATA, "%s has %d columns, but %d names are given", csv->part.label, h->count,
-                      column_count);
+        return w_fail(csv->ctx, WEIR_E_DATA, "%s has %d columns, but %d names are given", csv->part.label,
+                      h->count, column_count);
     }
     h->names = (const char **)columns;
     return WEIR_OK;
 }
 
-weir_status w_csv_open(weir_table *table, const char *path, const weir_table_options *options, int32_t column_count,
-                       const char *const *columns, w_part **out, int32_t *count, const char ***names)
+weir_status w_csv_open(weir_table *table, const char *path, const weir_table_options *options,
+                       int32_t column_count, const char *const *columns, w_part **out, int32_t *count,
+                       const char ***names)
 {
     weir_ctx *ctx = table->ctx;
     w_csv *csv = w_arena_calloc(&table->arena, 1, sizeof *csv);

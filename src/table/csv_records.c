@@ -93,7 +93,8 @@ static weir_status finish_record(const w_csv_reading *reading, record *r, bool b
     }
     int64_t kept = w_min64(r->count, r->field_limit);
     for (int64_t k = 0; k < kept; k++) {
-        r->fields[k] = (w_csv_field){ r->text + r->offset[k], r->offset[k + 1] - r->offset[k] - 1 - W_NUMBER_SLACK };
+        r->fields[k] =
+            (w_csv_field){ r->text + r->offset[k], r->offset[k + 1] - r->offset[k] - 1 - W_NUMBER_SLACK };
     }
     return visit(arg, r->count, r->fields);
 }
@@ -128,8 +129,8 @@ static weir_status read_lines(struct csv_parser *parser, record *r, const w_csv_
     return status < 0 ? status : WEIR_OK;
 }
 
-weir_status w_csv_records(weir_ctx *ctx, const w_csv_reading *reading, const char *text, int64_t begin, int64_t limit,
-                          int64_t end, w_csv_record_fn visit, void *arg, int64_t *consumed)
+weir_status w_csv_records(weir_ctx *ctx, const w_csv_reading *reading, const char *text, int64_t begin,
+                          int64_t limit, int64_t end, w_csv_record_fn visit, void *arg, int64_t *consumed)
 {
     struct csv_parser parser;
     csv_init(&parser, CSV_APPEND_NULL);

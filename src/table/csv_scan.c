@@ -14,7 +14,8 @@ static bool is_blank(char c, char delimiter) { return (c == ' ' || c == '\t') &&
 static const char *find_special(const char *p, char delimiter)
 {
 #ifdef __SSE2__
-    const __m128i d = _mm_set1_epi8(delimiter), n = _mm_set1_epi8('\n'), r = _mm_set1_epi8('\r'), q = _mm_set1_epi8('"');
+    const __m128i d = _mm_set1_epi8(delimiter), n = _mm_set1_epi8('\n'), r = _mm_set1_epi8('\r'),
+                  q = _mm_set1_epi8('"');
     for (;; p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
         __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, d), _mm_cmpeq_epi8(v, n)),
@@ -183,7 +184,8 @@ int64_t w_csv_count_lines(const char *text, int64_t bytes, int64_t *last)
     while (i + 16 <= bytes) {
         __m128i part = zero; /* at most 255 hits per byte */
         for (int k = 0; k < 255 && i + 16 <= bytes; k++, i += 16) {
-            part = _mm_sub_epi8(part, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(text + i)), n));
+            part =
+                _mm_sub_epi8(part, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(text + i)), n));
         }
         total = _mm_add_epi64(total, _mm_sad_epu8(part, zero));
     }

@@ -239,7 +239,8 @@ static bool comes_after(const w_dictionary *dictionary, const double *number, in
         return number[a] > number[b];
     }
     const entry *x = &dictionary->entries[a], *y = &dictionary->entries[b];
-    int order = memcmp(dictionary->text + x->offset, dictionary->text + y->offset, (size_t)w_min64(x->length, y->length));
+    int order =
+        memcmp(dictionary->text + x->offset, dictionary->text + y->offset, (size_t)w_min64(x->length, y->length));
     return order != 0 ? order > 0 : x->length > y->length;
 }
 

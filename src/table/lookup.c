@@ -8,7 +8,8 @@
 const int32_t *w_source_scan_remap(const weir_table *table, int32_t selected)
 {
     const w_dictionary *dictionary = table->selected[selected].dictionary;
-    return !table->memory && dictionary && w_dictionary_finished(dictionary) ? w_dictionary_remap(dictionary) : NULL;
+    return !table->memory && dictionary && w_dictionary_finished(dictionary) ? w_dictionary_remap(dictionary)
+                                                                             : NULL;
 }
 
 int32_t w_source_column_count(const weir_table *table) { return table->column_count; }

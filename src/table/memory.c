@@ -32,7 +32,8 @@ static weir_status copy_columns(weir_table *table, const char *label, int64_t ro
             return w_fail(ctx, WEIR_E_ARG, "%s: column %d has no name", label, i + 1);
         }
         if (size == 0) {
-            return w_fail(ctx, WEIR_E_ARG, "%s: column '%s' has the unknown dtype %d", label, name, (int)columns[i].dtype);
+            return w_fail(ctx, WEIR_E_ARG, "%s: column '%s' has the unknown dtype %d", label, name,
+                          (int)columns[i].dtype);
         }
         if (columns[i].level_count < 0 || columns[i].level_count > INT32_MAX) {
             return w_fail(ctx, WEIR_E_ARG, "%s: column '%s' has %lld levels", label, name,
@@ -61,7 +62,8 @@ static weir_status copy_levels(weir_table *table, const weir_column *column, w_g
             return w_fail(table->ctx, WEIR_E_ARG, "%s: level %lld of factor '%s' has no name", table->label,
                           (long long)k, column->name);
         }
-        names[k] = column->levels ? w_arena_strdup(arena, column->levels[k]) : w_arena_printf(arena, "%lld", (long long)k);
+        names[k] = column->levels ? w_arena_strdup(arena, column->levels[k])
+                                  : w_arena_printf(arena, "%lld", (long long)k);
         if (!names[k]) {
             names = NULL;
         }
@@ -159,8 +161,9 @@ weir_status w_table_check_codes(weir_table *table, const weir_column *column, in
         return WEIR_OK;
     }
     int64_t code = w_element_integer(column->dtype, (const char *)column->data + bad * column->stride);
-    return w_fail(table->ctx, WEIR_E_DATA, "%s, row %lld: column '%s' has code %lld, but levels 0 to %lld", table->label,
-                  (long long)(first_row + bad + 1), column->name, (long long)code, (long long)(column->level_count - 1));
+    return w_fail(table->ctx, WEIR_E_DATA, "%s, row %lld: column '%s' has code %lld, but levels 0 to %lld",
+                  table->label, (long long)(first_row + bad + 1), column->name, (long long)code,
+                  (long long)(column->level_count - 1));
 }
 
 static weir_status collect_levels(const weir_column *column, w_dictionary *dictionary, int64_t rows)

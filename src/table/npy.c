@@ -48,8 +48,8 @@ static weir_status read_at(npy *file, int64_t offset, void *to, int64_t bytes)
             return io_failure(file, "read");
         }
         if (count == 0) {
-            return w_fail(file->ctx, WEIR_E_DATA, "%s became shorter while it was read: %lld bytes are missing", file->path,
-                          (long long)(bytes - done));
+            return w_fail(file->ctx, WEIR_E_DATA, "%s became shorter while it was read: %lld bytes are missing",
+                          file->path, (long long)(bytes - done));
         }
         done += count;
     }
@@ -65,7 +65,8 @@ static weir_status open_file(npy *file, int64_t *size)
         return io_failure(file, "open");
     }
     if (!S_ISREG(info.st_mode)) {
-        return w_fail(file->ctx, WEIR_E_IO, "%s is not a regular file: NPY cannot be read from a pipe", file->path);
+        return w_fail(file->ctx, WEIR_E_IO, "%s is not a regular file: NPY cannot be read from a pipe",
+                      file->path);
     }
     *size = (int64_t)info.st_size;
     return WEIR_OK;
@@ -102,8 +103,8 @@ static weir_status npy_start(w_part *part, weir_table *table)
     }
     int64_t need = h->data_begin + h->rows * h->row_bytes;
     if (size < need) {
-        return w_fail(file->ctx, WEIR_E_DATA, "%s became shorter while it was read: %lld bytes are missing", part->label,
-                      (long long)(need - size));
+        return w_fail(file->ctx, WEIR_E_DATA, "%s became shorter while it was read: %lld bytes are missing",
+                      part->label, (long long)(need - size));
     }
     posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
     file->row = 0;
@@ -148,8 +149,9 @@ static weir_status convert_column(const npy_job *job, int32_t s, char *data, int
         weir_status status = w_dictionary_number(selected->dictionary,
                                             w_element_number(column.dtype, data + i * h->stride), &code[i]);
         if (status == WEIR_E_DATA) {
-            return w_fail(job->file->ctx, status, "%s changed while it was read: row %lld of column '%s' has a new level",
-                          job->file->path, (long long)(job->file->row + at - job->at + i + 1), selected->info.name);
+            return w_fail(job->file->ctx, status,
+                          "%s changed while it was read: row %lld of column '%s' has a new level", job->file->path,
+                          (long long)(job->file->row + at - job->at + i + 1), selected->info.name);
         }
         if (status < 0) {
             return status;
@@ -294,8 +296,8 @@ static weir_status name_columns(npy *file, weir_table *table, int32_t column_cou
     }
     if (!h->structured) {
         if (column_count != h->columns) {
-            return w_fail(file->ctx, WEIR_E_DATA, "%s has %d columns, but %d names are given", file->path, h->columns,
-                          column_count);
+            return w_fail(file->ctx, WEIR_E_DATA, "%s has %d columns, but %d names are given", file->path,
+                          h->columns, column_count);
         }
         *names = (const char **)columns;
         return WEIR_OK;

@@ -29,8 +29,8 @@ typedef struct w_npy_header {
 /* bytes[0 … size-1] are the first bytes of a file of file_size bytes. WEIR_E_DATA naming `label` and what is wrong;
  * everything is checked against file_size before memory is taken. WEIR_DECLINED with *need set: more of the file has to
  * be read (never more than the file has). */
-weir_status w_npy_parse(w_arena *arena, const char *label, const unsigned char *bytes, int64_t size, int64_t file_size,
-                        int64_t *need, w_npy_header *out);
+weir_status w_npy_parse(w_arena *arena, const char *label, const unsigned char *bytes, int64_t size,
+                        int64_t file_size, int64_t *need, w_npy_header *out);
 /* Column k, whether the array is structured or not. */
 w_npy_column w_npy_column_of(const w_npy_header *header, int32_t k);
 

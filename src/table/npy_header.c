@@ -204,7 +204,8 @@ static bool read_descr(reader *r, w_npy_header *h)
             return false;
         }
         h->row_bytes = h->column->size;
-        return h->column->dtype != 0 || wrong(r, "elements of this type are not read (f8 f4 i8 i4 i2 i1 u4 u2 u1 b1 are)");
+        return h->column->dtype != 0 ||
+               wrong(r, "elements of this type are not read (f8 f4 i8 i4 i2 i1 u4 u2 u1 b1 are)");
     }
     h->columns = 0;
     while (!next_is(r, ']')) {
@@ -235,7 +236,7 @@ static bool read_shape(reader *r, int64_t shape[2], int *dimensions)
         return false;
     }
     while (!next_is(r, ')')) {
-        int64_t extent;
+        int64_t extent = 0;
         if (!read_integer(r, &extent)) {
             return false;
         }
@@ -279,12 +280,17 @@ static bool read_dict(reader *r, w_npy_header *h, int64_t shape[2], int *dimensi
         if (!read_string(r, &key, &length) || !expect(r, ':')) {
             return false;
         }
-        unsigned bit = strcmp(key, "descr") == 0 ? 1 : strcmp(key, "fortran_order") == 0 ? 2 : strcmp(key, "shape") == 0 ? 4 : 0;
+        unsigned bit = strcmp(key, "descr") == 0           ? 1
+                       : strcmp(key, "fortran_order") == 0 ? 2
+                       : strcmp(key, "shape") == 0         ? 4
+                                                           : 0;
         if (bit == 0 || (seen & bit)) {
             return wrong(r, "an unknown or repeated key");
         }
         seen |= bit;
-        bool fine = bit == 1 ? read_descr(r, h) : bit == 2 ? read_bool(r, &h->fortran_order) : read_shape(r, shape, dimensions);
+        bool fine = bit == 1   ? read_descr(r, h)
+                    : bit == 2 ? read_bool(r, &h->fortran_order)
+                               : read_shape(r, shape, dimensions);
         if (!fine) {
             return false;
         }
@@ -328,15 +334,16 @@ static bool lay_out(reader *r, w_npy_header *h, const int64_t shape[2], int dime
         return wrong(r, "the shape is too large");
     }
     if (need > file_size) {
-        r->status = w_fail(r->ctx, WEIR_E_DATA, "%s is cut short: %lld bytes are missing (%lld rows of %lld bytes are announced)",
+        r->status = w_fail(r->ctx, WEIR_E_DATA,
+                           "%s is cut short: %lld bytes are missing (%lld rows of %lld bytes are announced)",
                            r->label, (long long)(need - file_size), (long long)h->rows, (long long)h->row_bytes);
         return false;
     }
     return true;
 }
 
-weir_status w_npy_parse(w_arena *arena, const char *label, const unsigned char *bytes, int64_t size, int64_t file_size,
-                        int64_t *need, w_npy_header *out)
+weir_status w_npy_parse(w_arena *arena, const char *label, const unsigned char *bytes, int64_t size,
+                        int64_t file_size, int64_t *need, w_npy_header *out)
 {
     reader r = { arena->ctx, arena, label, NULL, NULL, WEIR_OK };
     w_npy_header h = { 0 };

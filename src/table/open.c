@@ -22,16 +22,16 @@ static weir_status match_columns(weir_table *table, w_part *part, int32_t count,
             k++;
         }
         if (k == count) {
-            return w_fail(table->ctx, WEIR_E_DATA, "%s has no column '%s', which %s has", part->label, table->names[i],
-                          table->parts[0]->label);
+            return w_fail(table->ctx, WEIR_E_DATA, "%s has no column '%s', which %s has", part->label,
+                          table->names[i], table->parts[0]->label);
         }
         part->column_of[i] = k;
     }
     return WEIR_OK;
 }
 
-static weir_status open_part(weir_table *table, const char *path, const weir_table_options *options, int32_t name_count,
-                             const char *const *given_names)
+static weir_status open_part(weir_table *table, const char *path, const weir_table_options *options,
+                             int32_t name_count, const char *const *given_names)
 {
     int32_t count = 0;
     const char **names = NULL;
@@ -49,14 +49,16 @@ static weir_status open_part(weir_table *table, const char *path, const weir_tab
     return status < 0 ? status : match_columns(table, part, count, names);
 }
 
-static weir_status open_parts(weir_table *table, int32_t count, const char *const *paths, const weir_table_options *options)
+static weir_status open_parts(weir_table *table, int32_t count, const char *const *paths,
+                              const weir_table_options *options)
 {
     weir_ctx *ctx = table->ctx;
     int32_t name_count = 0;
     const char **names = NULL;
     table->decimal = options->decimal ? options->decimal : '.';
-    table->label = count == 1 ? w_arena_strdup(&table->arena, strcmp(paths[0], "-") == 0 ? "standard input" : paths[0])
-                              : w_arena_printf(&table->arena, "%d files", count);
+    table->label = count == 1
+                       ? w_arena_strdup(&table->arena, strcmp(paths[0], "-") == 0 ? "standard input" : paths[0])
+                       : w_arena_printf(&table->arena, "%d files", count);
     table->parts = w_arena_calloc(&table->arena, (size_t)count, sizeof *table->parts);
     if (!table->label || !table->parts) {
         return w_alloc_status(ctx);

@@ -74,10 +74,12 @@ int64_t w_table_window_rows(const weir_table *table, const w_scan_options *optio
 int64_t w_source_bytes(const weir_table *table, const w_scan_options *options)
 {
     if (table->memory) {
-        return w_mul64(table->selected_count, w_alloc_bytes(w_table_window_rows(table, options) * (int64_t)sizeof(int32_t)));
+        return w_mul64(table->selected_count,
+                       w_alloc_bytes(w_table_window_rows(table, options) * (int64_t)sizeof(int32_t)));
     }
-    int64_t bytes = w_mul64(table->selected_count, w_alloc_bytes(w_table_window_rows(table, options) * ELEMENT_BYTES)) +
-                    w_alloc_bytes(table->selected_count * (int64_t)sizeof(void *));
+    int64_t bytes =
+        w_mul64(table->selected_count, w_alloc_bytes(w_table_window_rows(table, options) * ELEMENT_BYTES)) +
+        w_alloc_bytes(table->selected_count * (int64_t)sizeof(void *));
     int64_t most = 0;
     weir_table sized = *table;
     sized.options = *options;
@@ -93,7 +95,8 @@ static weir_status make_buffer(weir_table *table)
         return WEIR_OK;
     }
     int64_t capacity = w_table_window_rows(table, &table->options);
-    table->buffer.data = w_calloc(table->ctx, BUFFER_TAG, (size_t)table->selected_count, sizeof *table->buffer.data);
+    table->buffer.data =
+        w_calloc(table->ctx, BUFFER_TAG, (size_t)table->selected_count, sizeof *table->buffer.data);
     if (!table->buffer.data) {
         return w_alloc_status(table->ctx);
     }
@@ -171,8 +174,8 @@ static void show_window(weir_table *table, void *const *data, int64_t first_row,
     for (int32_t s = 0; s < table->selected_count; s++) {
         const w_selected *selected = &table->selected[s];
         bool factor = selected->info.kind == W_FACTOR;
-        table->views[s] = (w_column_view){ selected->info.kind, factor ? WEIR_I32 : WEIR_F64, element_bytes(selected),
-                                           data[s], NULL };
+        table->views[s] = (w_column_view){ selected->info.kind, factor ? WEIR_I32 : WEIR_F64,
+                                           element_bytes(selected), data[s], NULL };
     }
     *window = (w_window){ first_row, rows, table->selected_count, table->views };
 }
@@ -189,8 +192,8 @@ static weir_status next_decoded(weir_table *table, w_window *window)
     buffer->emitted = last ? buffer->filled : buffer->filled / W_TILE_ROWS * W_TILE_ROWS;
     show_window(table, buffer->data, buffer->first_row, buffer->emitted, window);
     if (last && table->scanned && buffer->first_row + buffer->filled != table->rows) {
-        return w_fail(table->ctx, WEIR_E_DATA, "%s changed while it was read: it had %lld rows, now %lld", table->label,
-                      (long long)table->rows, (long long)(buffer->first_row + buffer->filled));
+        return w_fail(table->ctx, WEIR_E_DATA, "%s changed while it was read: it had %lld rows, now %lld",
+                      table->label, (long long)table->rows, (long long)(buffer->first_row + buffer->filled));
     }
     return WEIR_OK;
 }
@@ -217,7 +220,8 @@ static void append_kept(weir_table *table, w_kept_window *kept)
 }
 
 /* `offset` is where the first column was written; columns follow one another. */
-static weir_status spool_columns(weir_table *table, int64_t first_row, int64_t rows, void *const *data, int64_t *offset)
+static weir_status spool_columns(weir_table *table, int64_t first_row, int64_t rows, void *const *data,
+                                 int64_t *offset)
 {
     for (int32_t s = 0; s < table->selected_count; s++) {
         const w_selected *selected = &table->selected[s];
@@ -284,7 +288,8 @@ static weir_status copy_column(void *arg, int64_t task, int worker)
 /* False when it does not fit keep_bytes, or memory is refused: another route is open then. */
 static bool keep_window(weir_table *table, const w_window *window)
 {
-    int64_t bytes = w_alloc_bytes((int64_t)sizeof(w_kept_window) + table->selected_count * (int64_t)sizeof(void *));
+    int64_t bytes =
+        w_alloc_bytes((int64_t)sizeof(w_kept_window) + table->selected_count * (int64_t)sizeof(void *));
     for (int32_t s = 0; s < table->selected_count; s++) {
         bytes += w_alloc_bytes(window->rows * element_bytes(&table->selected[s]));
     }
@@ -351,7 +356,8 @@ static weir_status store_window(weir_table *table, const w_window *window)
 /* Codes in what was kept become final; columns whose kind was open for a while are missing throughout until then. */
 static void settle_kept(weir_table *table)
 {
-    for (w_kept_window *window = table->route == W_ROUTE_KEPT ? table->kept : NULL; window; window = window->next) {
+    for (w_kept_window *window = table->route == W_ROUTE_KEPT ? table->kept : NULL; window;
+         window = window->next) {
         for (int32_t s = 0; s < table->selected_count; s++) {
             const w_selected *selected = &table->selected[s];
             int32_t *code = window->data[s];

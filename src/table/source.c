@@ -109,8 +109,8 @@ static weir_status refuse_duplicates(weir_table *table, const char *label)
         if (code < 0) {
             status = w_alloc_status(ctx);
         } else if (code != i) {
-            status = w_fail(ctx, WEIR_E_DATA, "%s: two columns are named '%s' (%d and %d): rename one", label, name,
-                            code + 1, i + 1);
+            status = w_fail(ctx, WEIR_E_DATA, "%s: two columns are named '%s' (%d and %d): rename one", label,
+                            name, code + 1, i + 1);
         }
     }
     w_dictionary_free(seen);
@@ -211,8 +211,8 @@ static weir_status begin_column(weir_table *table, w_selected *selected)
         selected->decided = selected->want == W_WANT_NUMERIC || table->given != NULL;
     }
     if (selected->info.kind == W_FACTOR && selected->want == W_WANT_NUMERIC) {
-        return w_fail(table->ctx, WEIR_E_DATA, "%s: column '%s' is a factor and cannot be used as a number", table->label,
-                      selected->info.name);
+        return w_fail(table->ctx, WEIR_E_DATA, "%s: column '%s' is a factor and cannot be used as a number",
+                      table->label, selected->info.name);
     }
     return WEIR_OK;
 }
@@ -249,7 +249,8 @@ weir_status w_source_select(weir_table *table, int32_t count, const char *const 
         }
         for (int32_t other = 0; other < s; other++) {
             if (table->selected[other].column == column) {
-                return w_fail(table->ctx, WEIR_E_INTERNAL, "%s: column '%s' is selected twice", table->label, names[s]);
+                return w_fail(table->ctx, WEIR_E_INTERNAL, "%s: column '%s' is selected twice", table->label,
+                              names[s]);
             }
         }
         table->selected[s].column = column;

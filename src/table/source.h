@@ -55,9 +55,11 @@ typedef struct w_window {
 
 /* `rows` values of a numeric column from row `start` of the window, as contiguous doubles: a pointer into the source
  * when it already lies so, else converted into `buffer` (rows doubles). Any thread. */
-const double *w_window_numeric(const w_window *window, int32_t column, int64_t start, int64_t rows, double *buffer);
+const double *w_window_numeric(const w_window *window, int32_t column, int64_t start, int64_t rows,
+                               double *buffer);
 /* The same for the final (or, during the scan, provisional) codes of a factor; -1 = missing. */
-const int32_t *w_window_codes(const w_window *window, int32_t column, int64_t start, int64_t rows, int32_t *buffer);
+const int32_t *w_window_codes(const w_window *window, int32_t column, int64_t start, int64_t rows,
+                              int32_t *buffer);
 
 typedef struct w_scan_options {
     int64_t keep_bytes;   /* decoded columns may be kept in memory if they need at most this */

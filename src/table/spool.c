@@ -35,7 +35,8 @@ weir_status w_spool_create(weir_ctx *ctx, w_spool **out)
     spool->descriptor = mkostemp(path, O_CLOEXEC); /* O_EXCL, mode 0600 */
     weir_status status = WEIR_OK;
     if (spool->descriptor < 0) {
-        status = w_fail(ctx, WEIR_E_IO, "cannot make a temporary file in the scratch folder %s: %s", folder, strerror(errno));
+        status = w_fail(ctx, WEIR_E_IO, "cannot make a temporary file in the scratch folder %s: %s", folder,
+                        strerror(errno));
         w_free(ctx, spool);
     } else {
         unlink(path);
@@ -59,8 +60,10 @@ static weir_status write_failed(const w_spool *spool, int64_t bytes, int cause)
     const char *folder = ctx->scratch ? ctx->scratch : "/tmp";
     char needed[W_FORMAT_BYTES];
     w_format_bytes(needed, w_add64(spool->size, bytes));
-    return w_fail(ctx, WEIR_E_IO, "cannot spool rows to the scratch folder %s: %s; at least %s are needed there: free space or "
-                  "name another folder", folder, strerror(cause), needed);
+    return w_fail(ctx, WEIR_E_IO,
+                  "cannot spool rows to the scratch folder %s: %s; at least %s are needed there: free space or "
+                  "name another folder",
+                  folder, strerror(cause), needed);
 }
 
 weir_status w_spool_append(w_spool *spool, const void *data, int64_t bytes, int64_t *offset)
@@ -84,7 +87,8 @@ weir_status w_spool_append(w_spool *spool, const void *data, int64_t bytes, int6
 weir_status w_spool_read(w_spool *spool, int64_t offset, void *data, int64_t bytes)
 {
     for (int64_t done = 0; done < bytes;) {
-        ssize_t count = pread(spool->descriptor, (char *)data + done, (size_t)(bytes - done), (off_t)(offset + done));
+        ssize_t count =
+            pread(spool->descriptor, (char *)data + done, (size_t)(bytes - done), (off_t)(offset + done));
         if (count < 0 && errno == EINTR) {
             continue;
         }

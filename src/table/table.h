@@ -161,8 +161,9 @@ void w_convert_numeric(weir_dtype dtype, const void *data, int64_t stride, int64
 /* The parts. `columns` (NULL = none) names the columns of a file without names. */
 weir_status w_npy_open(weir_table *table, const char *path, int32_t column_count, const char *const *columns,
                        w_part **out, int32_t *count, const char ***names);
-weir_status w_csv_open(weir_table *table, const char *path, const weir_table_options *options, int32_t column_count,
-                       const char *const *columns, w_part **out, int32_t *count, const char ***names);
+weir_status w_csv_open(weir_table *table, const char *path, const weir_table_options *options,
+                       int32_t column_count, const char *const *columns, w_part **out, int32_t *count,
+                       const char ***names);
 
 /* spool.c: windows in an unlinked file of the scratch folder. */
 weir_status w_spool_create(weir_ctx *ctx, w_spool **out);

@@ -85,7 +85,8 @@ const double *w_window_numeric(const w_window *window, int32_t column, int64_t s
 {
     const w_column_view *view = &window->column[column];
     const char *first = (const char *)view->data + start * view->stride;
-    if (view->dtype == WEIR_F64 && view->stride == (int64_t)sizeof(double) && (uintptr_t)first % sizeof(double) == 0) {
+    if (view->dtype == WEIR_F64 && view->stride == (int64_t)sizeof(double) &&
+        (uintptr_t)first % sizeof(double) == 0) {
         return (const double *)(const void *)first;
     }
     w_convert_numeric(view->dtype, first, view->stride, rows, buffer);

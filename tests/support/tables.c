@@ -96,7 +96,8 @@ static void copy_window(test_rows *rows, const w_window *window)
             int64_t n = window->rows - start < W_TILE_ROWS ? window->rows - start : W_TILE_ROWS;
             int64_t at = window->first_row + start;
             if (rows->kind[c] == W_NUMERIC) {
-                memcpy(rows->number[c] + at, w_window_numeric(window, c, start, n, number), (size_t)n * sizeof(double));
+                memcpy(rows->number[c] + at, w_window_numeric(window, c, start, n, number),
+                       (size_t)n * sizeof(double));
                 continue;
             }
             const int32_t *codes = w_window_codes(window, c, start, n, code);
@@ -215,7 +216,8 @@ void test_rows_equal(const test_rows *a, const test_rows *b)
     }
 }
 
-static test_rows *read_opened(weir_ctx *ctx, const char *path, const weir_table_options *options, int64_t block_bytes)
+static test_rows *read_opened(weir_ctx *ctx, const char *path, const weir_table_options *options,
+                              int64_t block_bytes)
 {
     const weir_table_options usual = WEIR_TABLE_OPTIONS_INIT;
     weir_table *table;
@@ -234,7 +236,8 @@ test_rows *test_rows_of_file(weir_ctx *ctx, const char *path, const weir_table_o
     return read_opened(ctx, path, options, 0);
 }
 
-test_rows *test_rows_of_text(weir_ctx *ctx, const char *text, const weir_table_options *options, int64_t block_bytes)
+test_rows *test_rows_of_text(weir_ctx *ctx, const char *text, const weir_table_options *options,
+                             int64_t block_bytes)
 {
     return read_opened(ctx, test_text_file("text.csv", text), options, block_bytes);
 }
@@ -254,6 +257,7 @@ void test_text_fails(weir_ctx *ctx, const char *text, const weir_table_options *
         w_table_free(table);
     }
     if (got != status || !strstr(weir_ctx_message(ctx), part)) {
-        fail_msg("status %d (%d wanted), message \"%s\" (\"%s\" wanted)", got, status, weir_ctx_message(ctx), part);
+        fail_msg("status %d (%d wanted), message \"%s\" (\"%s\" wanted)", got, status, weir_ctx_message(ctx),
+                 part);
     }
 }

@@ -42,7 +42,8 @@ void test_rows_equal(const test_rows *a, const test_rows *b);
 /* Opens `path` with `options` (NULL = usual), reads all with the default scan. */
 test_rows *test_rows_of_file(weir_ctx *ctx, const char *path, const weir_table_options *options);
 /* The same of a text; block_bytes 0 = usual. */
-test_rows *test_rows_of_text(weir_ctx *ctx, const char *text, const weir_table_options *options, int64_t block_bytes);
+test_rows *test_rows_of_text(weir_ctx *ctx, const char *text, const weir_table_options *options,
+                             int64_t block_bytes);
 /* Opening or scanning the text must fail with this status and a message that contains `part`. */
 void test_text_fails(weir_ctx *ctx, const char *text, const weir_table_options *options, weir_status status,
                      const char *part);

@@ -118,7 +118,8 @@ static void every_dialect_reads_as_it_should(void **state)
 static void levels_are_sorted(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 2, 0);
-    test_rows *got = test_rows_of_text(ctx, "f,g\nb,10\nA,9\n\xc3\xa9,-1\na,1e1\nb,9\n", &(weir_table_options)WITH(.factors = "g"), 0);
+    test_rows *got = test_rows_of_text(ctx, "f,g\nb,10\nA,9\n\xc3\xa9,-1\na,1e1\nb,9\n",
+                                       &(weir_table_options)WITH(.factors = "g"), 0);
     static const char *const f[] = { "A", "a", "b", "\xc3\xa9" }, *const g[] = { "-1", "9", "10", "1e1" };
     assert_int_equal(got->level_count[0], 4);
     assert_int_equal(got->level_count[1], 4);

@@ -164,14 +164,15 @@ static void put_number(writer *w, w_rng *rng)
 static void put_text(writer *w, w_rng *rng, int64_t quotes)
 {
     static const char *const plain[] = { "red", "blue", "\"green\"", " white ", "\"x,y\"", "NA", "", "b lack" };
-    static const char *const odd[] = { "\"say \"\"so\"\"\"", "\"two\nlines\"", "\"a\r\n\r\nb\"", "5\" pipe", "\"\"\"\"",
-                                       "\"\n\"", "\"x\" \"y\"", "it\"s" };
+    static const char *const odd[] = { "\"say \"\"so\"\"\"", "\"two\nlines\"", "\"a\r\n\r\nb\"", "5\" pipe",
+                                       "\"\"\"\"",           "\"\n\"",         "\"x\" \"y\"",    "it\"s" };
     put(w, w_rng_below(rng, 100) < quotes ? odd[w_rng_below(rng, 8)] : plain[w_rng_below(rng, 8)]);
 }
 
 static char *random_text(w_rng *rng, int64_t rows, int32_t columns, int64_t quotes, bool crlf)
 {
-    writer w = { malloc((size_t)rows * (size_t)columns * 48 + 1000), 0, (size_t)rows * (size_t)columns * 48 + 1000 };
+    writer w = { malloc((size_t)rows * (size_t)columns * 48 + 1000), 0,
+                 (size_t)rows * (size_t)columns * 48 + 1000 };
     for (int32_t c = 0; c < columns; c++) {
         char name[16];
         snprintf(name, sizeof name, "%sv%d", c ? "," : "", c);
@@ -207,7 +208,8 @@ static void random_texts_read_as_by_libcsv(void **state)
     weir_ctx *ctx[3] = { test_ctx(*state, 1, 0), test_ctx(*state, 2, 0), test_ctx(*state, 3, 0) };
     for (int round = 0; round < 120; round++) {
         int64_t quotes = round % 4 == 0 ? 0 : round % 4 == 1 ? 3 : 40;
-        char *text = random_text(&rng, w_rng_below(&rng, 200), 2 + (int32_t)w_rng_below(&rng, 4), quotes, round % 2);
+        char *text =
+            random_text(&rng, w_rng_below(&rng, 200), 2 + (int32_t)w_rng_below(&rng, 4), quotes, round % 2);
         test_rows *want = reference_rows(text);
         for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) {
             test_rows *got = test_rows_of_text(ctx[(round + (int)b) % 3], text, NULL, blocks[b]);
@@ -235,8 +237,10 @@ static void a_quoted_line_end_may_lie_on_any_border(void **state)
         }
         memset(text + used, '7', (size_t)(shift % 17 + 1));
         used += (size_t)(shift % 17 + 1);
-        used += (size_t)snprintf(text + used, sizeof text - used, ",%.*s\n", (int)(shift / 17 * 5), "abcdefghijklmnopqrstuvwxyz");
-        snprintf(text + used, sizeof text - used, "1,\"first\nsecond \"\"2\"\"\n\nlast, one\"\n2,plain\n3,\"q\"\n4,\"\n\"\n5,z\n");
+        used += (size_t)snprintf(text + used, sizeof text - used, ",%.*s\n", (int)(shift / 17 * 5),
+                                 "abcdefghijklmnopqrstuvwxyz");
+        snprintf(text + used, sizeof text - used,
+                 "1,\"first\nsecond \"\"2\"\"\n\nlast, one\"\n2,plain\n3,\"q\"\n4,\"\n\"\n5,z\n");
         test_rows *want = reference_rows(text), *got = test_rows_of_text(ctx, text, NULL, block);
         test_rows_equal(want, got);
         test_rows_free(got);
@@ -288,7 +292,8 @@ static void damaged_texts_end_alike_however_they_are_cut(void **state)
     weir_ctx *ctx[3] = { test_ctx(*state, 1, 0), test_ctx(*state, 2, 0), test_ctx(*state, 3, 0) };
     int failures = 0;
     for (int round = 0; round < 300; round++) {
-        char *text = random_text(&rng, 1 + w_rng_below(&rng, 60), 2 + (int32_t)w_rng_below(&rng, 3), 10, round % 2);
+        char *text =
+            random_text(&rng, 1 + w_rng_below(&rng, 60), 2 + (int32_t)w_rng_below(&rng, 3), 10, round % 2);
         size_t length = strlen(text);
         for (int64_t k = w_rng_below(&rng, 3); k >= 0; k--) {
             text[w_rng_below(&rng, (int64_t)length)] = junk[w_rng_below(&rng, sizeof junk - 1)];

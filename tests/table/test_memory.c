@@ -26,8 +26,16 @@ static void every_dtype_reads_with_any_stride(void **state)
 {
     record *r = calloc(ROWS, sizeof *r);
     for (int i = 0; i < ROWS; i++) {
-        r[i] = (record){ i + 0.25, (float)i / 8, i - 5000, -i, (int16_t)(i % 3000 - 1500), (int8_t)(i % 256 - 128), (uint8_t)i,
-                         (uint16_t)(i * 5), 4000000000u - (uint32_t)i, (uint8_t)(i % 3) };
+        r[i] = (record){ i + 0.25,
+                         (float)i / 8,
+                         i - 5000,
+                         -i,
+                         (int16_t)(i % 3000 - 1500),
+                         (int8_t)(i % 256 - 128),
+                         (uint8_t)i,
+                         (uint16_t)(i * 5),
+                         4000000000u - (uint32_t)i,
+                         (uint8_t)(i % 3) };
     }
     const weir_column columns[] = {
         { "d", WEIR_F64, &r->d, sizeof *r, 0, NULL },  { "f", WEIR_F32, &r->f, sizeof *r, 0, NULL },
@@ -146,7 +154,8 @@ static void numbers_can_be_wanted_as_a_factor(void **state)
         while (w_source_next(table, &window) >= 0 && window.rows > 0) {
             for (int64_t i = 0; i < window.rows; i++) {
                 int32_t room;
-                assert_int_equal(*w_window_codes(&window, 0, i, 1, &room), (rows + i) % 5 == 4 ? -1 : 3 - (rows + i) % 5);
+                assert_int_equal(*w_window_codes(&window, 0, i, 1, &room),
+                                 (rows + i) % 5 == 4 ? -1 : 3 - (rows + i) % 5);
             }
             rows += window.rows;
         }
@@ -164,10 +173,16 @@ static void bad_descriptions_are_refused(void **state)
         weir_status status;
         const char *part;
     } cases[] = {
-        { { { NULL, WEIR_F64, x, 0, 0, NULL }, { "b", WEIR_F64, x, 0, 0, NULL } }, WEIR_E_ARG, "column 1 has no name" },
-        { { { "a", WEIR_F64, x, 0, 0, NULL }, { "a", WEIR_F64, x, 0, 0, NULL } }, WEIR_E_DATA, "two columns are named 'a'" },
+        { { { NULL, WEIR_F64, x, 0, 0, NULL }, { "b", WEIR_F64, x, 0, 0, NULL } },
+          WEIR_E_ARG,
+          "column 1 has no name" },
+        { { { "a", WEIR_F64, x, 0, 0, NULL }, { "a", WEIR_F64, x, 0, 0, NULL } },
+          WEIR_E_DATA,
+          "two columns are named 'a'" },
         { { { "a", 77, x, 0, 0, NULL }, { "b", WEIR_F64, x, 0, 0, NULL } }, WEIR_E_ARG, "unknown dtype 77" },
-        { { { "a", WEIR_F64, x, 0, 0, NULL }, { "b", WEIR_F64, NULL, 0, 0, NULL } }, WEIR_E_ARG, "'b' has no data" },
+        { { { "a", WEIR_F64, x, 0, 0, NULL }, { "b", WEIR_F64, NULL, 0, 0, NULL } },
+          WEIR_E_ARG,
+          "'b' has no data" },
         { { { "a", WEIR_F64, x, 0, 2, NULL }, { "b", WEIR_F64, x, 0, 0, NULL } }, WEIR_E_ARG, "must be integers" },
         { { { "a", WEIR_F64, x, 0, -2, NULL }, { "b", WEIR_F64, x, 0, 0, NULL } }, WEIR_E_ARG, "has -2 levels" },
     };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/rng.h"
 #include "table/npy.h"
@@ -36,8 +37,9 @@ static const struct {
     const char *code;
     size_t size;
     weir_dtype dtype;
-} types[] = { { "f8", 8, WEIR_F64 }, { "f4", 4, WEIR_F32 }, { "i8", 8, WEIR_I64 }, { "i4", 4, WEIR_I32 }, { "i2", 2, WEIR_I16 },
-              { "i1", 1, WEIR_I8 },  { "u4", 4, WEIR_U32 }, { "u2", 2, WEIR_U16 }, { "u1", 1, WEIR_U8 },  { "b1", 1, WEIR_BOOL } };
+} types[] = { { "f8", 8, WEIR_F64 }, { "f4", 4, WEIR_F32 }, { "i8", 8, WEIR_I64 }, { "i4", 4, WEIR_I32 },
+              { "i2", 2, WEIR_I16 }, { "i1", 1, WEIR_I8 },  { "u4", 4, WEIR_U32 }, { "u2", 2, WEIR_U16 },
+              { "u1", 1, WEIR_U8 },  { "b1", 1, WEIR_BOOL } };
 #define TYPES (sizeof types / sizeof *types)
 
 /* Element k as the type holds it, and the number that it then is. */
@@ -49,10 +51,16 @@ static double put_element(size_t t, int64_t k, bool swapped, unsigned char *to)
     case WEIR_F32: value = (float)k / 8; memcpy(to, &(float){ (float)value }, 4); break;
     case WEIR_I64: memcpy(to, &(int64_t){ k * 1000003 - 50 }, 8); value = (double)(k * 1000003 - 50); break;
     case WEIR_I32: memcpy(to, &(int32_t){ (int32_t)(k * 1009 - 50) }, 4); value = (double)(k * 1009 - 50); break;
-    case WEIR_I16: memcpy(to, &(int16_t){ (int16_t)(k % 3000 - 1000) }, 2); value = (double)(k % 3000 - 1000); break;
+    case WEIR_I16:
+        memcpy(to, &(int16_t){ (int16_t)(k % 3000 - 1000) }, 2);
+        value = (double)(k % 3000 - 1000);
+        break;
     case WEIR_I8: *to = (unsigned char)(int8_t)(k % 250 - 125); value = (double)(k % 250 - 125); break;
     case WEIR_U32: memcpy(to, &(uint32_t){ 4000000000u + (uint32_t)k }, 4); value = 4e9 + (double)k; break;
-    case WEIR_U16: memcpy(to, &(uint16_t){ (uint16_t)(60000 + k % 5000) }, 2); value = (double)(60000 + k % 5000); break;
+    case WEIR_U16:
+        memcpy(to, &(uint16_t){ (uint16_t)(60000 + k % 5000) }, 2);
+        value = (double)(60000 + k % 5000);
+        break;
     case WEIR_U8: *to = (unsigned char)(k % 256); value = (double)(k % 256); break;
     default: *to = (unsigned char)(k % 2); value = (double)(k % 2); break;
     }
@@ -94,10 +102,12 @@ static void every_type_order_and_version_reads(void **state)
                 }
                 char dict[128];
                 snprintf(dict, sizeof dict, "{'descr': '%s%s', 'fortran_order': %s, 'shape': (%d, %d), }",
-                         types[t].size == 1 ? "|" : swapped ? ">" : "<", types[t].code, fortran ? "True" : "False", (int)rows,
-                         (int)columns);
-                image npy = npy_image(1 + (int)(t + (size_t)variant) % 3, dict, data, (size_t)(rows * columns) * types[t].size,
-                                      (int)t);
+                         types[t].size == 1 ? "|"
+                         : swapped          ? ">"
+                                            : "<",
+                         types[t].code, fortran ? "True" : "False", (int)rows, (int)columns);
+                image npy = npy_image(1 + (int)(t + (size_t)variant) % 3, dict, data,
+                                      (size_t)(rows * columns) * types[t].size, (int)t);
                 test_rows *got = read_image(ctx, npy, NULL, t % 2 ? (int64_t)1 << 30 : 0);
                 assert_int_equal(got->columns, columns);
                 assert_int_equal(got->rows, rows);
@@ -126,8 +136,11 @@ static void a_structured_array_names_its_columns(void **state)
         put_element(9, i, false, p + 22);
         put_element(1, i, false, p + 23);
     }
-    image npy = npy_image(3, "{'descr': [('speed', '>f8'), ('\xc3\xa4', '<i2'), ('note', '<U3'), (('title', 'it\\'s'), '|b1'), "
-                             "('w', '<f4')], 'fortran_order': False, 'shape': (9000,)}", data, (size_t)rows * (size_t)row_bytes, 3);
+    image npy = npy_image(
+        3,
+        "{'descr': [('speed', '>f8'), ('\xc3\xa4', '<i2'), ('note', '<U3'), (('title', 'it\\'s'), '|b1'), "
+        "('w', '<f4')], 'fortran_order': False, 'shape': (9000,)}",
+        data, (size_t)rows * (size_t)row_bytes, 3);
     const char *path = test_file("s.npy", npy.bytes, npy.size);
     const weir_table_options usual = WEIR_TABLE_OPTIONS_INIT;
     weir_table *table;
@@ -186,13 +199,15 @@ static void one_dimension_is_one_column_and_none_no_table(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 1, 0);
     const double data[] = { 1, NAN, INFINITY };
-    test_rows *got = read_image(ctx, npy_image(2, "{'descr': '<f8', 'fortran_order': True, 'shape': (3,)}", data, sizeof data, 0),
-                                NULL, 1 << 20);
+    test_rows *got = read_image(
+        ctx, npy_image(2, "{'descr': '<f8', 'fortran_order': True, 'shape': (3,)}", data, sizeof data, 0), NULL,
+        1 << 20);
     assert_int_equal(got->columns, 1);
     assert_int_equal(got->rows, 3);
     assert_true(isnan(got->number[0][1]) && isinf(got->number[0][2]));
     test_rows_free(got);
-    got = read_image(ctx, npy_image(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 2)}", data, 0, 0), NULL, 1 << 20);
+    got = read_image(ctx, npy_image(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 2)}", data, 0, 0),
+                     NULL, 1 << 20);
     assert_int_equal(got->rows, 0);
     test_rows_free(got);
     weir_ctx_destroy(ctx);
@@ -205,7 +220,8 @@ static void lying_headers_are_refused_before_memory_is_taken(void **state)
     } cases[] = {
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 5)}", "cut short" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", "too large" },
-        { "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999999,)}", "a number is too large" },
+        { "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999999,)}",
+          "a number is too large" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 0)}", "columns is out of range" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 99999999999)}", "columns is out of range" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': ()}", "a single number" },
@@ -223,8 +239,10 @@ static void lying_headers_are_refused_before_memory_is_taken(void **state)
         { "{'descr': [], 'fortran_order': False, 'shape': (3,)}", "no columns" },
         { "{'descr': [('a', '<f8', (2,))], 'fortran_order': False, 'shape': (3,)}", "arrays inside records" },
         { "{'descr': [('a', [('b', '<f8')])], 'fortran_order': False, 'shape': (3,)}", "records inside records" },
-        { "{'descr': [('a', '<f8'), ('a', '<f8')], 'fortran_order': False, 'shape': (1,)}", "two columns are named 'a'" },
-        { "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1, 1)}", "two-dimensional array of records" },
+        { "{'descr': [('a', '<f8'), ('a', '<f8')], 'fortran_order': False, 'shape': (1,)}",
+          "two columns are named 'a'" },
+        { "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1, 1)}",
+          "two-dimensional array of records" },
         { "{'descr': [('', '<f8')], 'fortran_order': False, 'shape': (1,)}", "no usable name" },
         { "", "'{' is missing" },
     };
@@ -256,7 +274,8 @@ static void a_cut_at_every_byte_says_what_is_missing(void **state)
     const double data[] = { 1, 2, 3, 4, 5, 6 };
     const weir_table_options usual = WEIR_TABLE_OPTIONS_INIT;
     for (int version = 1; version <= 3; version++) {
-        image npy = npy_image(version, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }", data, sizeof data, 7);
+        image npy = npy_image(version, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }", data,
+                              sizeof data, 7);
         for (size_t cut = 0; cut < npy.size; cut++) {
             const char *path = test_file("cut.npy", npy.bytes, cut);
             weir_table *table = NULL;
@@ -283,8 +302,9 @@ static void damaged_headers_never_do_harm(void **state)
     static const char data[64];
     int opened = 0;
     for (int round = 0; round < 3000; round++) {
-        image npy = npy_image(1 + round % 3, "{'descr': [('a', '<f8'), ('bc', '>i4')], 'fortran_order': False, 'shape': (5,)}", data,
-                              sizeof data, 0);
+        image npy = npy_image(1 + round % 3,
+                              "{'descr': [('a', '<f8'), ('bc', '>i4')], 'fortran_order': False, 'shape': (5,)}",
+                              data, sizeof data, 0);
         for (int64_t k = w_rng_below(&rng, 4); k >= 0; k--) {
             npy.bytes[w_rng_below(&rng, (int64_t)npy.size)] = (unsigned char)w_rng_next(&rng);
         }
@@ -305,6 +325,61 @@ static void damaged_headers_never_do_harm(void **state)
     weir_ctx_destroy(ctx);
 }
 
+static void a_long_header_reads(void **state)
+{
+    weir_ctx *ctx = test_ctx(*state, 1, 0);
+    const int32_t data[] = { 5, 6 };
+    test_rows *got = read_image(
+        ctx, npy_image(2, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,)}", data, sizeof data, 90000),
+        NULL, 0);
+    assert_true(got->rows == 2 && got->number[0][1] == 6);
+    test_rows_free(got);
+    weir_ctx_destroy(ctx);
+}
+
+static void what_else_may_be_wrong_is_named(void **state)
+{
+    weir_ctx *ctx = test_ctx(*state, 1, 0);
+    const double data[] = { 1, 2, 3, 4 };
+    image npy = npy_image(1, "{'descr': '>f8', 'fortran_order': False, 'shape': (4, 1)}", data, sizeof data, 0);
+    const char *path = test_file("w.npy", npy.bytes, npy.size), *pipe = test_path("pipe.npy"),
+               *nowhere = "/nowhere/a.npy";
+    const weir_table_options usual = WEIR_TABLE_OPTIONS_INIT, named = { .version = 1, .columns = "a,b" },
+                             factor = { .version = 1, .columns = "a", .factors = "a" };
+    weir_table *table = NULL;
+    assert_int_equal(w_table_open_files(ctx, 1, &path, &named, &table), WEIR_E_DATA);
+    assert_non_null(strstr(weir_ctx_message(ctx), "has 1 columns, but 2 names are given"));
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    w_message_clear(ctx);
+    assert_int_equal(w_table_open_files(ctx, 1, &pipe, &usual, &table), WEIR_E_IO);
+    assert_non_null(strstr(weir_ctx_message(ctx), "is not a regular file"));
+    w_message_clear(ctx);
+    assert_int_equal(w_table_open_files(ctx, 1, &nowhere, &usual, &table), WEIR_E_IO);
+    assert_non_null(strstr(weir_ctx_message(ctx), "/nowhere/a.npy: cannot open: "));
+    for (int k = 0; k < 2; k++) { /* between the passes: cut, or with other numbers */
+        const char *name = "a";
+        w_window window;
+        path = test_file("w.npy", npy.bytes, npy.size);
+        assert_int_equal(w_table_open_files(ctx, 1, &path, &factor, &table), WEIR_OK);
+        assert_int_equal(w_source_select(table, 1, &name, NULL), WEIR_OK);
+        assert_int_equal(w_source_level_estimate(table, 0), 4);
+        assert_int_equal(w_source_row_estimate(table), 4);
+        assert_int_equal(w_source_scan(table, &(w_scan_options){ 0 }, NULL, NULL), WEIR_OK);
+        assert_true(w_source_bytes_read(table) >= (int64_t)sizeof data);
+        npy.bytes[npy.size - 1] ^= (unsigned char)(k << 3);
+        test_file("w.npy", npy.bytes, npy.size - (k == 0));
+        assert_int_equal(w_source_rewind(table), WEIR_OK);
+        w_message_clear(ctx);
+        assert_int_equal(w_source_next(table, &window), WEIR_E_DATA);
+        assert_non_null(
+            strstr(weir_ctx_message(ctx), k ? "changed while it was read: row 4 of column 'a' has a new level"
+                                            : "became shorter while it was read: 1 bytes are missing"));
+        w_table_free(table);
+    }
+    free(npy.bytes);
+    weir_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +390,8 @@ int main(void)
         cmocka_unit_test(lying_headers_are_refused_before_memory_is_taken),
         cmocka_unit_test(a_cut_at_every_byte_says_what_is_missing),
         cmocka_unit_test(damaged_headers_never_do_harm),
+        cmocka_unit_test(a_long_header_reads),
+        cmocka_unit_test(what_else_may_be_wrong_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, test_files_remove);
 }

@@ -39,7 +39,8 @@ static sample *make_sample(void)
         s->x[i] = w_rng_normal(&rng);
         s->z[i] = i % 11 == 10 ? NAN : w_rng_uniform(&rng);
         s->g[i] = i % 13 == 12 ? -1 : (int32_t)w_rng_below(&rng, 4);
-        s->size += (size_t)sprintf(s->csv + s->size, "%.17g,%s,", s->x[i], s->g[i] < 0 ? "NA" : level_names[s->g[i]]);
+        s->size +=
+            (size_t)sprintf(s->csv + s->size, "%.17g,%s,", s->x[i], s->g[i] < 0 ? "NA" : level_names[s->g[i]]);
         s->size += (size_t)sprintf(s->csv + s->size, isnan(s->z[i]) ? "\n" : "%.17g\n", s->z[i]);
     }
     return s;
@@ -78,7 +79,8 @@ static weir_table *open_files(weir_ctx *ctx, int32_t count, const char *const *p
     return table;
 }
 
-static void goes_by(weir_ctx *ctx, weir_table *table, const w_scan_options *options, w_source_route route, const sample *s)
+static void goes_by(weir_ctx *ctx, weir_table *table, const w_scan_options *options, w_source_route route,
+                    const sample *s)
 {
     test_rows *got = test_rows_read(ctx, table, options);
     is_sample(got, s);
@@ -270,7 +272,8 @@ static void seven_files_are_one_table(void **state)
 static void columns_are_matched_by_name(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 2, 0);
-    const char *paths[] = { test_text_file("one.csv", "a,b,c\n1,2,p\n"), test_text_file("two.csv", "c;z;b;a\nq;9;4;3\n"),
+    const char *paths[] = { test_text_file("one.csv", "a,b,c\n1,2,p\n"),
+                            test_text_file("two.csv", "c;z;b;a\nq;9;4;3\n"),
                             test_text_file("three.csv", "b,a\n1,2\n") };
     weir_table *table = open_files(ctx, 2, paths);
     test_rows *got = test_rows_read(ctx, table, &keep);
@@ -398,7 +401,8 @@ static const char *npy_file(int64_t rows)
     size_t size = 128 + (size_t)rows * 16;
     char *bytes = calloc(size, 1), dict[118];
     memcpy(bytes, "\x93NUMPY\1\0\x76\0", 10);
-    int length = snprintf(dict, sizeof dict, "{'descr': '<f8', 'fortran_order': False, 'shape': (%lld, 2), }", (long long)rows);
+    int length = snprintf(dict, sizeof dict, "{'descr': '<f8', 'fortran_order': False, 'shape': (%lld, 2), }",
+                          (long long)rows);
     memset(bytes + 10, ' ', 118);
     memcpy(bytes + 10, dict, (size_t)length);
     for (int64_t i = 0; i < 2 * rows; i++) {
@@ -418,7 +422,9 @@ static void every_allocation_may_fail_on_every_route(void **state)
     for (int i = 0; i < 100; i++) {
         used += (size_t)sprintf(small + used, "%d,level%d,%d\n", i, i, i);
     }
-    w_scan_options options[] = { { .keep_bytes = 1 << 20, .window_bytes = 1 }, { .window_bytes = 1 }, { .window_bytes = 1, .spool = 1 } };
+    w_scan_options options[] = { { .keep_bytes = 1 << 20, .window_bytes = 1 },
+                                 { .window_bytes = 1 },
+                                 { .window_bytes = 1, .spool = 1 } };
     weir_ctx *ctx = test_ctx(*state, 2, 0);
     const struct {
         const char *path, *factors;
@@ -451,7 +457,8 @@ static void memory_refused_for_keeping_opens_another_route(void **state)
 static void a_pass_stays_within_what_it_said(void **state)
 {
     sample *s = make_sample();
-    const char *paths[] = { test_file("s.csv", s->csv, s->size), test_gzip_file("s.gz", s->csv, s->size), npy_file(200000) };
+    const char *paths[] = { test_file("s.csv", s->csv, s->size), test_gzip_file("s.gz", s->csv, s->size),
+                            npy_file(200000) };
     static const int64_t windows[] = { 1, 1 << 20, 8 << 20, 0 };
     for (int threads = 1; threads <= 3; threads++) {
         for (int k = 0; k < 12; k++) {
@@ -470,8 +477,8 @@ static void a_pass_stays_within_what_it_said(void **state)
             }
             int64_t peak = atomic_load(&ctx->ledger.peak) - before;
             if (peak > said || said > 3 * peak) {
-                fail_msg("%s, window %lld: %lld bytes said, %lld taken", paths[k % 3], (long long)windows[k / 3], (long long)said,
-                         (long long)peak);
+                fail_msg("%s, window %lld: %lld bytes said, %lld taken", paths[k % 3], (long long)windows[k / 3],
+                         (long long)said, (long long)peak);
             }
             w_table_free(table);
             weir_ctx_destroy(ctx);
@@ -509,7 +516,8 @@ static void a_full_disk_says_where_and_how_much(void **state)
 static void a_file_that_changes_is_noticed(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 1, 0);
-    static const char *const after[] = { "x,f\n1,a\n2,b\n3,a\n", "x,f\n1,a\n2,new\n", "x,f\n1,\"a\"\n2,\"n\"\"w\"\n", "x,f\n" };
+    static const char *const after[] = { "x,f\n1,a\n2,b\n3,a\n", "x,f\n1,a\n2,new\n",
+                                         "x,f\n1,\"a\"\n2,\"n\"\"w\"\n", "x,f\n" };
     for (int k = 0; k < 4; k++) {
         const char *path = test_text_file("change.csv", "x,f\n1,a\n2,b\n"), *names[] = { "x", "f" };
         weir_table *table = open_files(ctx, 1, &path);
