@@ -280,12 +280,13 @@ static void join_cells(const w_adder *adder, const w_pair *pair, int32_t *index,
     }
 }
 
+/* Columns of b sixteen at a time, so that a panel with itself stops at the diagonal. */
 static void add_panel(const w_adder *adder, const w_pair *pair, const double *a, const double *b, double *table)
 {
     int64_t wa = pair->width_a, wb = pair->width_b;
-    for (int64_t r = 0, step = pair->upper ? 16 : wa; r < wa; r += step) {
-        int64_t s = pair->upper ? r : 0;
-        adder->kernels->gemm(w_min64(step, wa - r), wb - s, adder->rows, a + r, 1, wa, b + s, wb, table + r * wb + s, wb);
+    for (int64_t s = 0, step = pair->upper ? 16 : wb; s < wb; s += step) {
+        int64_t m = pair->upper ? w_min64(s + step, wa) : wa;
+        adder->kernels->gemm(m, w_min64(step, wb - s), adder->rows, a, 1, wa, b + s, wb, table + s, wb);
     }
 }
 

@@ -278,29 +278,46 @@ static inline __mmask8 low_mask(int64_t count)
     return count >= 8 ? 0xff : count <= 0 ? 0 : (__mmask8)((1 << count) - 1);
 }
 
-#define DEPTH 256
+/* Rows of l per turn: the packed columns of b (16 or 8 KiB) and a strip of a stay in the first-level cache. */
+#define DEPTH 128
+#define COLUMNS 16
+/* Rows of c that make copying the columns of b worth while: they are then read at full speed whatever their stride. */
+#define PACK_ROWS 16
+
+static const double *pack(int64_t depth, int64_t columns, const double *b, int64_t b_row, double *to)
+{
+    for (int64_t q = 0; q < depth; q++, b += b_row) {
+        for (int64_t j = 0; j < COLUMNS; j++) {
+            to[q * COLUMNS + j] = j < columns ? b[j] : 0;
+        }
+    }
+    return to;
+}
 
 static void gemm(int64_t m, int64_t n, int64_t l, const double *a, int64_t a_row, int64_t a_col, const double *b,
                  int64_t b_row, double *c, int64_t c_row)
 {
+    double copy[DEPTH * COLUMNS] __attribute__((aligned(64)));
     for (int64_t q = 0; q < l; q += DEPTH, a += DEPTH * a_col, b += DEPTH * b_row) {
         int64_t depth = l - q < DEPTH ? l - q : DEPTH;
         for (int64_t j = 0; j < n; j += 16) {
             __mmask8 m0 = low_mask(n - j), m1 = low_mask(n - j - 8);
-            int64_t i = 0;
+            bool packed = m >= PACK_ROWS;
+            const double *bj = packed ? pack(depth, n - j, b + j, b_row, copy) : b + j;
+            int64_t i = 0, bj_row = packed ? COLUMNS : b_row;
             for (; i + 8 <= m; i += 8) {
-                tile_8(m0, m1, depth, a + i * a_row, a_row, a_col, b + j, b_row, c + i * c_row + j, c_row);
+                tile_8(m0, m1, depth, a + i * a_row, a_row, a_col, bj, bj_row, c + i * c_row + j, c_row);
             }
             if (i + 4 <= m) {
-                tile_4(m0, m1, depth, a + i * a_row, a_row, a_col, b + j, b_row, c + i * c_row + j, c_row);
+                tile_4(m0, m1, depth, a + i * a_row, a_row, a_col, bj, bj_row, c + i * c_row + j, c_row);
                 i += 4;
             }
             if (i + 2 <= m) {
-                tile_2(m0, m1, depth, a + i * a_row, a_row, a_col, b + j, b_row, c + i * c_row + j, c_row);
+                tile_2(m0, m1, depth, a + i * a_row, a_row, a_col, bj, bj_row, c + i * c_row + j, c_row);
                 i += 2;
             }
             if (i < m) {
-                tile_1(m0, m1, depth, a + i * a_row, a_row, a_col, b + j, b_row, c + i * c_row + j, c_row);
+                tile_1(m0, m1, depth, a + i * a_row, a_row, a_col, bj, bj_row, c + i * c_row + j, c_row);
             }
         }
     }

@@ -51,13 +51,13 @@ static double cell_cost(int64_t cells, int64_t area)
     return 0.6 + (0.4 + latency) * lines + 0.5 * bytes / 1048576;
 }
 
-/* Widths 4 and 16 on side b are what the kernels vectorise best; otherwise the wider side. */
+/* A side of 4 belongs on b (two values of a per vector, no masks), but for 4 x 16; otherwise the wider side. */
 static bool better_b(int width, int other)
 {
-    if (width == 4 && other < 16) {
-        return other != 4;
+    if (width == 4 || other == 4) {
+        return (width == 4) != (other == 4) && ((width == 4) != (width == 16 || other == 16));
     }
-    return other == 4 && width < 16 ? false : width > other;
+    return width > other;
 }
 
 static w_index pair_index(const w_pairs *plan, const w_form *a, const w_form *b)
