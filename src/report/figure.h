@@ -3,7 +3,7 @@
 #ifndef W_REPORT_FIGURE_H
 #define W_REPORT_FIGURE_H
 
-#include "fit/model.h"
+#include "report/effect.h"
 #include "report/svg.h"
 
 #define W_LABEL_BYTES 256
@@ -20,8 +20,13 @@ const double *w_figure_rug(const weir_model *model, const w_term *term, int v, i
 void w_figure_open(w_writer *w, bool wide);
 void w_figure_close(w_writer *w, const char *caption);
 
+/* One figure of a curve: effect->x[0], fit and band. rug may be NULL. */
+void w_figure_draw(w_writer *w, const w_effect *effect, const char *x_label, const char *y_label, const char *caption,
+                   int64_t rug_count, const double *rug);
 void w_figure_curve(w_writer *w, const weir_model *model, const w_term *term);
 void w_figure_line(w_writer *w, const weir_model *model, const w_term *term);
+/* A parametric function of one numeric column, such as log(x) or poly(x,2); nothing for other terms. */
+void w_figure_function(w_writer *w, const weir_model *model, int term);
 void w_figure_surface(w_writer *w, const weir_model *model, const w_term *term);
 void w_figure_factor(w_writer *w, const weir_model *model, const w_term *term);
 void w_figure_random(w_writer *w, const weir_model *model, const w_term *term);

@@ -151,8 +151,21 @@ static bool is_variable(const weir_model *model, const w_term *term, w_column_ki
     return false;
 }
 
-static void put_effect(w_writer *w, const weir_model *model, const w_term *term)
+/* An interaction of factors alone. */
+static bool is_of_factors(const weir_model *model, const w_term *term)
 {
+    const w_design *design = model->design;
+    bool all = term->kind == W_TERM_PARAMETRIC && term->variable_count > 1;
+    for (int v = 0; all && v < term->variable_count; v++) {
+        int c = w_effect_column(design, term, v);
+        all = c >= 0 && design->column_kind[c] == W_FACTOR;
+    }
+    return all;
+}
+
+static void put_effect(w_writer *w, const weir_model *model, int number)
+{
+    const w_term *term = &model->design->term[number];
     if (term->columns < 1 || (term->smooth && term->smooth->columns != term->columns)) {
         return;
     }
@@ -162,10 +175,12 @@ static void put_effect(w_writer *w, const weir_model *model, const w_term *term)
         w_figure_curve(w, model, term);
     } else if (term->smooth && term->variable_count >= 2) {
         w_figure_surface(w, model, term);
-    } else if (is_variable(model, term, W_FACTOR)) {
+    } else if (is_variable(model, term, W_FACTOR) || is_of_factors(model, term)) {
         w_figure_factor(w, model, term);
     } else if (term->columns == 1 && is_variable(model, term, W_NUMERIC)) {
         w_figure_line(w, model, term);
+    } else if (term->kind == W_TERM_PARAMETRIC) {
+        w_figure_function(w, model, number);
     }
 }
 
@@ -178,7 +193,7 @@ static void put_effects(w_writer *w, const weir_model *model)
     for (int pass = 0; pass < 2; pass++) { /* smooths first, parametric terms behind them */
         for (int i = 0; i < design->term_count && w->status == WEIR_OK; i++) {
             if ((design->term[i].kind == W_TERM_PARAMETRIC) == (pass == 1)) {
-                put_effect(w, model, &design->term[i]);
+                put_effect(w, model, i);
             }
         }
     }

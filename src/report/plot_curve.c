@@ -6,10 +6,10 @@
 #include "report/effect.h"
 #include "report/figure.h"
 
-static void draw(w_writer *w, const weir_model *model, const w_term *term, const w_effect *effect, const char *y_label,
-                 const char *caption)
+void w_figure_draw(w_writer *w, const w_effect *effect, const char *x_label, const char *y_label, const char *caption,
+                   int64_t rug_count, const double *rug)
 {
-    int64_t n = effect->count, rug_count;
+    int64_t n = effect->count;
     double *lower = w_alloc_array(w->ctx, "report", (size_t)n, 2 * sizeof(double));
     if (!lower) {
         w_writer_fail(w, w_alloc_status(w->ctx));
@@ -26,12 +26,11 @@ static void draw(w_writer *w, const weir_model *model, const w_term *term, const
         plot.y_lower = fmin(plot.y_lower, lower[i]);
         plot.y_upper = fmax(plot.y_upper, upper[i]);
     }
-    const double *rug = w_figure_rug(model, term, 0, &rug_count);
     plot.x_lower = effect->x[0][0];
     plot.x_upper = effect->x[0][n - 1];
     w_range_pad(&plot.x_lower, &plot.x_upper, 0.02);
     w_range_pad(&plot.y_lower, &plot.y_upper, 0.06);
-    plot.x_label = term->variable[0];
+    plot.x_label = x_label;
     plot.y_label = y_label;
     plot.summary = caption;
     w_figure_open(w, false);
@@ -52,6 +51,7 @@ void w_figure_curve(w_writer *w, const weir_model *model, const w_term *term)
 {
     char label[W_LABEL_BYTES], caption[W_LABEL_BYTES], edf_text[W_NUMBER_BYTES];
     w_effect effect;
+    int64_t rug_count;
     weir_status status = w_effect_curve(model, term, &effect);
     if (status < 0) {
         w_writer_fail(w, status);
@@ -61,7 +61,8 @@ void w_figure_curve(w_writer *w, const weir_model *model, const w_term *term)
     snprintf(caption, sizeof caption, "%.120s, basis %.20s, %s effective degrees of freedom%s%.60s", term->label, term->basis,
              w_text_fixed(edf_text, edf, 2), term->by && term->level < 0 ? ", multiplies " : "",
              term->by && term->level < 0 ? term->by : "");
-    draw(w, model, term, &effect, w_figure_label(label, term->label, edf), caption);
+    const double *rug = w_figure_rug(model, term, 0, &rug_count);
+    w_figure_draw(w, &effect, term->variable[0], w_figure_label(label, term->label, edf), caption, rug_count, rug);
     w_effect_free(&effect);
 }
 
@@ -69,6 +70,7 @@ void w_figure_curve(w_writer *w, const weir_model *model, const w_term *term)
 void w_figure_line(w_writer *w, const weir_model *model, const w_term *term)
 {
     double lower, upper;
+    int64_t rug_count;
     int column = w_effect_column(model->design, term, 0);
     w_effect slope, effect = { .ctx = w->ctx, .count = 3 };
     if (column < 0 || !w_effect_range(model->design, term, 0, &lower, &upper)) {
@@ -92,6 +94,7 @@ void w_figure_line(w_writer *w, const weir_model *model, const w_term *term)
     snprintf(caption, sizeof caption, "%.120s, linear, relative to its median %s", term->label,
              w_text_general(number, x[1], 5));
     snprintf(label, sizeof label, "%.120s (linear)", term->label);
-    draw(w, model, term, &effect, label, caption);
+    const double *rug = w_figure_rug(model, term, 0, &rug_count);
+    w_figure_draw(w, &effect, term->variable[0], label, caption, rug_count, rug);
     w_effect_free(&slope);
 }

@@ -84,7 +84,8 @@ void w_figure_factor(w_writer *w, const weir_model *model, const w_term *term)
 {
     const w_design *design = model->design;
     int c = w_effect_column(design, term, 0);
-    int64_t skipped = c >= 0 && design->level_count[c] == term->columns + 1 ? 1 : 0;
+    bool alone = term->variable_count == 1;
+    int64_t skipped = alone && c >= 0 && design->level_count[c] == term->columns + 1 ? 1 : 0;
     int64_t count = term->columns + skipped;
     w_effect effect;
     if (count > 3 * LIST_LIMIT) {
@@ -101,7 +102,8 @@ void w_figure_factor(w_writer *w, const weir_model *model, const w_term *term)
             list[i + skipped] = (level){ column_name(design, term, i, skipped), effect.fit[i], effect.se[i] };
         }
         snprintf(caption, sizeof caption, "%.100s, %s%.100s", term->label,
-                 skipped ? "differences from level " : "level effects", skipped ? list[0].name : "");
+                 skipped ? "differences from level " : alone ? "level effects" : "coefficients",
+                 skipped ? list[0].name : "");
         draw_list(w, count, list, term->label, caption);
         w_effect_free(&effect);
     } else {
