@@ -104,8 +104,8 @@ static double trapezoid(const mixture *m, double c, double scale, double base, d
     return sum;
 }
 
-/* P(sum > q) for q >= 0; NAN when the rule does not settle. */
-static double invert(const mixture *m, double low, double high)
+/* For q >= 0: P(sum > q) = *upper ? I : 1 - I with the returned I, free of cancellation; NAN when the rule does not settle. */
+static double invert(const mixture *m, double low, double high, bool *upper)
 {
     const double c = crossing(m, low, high);
     double bend;
@@ -118,7 +118,8 @@ static double invert(const mixture *m, double low, double high)
         const double now = sum * h;
         if (fabs(now - before) <= 1e-11 * fabs(now)) {
             const double integral = exp(base) * now / 3.14159265358979323846;
-            return c > 0.0 ? integral : 1.0 + integral;
+            *upper = c > 0.0;
+            return c > 0.0 ? integral : -integral;
         }
         before = now;
     }
@@ -147,11 +148,12 @@ double w_chi_square_mixture_tail(weir_ctx *ctx, int count, const double *weight,
     const bool reflect = q < 0.0; /* P(S > q) = 1 - P(-S > -q) */
     mixture m = { .count = count, .weight = weight, .df = df, .sign = reflect ? -1.0 : 1.0, .q = fabs(q) };
     const double up = reflect ? -smallest : largest, down = reflect ? largest : -smallest;
-    const double tail = invert(&m, down > 0.0 ? -0.5 / down : -INFINITY, up > 0.0 ? 0.5 / up : INFINITY);
+    bool upper = true;
+    const double tail = invert(&m, down > 0.0 ? -0.5 / down : -INFINITY, up > 0.0 ? 0.5 / up : INFINITY, &upper);
     if (isnan(tail)) {
         return smallest < 0.0 ? NAN : w_chi_square_mixture_liu(count, weight, df, q);
     }
-    return clamp(reflect ? 1.0 - tail : tail);
+    return clamp(reflect == upper ? 1.0 - tail : tail);
 }
 
 /* P(noncentral chi2(df, delta) > x) as a Poisson mixture of central tails, summed outwards from its mode. */

@@ -75,6 +75,11 @@ static void test_mixture_closed_forms(void **state)
         assert_relative(w_chi_square_mixture_tail(NULL, 2, weight, df, q), 0.4 * exp(-q / 4.0), 1e-10);
         assert_relative(w_chi_square_mixture_tail(NULL, 2, weight, df, -q), 1.0 - 0.6 * exp(-q / 6.0), 1e-10);
     }
+    const double lower[2] = { 0.1, -4.0 }; /* 0.2 E - 8 E': a tail above a negative bound far above the mean is small */
+    assert_relative(w_chi_square_mixture_tail(NULL, 2, lower, df, -1e-12), 0.2 / 8.2, 1e-9);
+    const double many[1] = { 400.0 };
+    assert_relative(w_chi_square_mixture_tail(NULL, 1, (const double[1]){ -1.0 }, many, -100.0),
+                    w_gamma_ratio(200.0, 50.0, false), 1e-10);
     const double pair[2] = { 5.0, 1.0 }; /* 10 E + 2 E': (5 e^-q/10 - e^-q/2) / 4 */
     for (double q = 0.01; q < 1000.0; q *= 3.0) {
         assert_relative(w_chi_square_mixture_tail(NULL, 2, pair, df, q), (5.0 * exp(-q / 10.0) - exp(-q / 2.0)) / 4.0, 1e-10);
