@@ -202,8 +202,8 @@ static weir_status fill(w_quadratic *q, const matrix *m)
 weir_status w_quadratic_create(weir_ctx *ctx, const w_design *design, const double *v, int64_t order,
                                const int64_t *position, int64_t max_bytes, w_quadratic **out)
 {
-    if (w_quadratic_bytes(design) > max_bytes) {
-        return WEIR_DECLINED;
+    if (w_quadratic_bytes(design) > w_min64(max_bytes, (int64_t)INT32_MAX * 8)) {
+        return WEIR_DECLINED; /* cells are numbered in 32 bits */
     }
     w_quadratic *q = w_calloc(ctx, TAG, 1, sizeof *q);
     if (!q) {
@@ -240,31 +240,88 @@ void w_quadratic_free(w_quadratic *q)
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
+static void joint_cells(const w_quadratic *q, const pair_table *table, const w_tile *tile, int64_t start, int64_t rows,
+                        int32_t *cell)
+{
+    const w_block *b = &q->design->block[table->b];
+    const int32_t *c = tile->block[table->a].cell, *d = tile->block[table->b].cell;
+    int32_t cells_b = (int32_t)b->cells, all_b = (int32_t)(b->levels * b->cells);
+    if (!c && !d) {
+        memset(cell, 0, (size_t)rows * sizeof *cell);
+    } else if (table->a == table->b || !d) {
+        memcpy(cell, c + start, (size_t)rows * sizeof *cell);
+    } else if (!c) {
+        memcpy(cell, d + start, (size_t)rows * sizeof *cell);
+    } else if (table->joint) {
+        for (int64_t i = 0; i < rows; i++) {
+            cell[i] = c[start + i] * cells_b + d[start + i] % cells_b;
+        }
+    } else {
+        for (int64_t i = 0; i < rows; i++) {
+            cell[i] = c[start + i] * all_b + d[start + i];
+        }
+    }
+}
+
+/* Any width against a spline. */
+static void form_w4(int64_t rows, const int32_t *cell, const double *a, int width, const double *b, const double *table,
+                    double *lane)
+{
+    for (int64_t i = 0; i < rows; i++, a += width, b += 4, lane += LANES) {
+        const double *t = table + (int64_t)cell[i] * width * 4;
+        double sum[4] = { 0 };
+        for (int r = 0; r < width; r++, t += 4) {
+            for (int s = 0; s < 4; s++) {
+                sum[s] += a[r] * t[s];
+            }
+        }
+        for (int s = 0; s < 4; s++) {
+            lane[s] += sum[s] * b[s];
+        }
+    }
+}
+
+static void form_any(const w_block *a, const double *value_a, const w_block *b, const double *value_b, int64_t rows,
+                     const int32_t *cell, const double *table, double *lane)
+{
+    static const double one = 1;
+    int64_t area = (int64_t)a->width * b->width;
+    for (int64_t i = 0; i < rows; i++, lane += LANES) {
+        const double *v = value_a ? value_a + i * a->width : &one, *u = value_b ? value_b + i * b->width : &one;
+        const double *t = table + cell[i] * area;
+        for (int r = 0; r < a->width; r++, t += b->width) {
+            double sum[LANES] = { 0 };
+            int s = 0;
+            for (; s + LANES <= b->width; s += LANES) {
+                for (int l = 0; l < LANES; l++) {
+                    sum[l] += t[s + l] * u[s + l];
+                }
+            }
+            for (; s < b->width; s++) {
+                sum[s % LANES] += t[s] * u[s];
+            }
+            for (int l = 0; l < LANES; l++) {
+                lane[l] += v[r] * sum[l];
+            }
+        }
+    }
+}
+
 static void add_pair(const w_quadratic *q, const pair_table *table, const w_tile *tile, int64_t start, int64_t rows,
                      double *lane)
 {
-    static const double one = 1;
     const w_block *a = &q->design->block[table->a], *b = &q->design->block[table->b];
-    const w_tile_block *local_a = &tile->block[table->a], *local_b = &tile->block[table->b];
-    int64_t area = (int64_t)a->width * b->width, cells_b = b->levels * b->cells;
+    const double *value_a = tile->block[table->a].value, *value_b = tile->block[table->b].value;
+    value_a = value_a ? value_a + start * a->width : NULL;
+    value_b = value_b ? value_b + start * b->width : NULL;
     int32_t cell[RUN];
-    for (int64_t i = 0; i < rows; i++) {
-        int64_t c = local_a->cell ? local_a->cell[start + i] : 0, d = local_b->cell ? local_b->cell[start + i] : 0;
-        cell[i] = (int32_t)(table->a == table->b ? c : table->joint ? c * b->cells + d % b->cells : c * cells_b + d);
-    }
-    if (a->width == 4 && b->width == 4) {
-        q->kernels->form_44(rows, cell, local_a->value + 4 * start, local_b->value + 4 * start, table->value, lane);
-        return;
-    }
-    for (int64_t i = 0; i < rows; i++) {
-        const double *value_a = local_a->value ? local_a->value + (start + i) * a->width : &one;
-        const double *value_b = local_b->value ? local_b->value + (start + i) * b->width : &one;
-        const double *t = table->value + cell[i] * area;
-        for (int r = 0; r < a->width; r++, t += b->width) {
-            for (int s = 0; s < b->width; s++) {
-                lane[i * LANES + (s & 7)] += value_a[r] * t[s] * value_b[s];
-            }
-        }
+    joint_cells(q, table, tile, start, rows, cell);
+    if (a->width == 4 && b->width == 4 && value_a && value_b) {
+        q->kernels->form_44(rows, cell, value_a, value_b, table->value, lane);
+    } else if (b->width == 4 && value_a && value_b) {
+        form_w4(rows, cell, value_a, a->width, value_b, table->value, lane);
+    } else {
+        form_any(a, value_a, b, value_b, rows, cell, table->value, lane);
     }
 }
 
