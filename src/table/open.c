@@ -10,24 +10,48 @@ static bool ends_with(const char *text, const char *end)
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
+static weir_status no_column(const weir_table *table, const w_part *part, int32_t column)
+{
+    return w_fail(table->ctx, WEIR_E_DATA, "%s has no column '%s', which %s has", part->label, table->names[column],
+                  table->parts[0]->label);
+}
+
+/* names -> codes 0 … count-1; a name that comes twice cannot be matched. */
+static weir_status index_names(weir_table *table, const w_part *part, int32_t count, const char *const *names,
+                               w_dictionary *index)
+{
+    for (int32_t k = 0; k < count; k++) {
+        int32_t code = w_dictionary_add(index, names[k], strlen(names[k]));
+        if (code < 0) {
+            return w_alloc_status(table->ctx);
+        }
+        if (code != k) {
+            return w_fail(table->ctx, WEIR_E_DATA, "%s: two columns are named '%s' (%d and %d): rename one", part->label,
+                          names[k], code + 1, k + 1);
+        }
+    }
+    return WEIR_OK;
+}
+
 static weir_status match_columns(weir_table *table, w_part *part, int32_t count, const char *const *names)
 {
     part->column_of = w_arena_alloc(&table->arena, (size_t)table->column_count, sizeof *part->column_of);
     if (!part->column_of) {
         return w_alloc_status(table->ctx);
     }
-    for (int32_t i = 0; i < table->column_count; i++) {
-        int32_t k = i < count && strcmp(names[i], table->names[i]) == 0 ? i : 0;
-        while (k < count && strcmp(names[k], table->names[i]) != 0) {
-            k++;
-        }
-        if (k == count) {
-            return w_fail(table->ctx, WEIR_E_DATA, "%s has no column '%s', which %s has", part->label,
-                          table->names[i], table->parts[0]->label);
-        }
-        part->column_of[i] = k;
+    w_dictionary *index = NULL;
+    weir_status status = w_dictionary_create(table->ctx, &index);
+    if (status >= 0) {
+        status = index_names(table, part, count, names, index);
     }
-    return WEIR_OK;
+    for (int32_t i = 0; status >= 0 && i < table->column_count; i++) {
+        part->column_of[i] = w_dictionary_find(index, table->names[i], strlen(table->names[i]));
+        if (part->column_of[i] < 0) {
+            status = no_column(table, part, i);
+        }
+    }
+    w_dictionary_free(index);
+    return status;
 }
 
 static weir_status open_part(weir_table *table, const char *path, const weir_table_options *options,
@@ -66,6 +90,13 @@ static weir_status open_parts(weir_table *table, int32_t count, const char *cons
     weir_status status = WEIR_OK;
     if (options->columns) {
         status = w_table_split_list(table, options->columns, &name_count, &names);
+    }
+    int32_t dashes = 0;
+    for (int32_t i = 0; i < count; i++) {
+        dashes += strcmp(paths[i], "-") == 0;
+    }
+    if (dashes > 1) {
+        return w_fail(ctx, WEIR_E_ARG, "standard input (-) can be named only once");
     }
     for (int32_t i = 0; status >= 0 && i < count; i++) {
         status = open_part(table, paths[i], options, name_count, names);

@@ -286,6 +286,14 @@ static void columns_are_matched_by_name(void **state)
     assert_int_equal(w_table_open_files(ctx, 3, paths, &usual, &table), WEIR_E_DATA);
     assert_non_null(strstr(weir_ctx_message(ctx), "three.csv has no column 'c', which "));
     assert_non_null(strstr(weir_ctx_message(ctx), "one.csv has"));
+    paths[1] = test_text_file("twice.csv", "c,a,b,a\n1,2,3,4\n");
+    w_message_clear(ctx);
+    assert_int_equal(w_table_open_files(ctx, 2, paths, &usual, &table), WEIR_E_DATA);
+    assert_non_null(strstr(weir_ctx_message(ctx), "twice.csv: two columns are named 'a' (2 and 4)"));
+    paths[0] = paths[1] = "-";
+    w_message_clear(ctx);
+    assert_int_equal(w_table_open_files(ctx, 2, paths, &usual, &table), WEIR_E_ARG);
+    assert_non_null(strstr(weir_ctx_message(ctx), "can be named only once"));
     weir_ctx_destroy(ctx);
 }
 
