@@ -37,8 +37,8 @@ static weir_status select_columns(w_binding *b)
             continue;
         }
         if (w_source_find(b->table, d->column[c]) < 0) {
-            return w_fail(b->ctx, WEIR_E_DATA, "%s has no column '%s', which the model needs", w_source_label(b->table),
-                          d->column[c]);
+            return w_fail(b->ctx, WEIR_E_DATA, "%s has no column '%s', which the model needs",
+                          w_source_label(b->table), d->column[c]);
         }
         name[count] = d->column[c];
         want[count] = d->column_kind[c] == W_FACTOR ? W_WANT_FACTOR : W_WANT_NUMERIC;
@@ -50,14 +50,15 @@ static weir_status select_columns(w_binding *b)
     return w_source_select(b->table, count, name, want);
 }
 
-weir_status w_design_bind(const w_design *design, weir_table *table, bool predict, bool unseen_missing, w_binding **out)
+weir_status w_design_bind(const w_design *design, weir_table *table, bool predict, bool unseen_missing,
+                          w_binding **out)
 {
     weir_ctx *ctx = design->ctx;
     w_binding *binding = w_calloc(ctx, "binding", 1, sizeof *binding);
     if (!binding) {
         return w_alloc_status(ctx);
     }
-    *binding = (w_binding){ .ctx = ctx, .design = design, .table = table };
+    *binding = (w_binding){.ctx = ctx, .design = design, .table = table};
     binding->request.predict = predict;
     binding->request.unseen_missing = unseen_missing;
     binding->request.missing = predict ? WEIR_MISSING_DROP : WEIR_MISSING_FAIL;
@@ -71,9 +72,15 @@ weir_status w_design_bind(const w_design *design, weir_table *table, bool predic
     return WEIR_OK;
 }
 
-typedef struct named { const char *name; int32_t code; } named;
+typedef struct named {
+    const char *name;
+    int32_t code;
+} named;
 
-static int compare_named(const void *a, const void *b) { return strcmp(((const named *)a)->name, ((const named *)b)->name); }
+static int compare_named(const void *a, const void *b)
+{
+    return strcmp(((const named *)a)->name, ((const named *)b)->name);
+}
 
 /* Code in the design of each level of the table; NULL when they are the same. */
 static weir_status map_levels(w_binding *b, int column, const w_column_info *info)
@@ -86,12 +93,12 @@ static weir_status map_levels(w_binding *b, int column, const w_column_info *inf
         return w_alloc_status(b->ctx);
     }
     for (int64_t l = 0; l < count; l++) {
-        sorted[l] = (named){ d->level[column][l], (int32_t)l };
+        sorted[l] = (named){d->level[column][l], (int32_t)l};
     }
     qsort(sorted, (size_t)count, sizeof *sorted, compare_named);
     bool same = true;
     for (int64_t l = 0; l < info->level_count; l++) {
-        const named key = { info->levels[l], 0 };
+        const named key = {info->levels[l], 0};
         const named *found = bsearch(&key, sorted, (size_t)count, sizeof *sorted, compare_named);
         recode[l] = found ? found->code : -1;
         same &= recode[l] == l;
@@ -111,8 +118,9 @@ weir_status w_binding_ready(w_binding *binding)
         }
         const w_column_info *info = w_source_column(binding->table, binding->selected[c]);
         if (info->kind != d->column_kind[c]) {
-            return w_fail(binding->ctx, WEIR_E_DATA, "column '%s' of %s holds %s, but held %s when the model was made",
-                          d->column[c], w_source_label(binding->table), info->kind == W_FACTOR ? "categories" : "numbers",
+            return w_fail(binding->ctx, WEIR_E_DATA,
+                          "column '%s' of %s holds %s, but held %s when the model was made", d->column[c],
+                          w_source_label(binding->table), info->kind == W_FACTOR ? "categories" : "numbers",
                           d->column_kind[c] == W_FACTOR ? "categories" : "numbers");
         }
         if (info->kind == W_FACTOR) {

@@ -8,7 +8,7 @@
 
 weir_status w_builder_init(w_builder *b, weir_ctx *ctx, const char *formula)
 {
-    *b = (w_builder){ .ctx = ctx };
+    *b = (w_builder){.ctx = ctx};
     w_design *design = w_calloc(ctx, "design", 1, sizeof *design);
     if (!design) {
         return w_alloc_status(ctx);
@@ -54,8 +54,9 @@ static weir_status allocate_columns(w_builder *b, size_t n)
     g->training = w_arena_calloc(b->arena, n, sizeof *g->training);
     g->training_levels = w_arena_calloc(b->arena, n, sizeof *g->training_levels);
     return d->column && d->column_want && d->column_kind && d->level_count && d->level && d->column_lower &&
-           d->column_upper && d->column_typical && g->needed && g->training && g->training_levels
-        ? WEIR_OK : w_alloc_status(b->ctx);
+                   d->column_upper && d->column_typical && g->needed && g->training && g->training_levels
+               ? WEIR_OK
+               : w_alloc_status(b->ctx);
 }
 
 static weir_status copy_names(w_builder *b, const char *const *dot, int dot_count, const char *weights)
@@ -82,7 +83,8 @@ static w_column_want want_of(const w_column_use *use)
     return use->numeric ? W_WANT_NUMERIC : use->bare ? W_WANT_EITHER : W_WANT_FACTOR;
 }
 
-weir_status w_builder_columns(w_builder *b, const w_formula *formula, const char *const *dot, int dot_count, const char *weights)
+weir_status w_builder_columns(w_builder *b, const w_formula *formula, const char *const *dot, int dot_count,
+                              const char *weights)
 {
     w_design *d = b->design;
     weir_status status = copy_names(b, dot, dot_count, weights);
@@ -166,8 +168,8 @@ static weir_status number_levels(w_builder *b, w_atom *atom, const double *numbe
     return WEIR_OK;
 }
 
-static weir_status resolve_atom(w_builder *b, const w_formula_atom *from, w_atom *atom, const double *const *number,
-                                const int64_t *number_count)
+static weir_status resolve_atom(w_builder *b, const w_formula_atom *from, w_atom *atom,
+                                const double *const *number, const int64_t *number_count)
 {
     const w_design *d = b->design;
     atom->label = from->label;
@@ -184,10 +186,12 @@ static weir_status resolve_atom(w_builder *b, const w_formula_atom *from, w_atom
         return number_levels(b, atom, number ? number[c] : NULL, number_count ? number_count[c] : 0);
     }
     atom->degree = from->form == W_ATOM_POLY ? from->degree : 0;
-    weir_status status = w_expr_compile(b->arena, from->argument ? from->argument : from->node, find_column, b, &atom->expr);
+    weir_status status =
+        w_expr_compile(b->arena, from->argument ? from->argument : from->node, find_column, b, &atom->expr);
     if (status == WEIR_OK) {
         atom->column = atom->degree ? -1 : w_expr_column(atom->expr);
-        b->program->depth = w_expr_depth(atom->expr) > b->program->depth ? w_expr_depth(atom->expr) : b->program->depth;
+        b->program->depth =
+            w_expr_depth(atom->expr) > b->program->depth ? w_expr_depth(atom->expr) : b->program->depth;
     }
     return status;
 }
@@ -213,8 +217,8 @@ weir_status w_builder_take(w_builder *b, int64_t count, const char *label, int64
 {
     w_design *d = b->design;
     if (count > W_COLUMNS_LIMIT - d->p) {
-        return w_fail(b->ctx, WEIR_E_FORMULA, "%s makes %lld columns; a model has at most %lld", label, (long long)count,
-                      (long long)W_COLUMNS_LIMIT);
+        return w_fail(b->ctx, WEIR_E_FORMULA, "%s makes %lld columns; a model has at most %lld", label,
+                      (long long)count, (long long)W_COLUMNS_LIMIT);
     }
     *first = d->p;
     d->p += count;
@@ -256,7 +260,8 @@ weir_status w_builder_code(w_builder *b, int atom_count, const int *atoms, int *
 {
     struct w_design_program *g = b->program;
     for (int i = 0; i < g->code_count; i++) {
-        if (g->code[i].count == atom_count && memcmp(g->code[i].atom, atoms, (size_t)atom_count * sizeof *atoms) == 0) {
+        if (g->code[i].count == atom_count &&
+            memcmp(g->code[i].atom, atoms, (size_t)atom_count * sizeof *atoms) == 0) {
             *code = i;
             return WEIR_OK;
         }
@@ -272,17 +277,17 @@ weir_status w_builder_code(w_builder *b, int atom_count, const int *atoms, int *
         levels = w_mul64(levels, g->atom[atoms[i]].level_count);
     }
     if (levels > W_COLUMNS_LIMIT) {
-        return w_fail(b->ctx, WEIR_E_FORMULA, "the levels of %s%s combine to more than %lld", g->atom[atoms[0]].label,
-                      atom_count > 1 ? " and others" : "", (long long)W_COLUMNS_LIMIT);
+        return w_fail(b->ctx, WEIR_E_FORMULA, "the levels of %s%s combine to more than %lld",
+                      g->atom[atoms[0]].label, atom_count > 1 ? " and others" : "", (long long)W_COLUMNS_LIMIT);
     }
     g->code = grown;
-    grown[g->code_count] = (w_joint_code){ atom_count, copy, levels };
+    grown[g->code_count] = (w_joint_code){atom_count, copy, levels};
     *code = g->code_count++;
     return WEIR_OK;
 }
 
-weir_status w_builder_factor_block(w_builder *b, int atom_count, const int *atoms, w_multiple multiple, int64_t **level_first,
-                                   int *number)
+weir_status w_builder_factor_block(w_builder *b, int atom_count, const int *atoms, w_multiple multiple,
+                                   int64_t **level_first, int *number)
 {
     int code;
     weir_status status = w_builder_code(b, atom_count, atoms, &code);
@@ -298,9 +303,15 @@ weir_status w_builder_factor_block(w_builder *b, int atom_count, const int *atom
         first[l] = -1;
     }
     *level_first = first;
-    return w_builder_block(b, (w_block){ .kind = W_BLOCK_FACTOR, .width = 1, .levels = levels, .cells = 1, .code = code,
-                                         .level_columns = 1, .level_first = first },
-                           (w_block_program){ .multiple = multiple }, number);
+    return w_builder_block(b,
+                           (w_block){.kind = W_BLOCK_FACTOR,
+                                     .width = 1,
+                                     .levels = levels,
+                                     .cells = 1,
+                                     .code = code,
+                                     .level_columns = 1,
+                                     .level_first = first},
+                           (w_block_program){.multiple = multiple}, number);
 }
 
 weir_status w_builder_dense(w_builder *b, w_multiple multiple, int64_t column)

@@ -11,16 +11,16 @@
 
 typedef struct w_builder {
     weir_ctx *ctx;
-    w_arena *arena;              /* the design's */
+    w_arena *arena; /* the design's */
     w_design *design;
     struct w_design_program *program;
     w_terms terms;
     int dense_count;
-    w_multiple *dense;           /* numeric columns so far */
+    w_multiple *dense; /* numeric columns so far */
     int64_t *dense_column;
-    const char **sp_id;          /* per smoothing parameter: the id= of its term or NULL */
+    const char **sp_id; /* per smoothing parameter: the id= of its term or NULL */
     int64_t label_capacity;
-    bool skeleton;               /* no labels of columns: a plan */
+    bool skeleton; /* no labels of columns: a plan */
 } w_builder;
 
 /* An empty design with its arena and program; w_design_free undoes any state. */

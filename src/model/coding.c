@@ -13,7 +13,7 @@
 typedef struct digit {
     int atom;
     int64_t count;
-    bool full;   /* category: all levels */
+    bool full; /* category: all levels */
 } digit;
 
 static bool contains(const w_parametric *term, int atom)
@@ -66,7 +66,7 @@ static weir_status read_digits(w_builder *b, int t, digit *out)
     first_category(b, &first_term, &first_atom);
     for (int i = 0; i < term->count; i++) {
         const w_atom *atom = &b->program->atom[term->atom[i]];
-        out[i] = (digit){ term->atom[i], atom->degree ? atom->degree : 1, false };
+        out[i] = (digit){term->atom[i], atom->degree ? atom->degree : 1, false};
         if (!atom->category) {
             continue;
         }
@@ -74,7 +74,8 @@ static weir_status read_digits(w_builder *b, int t, digit *out)
         out[i].full = promoted || is_full(&b->terms, t, term->atom[i]);
         out[i].count = atom->level_count - !out[i].full;
         if (out[i].count < 1 && !b->skeleton) {
-            return w_fail(b->ctx, WEIR_E_DATA, "'%s' has a single level ('%s') in the rows that count: leave it out of the formula",
+            return w_fail(b->ctx, WEIR_E_DATA,
+                          "'%s' has a single level ('%s') in the rows that count: leave it out of the formula",
                           atom->label, atom->level_count ? atom->level[0] : "");
         }
     }
@@ -91,7 +92,8 @@ static const char *column_name(w_builder *b, const w_parametric *term, const dig
         index /= digits[i].count;
         const char *joint = i ? ":" : "";
         if (atom->category) {
-            name = w_arena_printf(b->arena, "%s%s%s%s", name, joint, atom->label, atom->level[k + !digits[i].full]);
+            name =
+                w_arena_printf(b->arena, "%s%s%s%s", name, joint, atom->label, atom->level[k + !digits[i].full]);
         } else if (atom->degree > 1) {
             name = w_arena_printf(b->arena, "%s%s%s%lld", name, joint, atom->label, (long long)k + 1);
         } else {
@@ -102,16 +104,17 @@ static const char *column_name(w_builder *b, const w_parametric *term, const dig
 }
 
 /* The product of the term's numbers in column `index`. */
-static weir_status multiple_of(w_builder *b, const w_parametric *term, const digit *digits, int64_t index, w_multiple *out)
+static weir_status multiple_of(w_builder *b, const w_parametric *term, const digit *digits, int64_t index,
+                               w_multiple *out)
 {
     w_factor *factor = w_arena_alloc(b->arena, (size_t)term->count, sizeof *factor);
     if (!factor) {
         return w_alloc_status(b->ctx);
     }
-    *out = (w_multiple){ 0, factor };
+    *out = (w_multiple){0, factor};
     for (int i = 0; i < term->count; i++) {
         if (!b->program->atom[digits[i].atom].category) {
-            factor[out->count++] = (w_factor){ digits[i].atom, (int)(index % digits[i].count) };
+            factor[out->count++] = (w_factor){digits[i].atom, (int)(index % digits[i].count)};
         }
         index /= digits[i].count;
     }
@@ -119,8 +122,8 @@ static weir_status multiple_of(w_builder *b, const w_parametric *term, const dig
 }
 
 /* Joint level (first category fastest) and number of the combination of poly() columns of column `index`. */
-static void place_of(const w_builder *b, const w_parametric *term, const digit *digits, int64_t index, int64_t *level,
-                     int64_t *combination)
+static void place_of(const w_builder *b, const w_parametric *term, const digit *digits, int64_t index,
+                     int64_t *level, int64_t *combination)
 {
     int64_t level_stride = 1, combination_stride = 1;
     *level = *combination = 0;
@@ -138,8 +141,8 @@ static void place_of(const w_builder *b, const w_parametric *term, const digit *
     }
 }
 
-static weir_status category_columns(w_builder *b, const w_parametric *term, const digit *digits, int64_t first, int64_t columns,
-                                    int *block)
+static weir_status category_columns(w_builder *b, const w_parametric *term, const digit *digits, int64_t first,
+                                    int64_t columns, int *block)
 {
     int category_count = 0;
     int64_t combinations = 1;
@@ -166,7 +169,8 @@ static weir_status category_columns(w_builder *b, const w_parametric *term, cons
             w_multiple multiple;
             weir_status status = multiple_of(b, term, digits, j, &multiple);
             if (status == WEIR_OK) {
-                status = w_builder_factor_block(b, category_count, category, multiple, &level_first[combination], &number);
+                status = w_builder_factor_block(b, category_count, category, multiple, &level_first[combination],
+                                                &number);
             }
             if (status != WEIR_OK) {
                 return status;
@@ -204,7 +208,7 @@ static weir_status term_variables(w_builder *b, const w_parametric *term, const 
 static weir_status term_columns(w_builder *b, int t)
 {
     const w_parametric *term = &b->terms.parametric[t];
-    w_term out = { .kind = W_TERM_PARAMETRIC, .level = -1, .basis = "", .variable_count = term->count };
+    w_term out = {.kind = W_TERM_PARAMETRIC, .level = -1, .basis = "", .variable_count = term->count};
     digit *digits = w_arena_alloc(b->arena, (size_t)term->count, sizeof *digits);
     weir_status status = digits ? read_digits(b, t, digits) : w_alloc_status(b->ctx);
     if (status == WEIR_OK) {
@@ -267,12 +271,13 @@ weir_status w_builder_parametric(w_builder *b)
 {
     w_design *d = b->design;
     int number;
-    weir_status status = w_builder_block(b, (w_block){ .kind = W_BLOCK_DENSE, .levels = 1, .cells = 1, .code = -1,
-                                                       .level_columns = 1 }, (w_block_program){ 0 }, &number);
+    weir_status status = w_builder_block(
+        b, (w_block){.kind = W_BLOCK_DENSE, .levels = 1, .cells = 1, .code = -1, .level_columns = 1},
+        (w_block_program){0}, &number);
     if (status == WEIR_OK && b->terms.intercept) {
         status = w_builder_take(b, 1, "(Intercept)", &d->intercept_column);
         if (status == WEIR_OK) {
-            status = w_builder_dense(b, (w_multiple){ 0, NULL }, d->intercept_column);
+            status = w_builder_dense(b, (w_multiple){0, NULL}, d->intercept_column);
         }
         if (status == WEIR_OK && !b->skeleton) {
             d->column_label[d->intercept_column] = "(Intercept)";

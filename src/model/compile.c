@@ -17,7 +17,7 @@ typedef struct compiling {
     w_scan_request request;
     w_scan_result scan;
     w_setup setup;
-    int *watch;                  /* per atom */
+    int *watch; /* per atom */
     const w_expr **watched;
     const char **watch_label;
 } compiling;
@@ -51,7 +51,9 @@ static weir_status watch_expressions(compiling *c)
     int number;
     weir_status status = watch(c, b->program->response, t->response_label, &number);
     for (int i = 0; i < t->offset_count && status == WEIR_OK; i++) {
-        status = w_expr_column(b->program->offset[i]) >= 0 ? WEIR_OK : watch(c, b->program->offset[i], t->offset[i].label, &number);
+        status = w_expr_column(b->program->offset[i]) >= 0
+                     ? WEIR_OK
+                     : watch(c, b->program->offset[i], t->offset[i].label, &number);
     }
     for (int i = 0; i < t->atom_count; i++) {
         c->watch[i] = -1;
@@ -118,7 +120,8 @@ static weir_status check_rows(const compiling *c)
         return w_fail(c->ctx, WEIR_E_DATA, "%s has a single row that counts: a model needs more", label);
     }
     if (r->watch_lower[0] == r->watch_upper[0]) {
-        return w_fail(c->ctx, WEIR_E_DATA, "the response '%s' is %g in every row: there is nothing to model", y, r->watch_lower[0]);
+        return w_fail(c->ctx, WEIR_E_DATA, "the response '%s' is %g in every row: there is nothing to model", y,
+                      r->watch_lower[0]);
     }
     return WEIR_OK;
 }
@@ -152,7 +155,8 @@ static weir_status copy_levels(compiling *c, int column)
     b->program->training_levels[column] = info->level_count;
     if (count < info->level_count) {
         b->program->training[column] = recode;
-        return w_setup_note(b, w_arena_printf(b->arena, "%s: %lld of %lld levels have no row that counts and are left out",
+        return w_setup_note(b, w_arena_printf(b->arena,
+                                              "%s: %lld of %lld levels have no row that counts and are left out",
                                               d->column[column], (long long)(info->level_count - count),
                                               (long long)info->level_count));
     }
@@ -212,9 +216,10 @@ static weir_status given_parameters(compiling *c)
         return WEIR_OK;
     }
     if (c->options->sp_given != d->sp_count) {
-        return w_fail(c->ctx, WEIR_E_ARG, "sp: %d value%s given; the model has %d smoothing parameter%s (the first is %s)",
-                      c->options->sp_given, c->options->sp_given == 1 ? "" : "s", d->sp_count, d->sp_count == 1 ? "" : "s",
-                      d->sp_count ? d->sp_label[0] : "none");
+        return w_fail(c->ctx, WEIR_E_ARG,
+                      "sp: %d value%s given; the model has %d smoothing parameter%s (the first is %s)",
+                      c->options->sp_given, c->options->sp_given == 1 ? "" : "s", d->sp_count,
+                      d->sp_count == 1 ? "" : "s", d->sp_count ? d->sp_label[0] : "none");
     }
     for (int i = 0; i < d->sp_count; i++) {
         double sp = c->options->sp[i];
@@ -229,7 +234,7 @@ static weir_status settle(compiling *c)
 {
     w_builder *b = &c->builder;
     weir_status status = w_setup_init(&c->setup, b, &c->scan, c->options, c->watch);
-    weir_status (*const over_rows[])(w_setup *) = { w_setup_polynomials, w_setup_smooths, w_setup_typical };
+    weir_status (*const over_rows[])(w_setup *) = {w_setup_polynomials, w_setup_smooths, w_setup_typical};
     for (size_t i = 0; i < sizeof over_rows / sizeof *over_rows && status == WEIR_OK; i++) {
         status = over_rows[i](&c->setup);
     }
@@ -270,10 +275,10 @@ static weir_status compile(compiling *c)
     return status == WEIR_OK ? settle(c) : status;
 }
 
-weir_status w_design_compile(weir_ctx *ctx, const w_formula *formula, weir_table *table, const w_design_options *options,
-                             w_design **out)
+weir_status w_design_compile(weir_ctx *ctx, const w_formula *formula, weir_table *table,
+                             const w_design_options *options, w_design **out)
 {
-    compiling c = { .ctx = ctx, .formula = formula, .table = table, .options = options };
+    compiling c = {.ctx = ctx, .formula = formula, .table = table, .options = options};
     weir_status status = w_builder_init(&c.builder, ctx, w_formula_text(formula));
     if (status == WEIR_OK) {
         status = compile(&c);

@@ -89,7 +89,7 @@ typedef struct w_design {
     int logdet_count;
     w_design_logdet *logdet;
     int sp_count;               /* smoothing parameters, including fixed ones */
-    double *sp_fixed;           /* sp_count; fixed value on mgcv's scale handled by the compiler: lambda of our scaled penalty; NaN = to be estimated */
+    double *sp_fixed;           /* sp_count; fixed lambda of the scaled penalty (the scale of gam(sp=)); NaN = to be estimated */
     const char **sp_label;
     const char **column_label;  /* p names: "(Intercept)", "x1", "fB", "s(x0).1" */
     int column_count;           /* table columns used */
@@ -162,7 +162,7 @@ typedef struct w_tile_request {
     bool unseen_missing;       /* an unseen factor level makes the row missing instead of failing */
     weir_missing missing;      /* FAIL: a missing value is WEIR_E_DATA naming column and row */
     const int *selected;       /* position in the window of each design column; NULL = same order as design->column */
-    const int32_t *const *recode; /* per design column: level code of the table -> level code of the design (-1 unseen); NULL = same */
+    const int32_t *const *recode; /* per design column: level of the table -> level of the design, -1 unseen; NULL = same */
     const char *const *const *level_name; /* per design column: the table's level names, for messages; may be NULL */
 } w_tile_request;
 

@@ -20,23 +20,20 @@ static int64_t cells_of(const w_margin_spec *margin, int64_t k, int64_t rows)
 {
     switch (margin->basis) {
     case W_BASIS_TP:
-    case W_BASIS_TS:
-        return rows > 0 ? w_min64(rows, 2000) + 1 : 2001;
+    case W_BASIS_TS: return rows > 0 ? w_min64(rows, 2000) + 1 : 2001;
     case W_BASIS_CC:
-    case W_BASIS_CP:
-        return k + 2;
-    case W_BASIS_PS:
-        return w_max64(3, k + 1 - (margin->m_count > 0 ? margin->m[0] : 2));
-    default:
-        return k + 1;
+    case W_BASIS_CP: return k + 2;
+    case W_BASIS_PS: return w_max64(3, k + 1 - (margin->m_count > 0 ? margin->m[0] : 2));
+    default: return k + 1;
     }
 }
 
-static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, const w_design_options *options, int64_t rows,
-                                   w_smooth *s)
+static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, const w_design_options *options,
+                                   int64_t rows, w_smooth *s)
 {
     bool constant_by = call->by < 0 || b->program->atom[call->by].category;
-    *s = (w_smooth){ .label = call->label, .type = call->type, .margin_count = call->margin_count, .raw_columns = 1 };
+    *s =
+        (w_smooth){.label = call->label, .type = call->type, .margin_count = call->margin_count, .raw_columns = 1};
     for (int m = 0; m < call->margin_count; m++) {
         w_margin *margin = &s->margin[m];
         margin->kind = call->margin[m].basis;
@@ -70,7 +67,7 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
     s->null_dimension = w_max64(0, w_min64(null - centred, s->columns));
     s->logdet_form = call->type == W_SMOOTH_S ? W_LOGDET_SEPARATE : W_LOGDET_KRONECKER;
     if (options->select && s->null_dimension > 0) {
-        s->penalty[s->penalty_count++] = (w_penalty){ .rank = s->null_dimension, .scale = 1 };
+        s->penalty[s->penalty_count++] = (w_penalty){.rank = s->null_dimension, .scale = 1};
         s->null_dimension = 0;
     }
     return WEIR_OK;
@@ -123,7 +120,8 @@ static weir_status estimate(w_builder *b, weir_table *table, const w_design_opti
             continue;
         }
         smooth[i] = w_arena_calloc(b->arena, 1, sizeof **smooth);
-        status = smooth[i] ? skeleton_smooth(b, &b->terms.smooth[i], options, d->rows, smooth[i]) : w_alloc_status(b->ctx);
+        status = smooth[i] ? skeleton_smooth(b, &b->terms.smooth[i], options, d->rows, smooth[i])
+                           : w_alloc_status(b->ctx);
     }
     if (status == WEIR_OK) {
         status = w_builder_parametric(b);
@@ -134,8 +132,8 @@ static weir_status estimate(w_builder *b, weir_table *table, const w_design_opti
     return status == WEIR_OK ? w_builder_finish(b) : status;
 }
 
-weir_status w_design_estimate(weir_ctx *ctx, const w_formula *formula, weir_table *table, const w_design_options *options,
-                              w_design **out)
+weir_status w_design_estimate(weir_ctx *ctx, const w_formula *formula, weir_table *table,
+                              const w_design_options *options, w_design **out)
 {
     w_builder b;
     weir_status status = w_builder_init(&b, ctx, w_formula_text(formula));

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-typedef struct joint {  /* one term */
+typedef struct joint { /* one term */
     int count;
-    int *atom;          /* ascending by order of appearance */
+    int *atom; /* ascending by order of appearance */
     const w_node *node;
 } joint;
 
@@ -28,7 +28,8 @@ static weir_status no_memory(const expansion *e) { return w_alloc_status(e->term
 
 static bool same(const joint *a, const joint *b)
 {
-    return a->count == b->count && (a->count == 0 || memcmp(a->atom, b->atom, (size_t)a->count * sizeof(int)) == 0);
+    return a->count == b->count &&
+           (a->count == 0 || memcmp(a->atom, b->atom, (size_t)a->count * sizeof(int)) == 0);
 }
 
 static weir_status set_add(expansion *e, set *s, joint term)
@@ -39,7 +40,8 @@ static weir_status set_add(expansion *e, set *s, joint term)
         }
     }
     if (s->count == W_TERMS_LIMIT) {
-        return w_formula_fail(e->terms->formula, term.node, "the formula expands to more than %d terms", W_TERMS_LIMIT);
+        return w_formula_fail(e->terms->formula, term.node, "the formula expands to more than %d terms",
+                              W_TERMS_LIMIT);
     }
     joint *grown = w_terms_grow(e->terms->arena, s->term, s->count, sizeof *grown);
     if (!grown) {
@@ -89,7 +91,7 @@ static weir_status join(expansion *e, const joint *a, const joint *b, const w_no
         i += left <= right;
         j += right <= left;
     }
-    *out = (joint){ count, both, node };
+    *out = (joint){count, both, node};
     return WEIR_OK;
 }
 
@@ -126,7 +128,7 @@ static weir_status add_atom(expansion *e, const w_node *node, set *out)
         return no_memory(e);
     }
     *one = atom;
-    return set_add(e, out, (joint){ 1, one, node });
+    return set_add(e, out, (joint){1, one, node});
 }
 
 static weir_status add_dot(expansion *e, const w_node *node, set *out)
@@ -158,12 +160,12 @@ static weir_status add_offset(expansion *e, const w_node *call)
         return no_memory(e);
     }
     t->offset = grown;
-    grown[t->offset_count] = (w_offset_call){ w_node_label(t->arena, call), call->item->node };
+    grown[t->offset_count] = (w_offset_call){w_node_label(t->arena, call), call->item->node};
     if (!grown[t->offset_count].label) {
         return no_memory(e);
     }
     t->offset_count++;
-    return w_terms_expression(t, call->item->node, (w_column_use){ .offset = true });
+    return w_terms_expression(t, call->item->node, (w_column_use){.offset = true});
 }
 
 static bool is_smooth(const w_node *node)
@@ -176,17 +178,21 @@ static weir_status expand_call(expansion *e, const w_node *node, bool top, set *
     const w_formula *f = e->terms->formula;
     if (is_smooth(node)) {
         return top ? w_terms_smooth(e->terms, node)
-                   : w_formula_fail(f, node, "%s() can only be added; for a smooth per level or times a variable use by=",
-                                    node->text);
+                   : w_formula_fail(
+                         f, node,
+                         "%s() can only be added; for a smooth per level or times a variable use by=", node->text);
     }
     if (w_node_is_call(node, "offset")) {
         return top ? add_offset(e, node) : w_formula_fail(f, node, "offset() can only be added");
     }
-    static const char *const unsupported[] = { "t2", "bs", "ns", "lo", "C", "ordered", "scale", NULL };
+    static const char *const unsupported[] = {"t2", "bs", "ns", "lo", "C", "ordered", "scale", NULL};
     for (int i = 0; unsupported[i]; i++) {
         if (strcmp(node->text, unsupported[i]) == 0) {
-            return w_formula_fail(f, node, "%s() is not among weir's terms; there are s() te() ti() offset() poly() factor() "
-                                  "I() and functions of numbers", node->text);
+            return w_formula_fail(
+                f, node,
+                "%s() is not among weir's terms; there are s() te() ti() offset() poly() factor() "
+                "I() and functions of numbers",
+                node->text);
         }
     }
     return add_atom(e, node, out);
@@ -211,7 +217,7 @@ static weir_status subtract(expansion *e, const w_node *node, bool top, set *out
     if (is_smooth(inner) || w_node_is_call(inner, "offset")) {
         return w_formula_fail(e->terms->formula, node, "%s() cannot be subtracted", inner->text);
     }
-    set less = { 0 };
+    set less = {0};
     weir_status status = expand(e, inner, false, &less);
     set_remove(out, &less);
     return status;
@@ -229,23 +235,23 @@ static weir_status expand_sum(expansion *e, const w_node *node, bool top, set *o
 /* a / b: a and, nested in all atoms of a, b. */
 static weir_status nest(expansion *e, set *left, const set *right, const w_node *node)
 {
-    joint all = { 0, NULL, node };
+    joint all = {0, NULL, node};
     for (int i = 0; i < left->count; i++) {
         weir_status status = join(e, &all, &left->term[i], node, &all);
         if (status != WEIR_OK) {
             return status;
         }
     }
-    set one = { 1, &all };
+    set one = {1, &all};
     return set_join(e, left, &one, right, node);
 }
 
 static weir_status expand_chain(expansion *e, const w_node *node, set *out)
 {
-    set left = { 0 };
+    set left = {0};
     weir_status status = expand(e, node->item->node, false, &left);
     for (const w_item *item = node->item->next; item && status == WEIR_OK; item = item->next) {
-        set right = { 0 }, result = { 0 };
+        set right = {0}, result = {0};
         status = expand(e, item->node, false, &right);
         if (status != WEIR_OK) {
             break;
@@ -269,15 +275,16 @@ static weir_status expand_power(expansion *e, const w_node *node, set *out)
     double degree;
     const w_node *exponent = node->item->next->node;
     if (!w_node_constant(exponent, &degree) || !(degree >= 1 && degree <= 16) || degree != (int)degree) {
-        return w_formula_fail(e->terms->formula, exponent, "among terms the exponent must be a whole number from 1 to 16; for a "
+        return w_formula_fail(e->terms->formula, exponent,
+                              "among terms the exponent must be a whole number from 1 to 16; for a "
                               "power of a variable write I(x^2)");
     }
-    set base = { 0 }, all = { 0 };
+    set base = {0}, all = {0};
     weir_status status = expand(e, node->item->node, false, &base);
     status = status == WEIR_OK ? set_union(e, &all, &base) : status;
     for (int i = 1; i < (int)degree && status == WEIR_OK; i++) {
         set before = all;
-        all = (set){ 0 };
+        all = (set){0};
         status = set_union(e, &all, &before);
         status = status == WEIR_OK ? set_join(e, &all, &before, &base, node) : status;
     }
@@ -287,33 +294,28 @@ static weir_status expand_power(expansion *e, const w_node *node, set *out)
 static weir_status expand(expansion *e, const w_node *node, bool top, set *out)
 {
     switch (node->kind) {
-    case W_NODE_PAREN:
-        return expand(e, node->item->node, top, out);
-    case W_NODE_NUMBER:
-        return set_intercept(e, node, top, false);
+    case W_NODE_PAREN: return expand(e, node->item->node, top, out);
+    case W_NODE_NUMBER: return set_intercept(e, node, top, false);
     case W_NODE_STRING:
-        return w_formula_fail(e->terms->formula, node, "a text cannot be a term; put names that are no words in backquotes");
+        return w_formula_fail(e->terms->formula, node,
+                              "a text cannot be a term; put names that are no words in backquotes");
     case W_NODE_NAME:
         return !node->quoted && strcmp(node->text, ".") == 0 ? add_dot(e, node, out) : add_atom(e, node, out);
-    case W_NODE_CALL:
-        return expand_call(e, node, top, out);
+    case W_NODE_CALL: return expand_call(e, node, top, out);
     case W_NODE_UNARY:
         return node->op == '-' ? subtract(e, node->item->node, top, out) : expand(e, node->item->node, top, out);
-    case W_NODE_SUM:
-        return expand_sum(e, node, top, out);
-    case W_NODE_POWER:
-        return expand_power(e, node, out);
+    case W_NODE_SUM: return expand_sum(e, node, top, out);
+    case W_NODE_POWER: return expand_power(e, node, out);
     case W_NODE_PRODUCT:
-    case W_NODE_COLON:
-        break;
+    case W_NODE_COLON: break;
     }
     return expand_chain(e, node, out);
 }
 
 weir_status w_expand_right(w_terms *terms, const char *const *dot, int dot_count)
 {
-    expansion e = { terms, dot, dot_count, 0 };
-    set all = { 0 };
+    expansion e = {terms, dot, dot_count, 0};
+    set all = {0};
     weir_status status = expand(&e, terms->formula->right, true, &all);
     if (status != WEIR_OK) {
         return status;
@@ -330,7 +332,7 @@ weir_status w_expand_right(w_terms *terms, const char *const *dot, int dot_count
         for (int i = 0; i < all.count; i++) {
             if (all.term[i].count == degree) {
                 terms->parametric[terms->parametric_count++] =
-                    (w_parametric){ degree, all.term[i].atom, all.term[i].node };
+                    (w_parametric){degree, all.term[i].atom, all.term[i].node};
             }
         }
     }

@@ -7,13 +7,31 @@
 #include "base/size.h"
 
 typedef enum op {
-    OP_LOG, OP_EXP, OP_SQRT, OP_ABS, OP_LOG10, OP_LOG2, OP_LOG1P, OP_EXPM1, OP_SIN, OP_COS, OP_TAN, OP_IDENTITY,
+    OP_LOG,
+    OP_EXP,
+    OP_SQRT,
+    OP_ABS,
+    OP_LOG10,
+    OP_LOG2,
+    OP_LOG1P,
+    OP_EXPM1,
+    OP_SIN,
+    OP_COS,
+    OP_TAN,
+    OP_IDENTITY,
     FUNCTIONS = OP_IDENTITY + 1,
-    OP_COLUMN = FUNCTIONS, OP_CONSTANT, OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_DIVIDE, OP_POWER, OP_NEGATE
+    OP_COLUMN = FUNCTIONS,
+    OP_CONSTANT,
+    OP_ADD,
+    OP_SUBTRACT,
+    OP_MULTIPLY,
+    OP_DIVIDE,
+    OP_POWER,
+    OP_NEGATE
 } op;
 
-static const char *const function_names[] = { "log", "exp", "sqrt", "abs", "log10", "log2", "log1p", "expm1", "sin", "cos", "tan",
-                                              "I", NULL };
+static const char *const function_names[] = {"log",   "exp", "sqrt", "abs", "log10", "log2", "log1p",
+                                             "expm1", "sin", "cos",  "tan", "I",     NULL};
 
 typedef struct instruction {
     op op;
@@ -52,7 +70,7 @@ typedef struct compiler {
 static void emit(compiler *c, op op, int column, double constant, int level_change)
 {
     if (c->code) {
-        c->code[c->count] = (instruction){ op, column, constant };
+        c->code[c->count] = (instruction){op, column, constant};
     }
     c->count++;
     c->level += level_change;
@@ -61,21 +79,19 @@ static void emit(compiler *c, op op, int column, double constant, int level_chan
 
 static op binary_op(char symbol)
 {
-    return symbol == '+' ? OP_ADD : symbol == '-' ? OP_SUBTRACT : symbol == '*' ? OP_MULTIPLY : symbol == '/' ? OP_DIVIDE : OP_POWER;
+    return symbol == '+'   ? OP_ADD
+           : symbol == '-' ? OP_SUBTRACT
+           : symbol == '*' ? OP_MULTIPLY
+           : symbol == '/' ? OP_DIVIDE
+                           : OP_POWER;
 }
 
 static void compile(compiler *c, const w_node *node)
 {
     switch (node->kind) {
-    case W_NODE_NUMBER:
-        emit(c, OP_CONSTANT, -1, node->number, 1);
-        return;
-    case W_NODE_NAME:
-        emit(c, OP_COLUMN, c->find(c->arg, node->text), 0, 1);
-        return;
-    case W_NODE_PAREN:
-        compile(c, node->item->node);
-        return;
+    case W_NODE_NUMBER: emit(c, OP_CONSTANT, -1, node->number, 1); return;
+    case W_NODE_NAME: emit(c, OP_COLUMN, c->find(c->arg, node->text), 0, 1); return;
+    case W_NODE_PAREN: compile(c, node->item->node); return;
     case W_NODE_CALL: {
         int function = function_number(node->text);
         compile(c, node->item->node);
@@ -90,8 +106,7 @@ static void compile(compiler *c, const w_node *node)
             emit(c, OP_NEGATE, -1, 0, 0);
         }
         return;
-    default:
-        break;
+    default: break;
     }
     compile(c, node->item->node);
     for (const w_item *item = node->item->next; item; item = item->next) {
@@ -100,23 +115,27 @@ static void compile(compiler *c, const w_node *node)
     }
 }
 
-weir_status w_expr_compile(w_arena *arena, const w_node *node, w_expr_find_fn find, const void *arg, const w_expr **out)
+weir_status w_expr_compile(w_arena *arena, const w_node *node, w_expr_find_fn find, const void *arg,
+                           const w_expr **out)
 {
-    compiler c = { .find = find, .arg = arg };
+    compiler c = {.find = find, .arg = arg};
     compile(&c, node);
     w_expr *expr = w_arena_alloc(arena, 1, sizeof *expr);
     instruction *code = w_arena_alloc(arena, (size_t)c.count, sizeof *code);
     if (!expr || !code) {
         return w_alloc_status(arena->ctx);
     }
-    *expr = (w_expr){ c.count, c.depth, code };
-    c = (compiler){ .code = code, .find = find, .arg = arg };
+    *expr = (w_expr){c.count, c.depth, code};
+    c = (compiler){.code = code, .find = find, .arg = arg};
     compile(&c, node);
     *out = expr;
     return WEIR_OK;
 }
 
-int w_expr_column(const w_expr *expr) { return expr->count == 1 && expr->code[0].op == OP_COLUMN ? expr->code[0].column : -1; }
+int w_expr_column(const w_expr *expr)
+{
+    return expr->count == 1 && expr->code[0].op == OP_COLUMN ? expr->code[0].column : -1;
+}
 
 int w_expr_depth(const w_expr *expr) { return expr->depth; }
 
@@ -131,10 +150,10 @@ void w_expr_columns(const w_expr *expr, void (*fn)(void *arg, int column), void 
 
 /* ---- evaluation ---- */
 
-#define EACH(statement)                      \
-    for (int64_t i = 0; i < rows; i++) {     \
-        statement;                           \
-    }                                        \
+#define EACH(statement)                                                                                           \
+    for (int64_t i = 0; i < rows; i++) {                                                                          \
+        statement;                                                                                                \
+    }                                                                                                             \
     break
 
 static void apply_function(op f, double *restrict a, int64_t rows)
@@ -199,6 +218,10 @@ static void eval_run(const w_expr *expr, const double *const *column, int64_t st
 
 void w_expr_eval(const w_expr *expr, const double *const *column, int64_t rows, double *stack, double *out)
 {
+    if (w_expr_column(expr) >= 0) {
+        memcpy(out, column[w_expr_column(expr)], (size_t)rows * sizeof *out);
+        return;
+    }
     for (int64_t start = 0; start < rows; start += W_EXPR_RUN) {
         int64_t run = w_min64(W_EXPR_RUN, rows - start);
         eval_run(expr, column, start, run, stack);

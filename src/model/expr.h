@@ -16,7 +16,8 @@ bool w_expr_is_function(const char *name);
 
 /* `find` gives the number of a column by name (never fails: the caller has registered all of them). */
 typedef int (*w_expr_find_fn)(const void *arg, const char *name);
-weir_status w_expr_compile(w_arena *arena, const w_node *node, w_expr_find_fn find, const void *arg, const w_expr **out);
+weir_status w_expr_compile(w_arena *arena, const w_node *node, w_expr_find_fn find, const void *arg,
+                           const w_expr **out);
 /* The column when the expression is nothing but one; else -1. */
 int w_expr_column(const w_expr *expr);
 /* Runs of stack the evaluation needs: stack has depth * W_EXPR_RUN doubles. */

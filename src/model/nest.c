@@ -29,7 +29,7 @@
 
 typedef struct nesting {
     w_setup *s;
-    int count;           /* smooths that take part, in order */
+    int count; /* smooths that take part, in order */
     int *call;
     int *covered;        /* of `call`: how many of the earlier ones share a covariate with the present one */
     w_arena lists, work; /* for all smooths; for the present one */
@@ -95,7 +95,8 @@ static weir_status update(nesting *n, int64_t rows)
     for (int64_t j = 0; j < n->p; j++) {
         memset(n->stack + j * lead + j + 1, 0, (size_t)(lead - j - 1) * sizeof(double));
     }
-    return info == 0 ? WEIR_OK : w_fail(n->work.ctx, WEIR_E_INTERNAL, "QR of the side conditions failed (%d)", (int)info);
+    return info == 0 ? WEIR_OK
+                     : w_fail(n->work.ctx, WEIR_E_INTERNAL, "QR of the side conditions failed (%d)", (int)info);
 }
 
 static weir_status factor_data(nesting *n, int target, bool intercept, double *sum_of_magnitudes)
@@ -231,7 +232,8 @@ static weir_status find_dependent(nesting *n, int64_t before, int64_t k, bool *d
 static weir_status restrict_transform(nesting *n, w_smooth *smooth, const bool *dropped, int64_t kept)
 {
     int64_t raw = smooth->raw_columns, k = smooth->columns;
-    double *transform = w_arena_alloc(n->s->builder->arena, w_mul_size((size_t)raw, (size_t)kept), sizeof *transform);
+    double *transform =
+        w_arena_alloc(n->s->builder->arena, w_mul_size((size_t)raw, (size_t)kept), sizeof *transform);
     if (!transform) {
         return no_memory(n);
     }
@@ -291,7 +293,7 @@ static weir_status restrict_logdet(nesting *n, w_smooth *smooth)
 {
     int64_t k = smooth->columns, rank = k - smooth->null_dimension;
     double *sum = w_arena_calloc(&n->work, w_mul_size((size_t)k, (size_t)k), sizeof *sum), exact, formula;
-    const double rho[W_MAX_PENALTIES] = { 0 };
+    const double rho[W_MAX_PENALTIES] = {0};
     if (!sum) {
         return no_memory(n);
     }
@@ -313,7 +315,8 @@ static weir_status restrict_smooth(nesting *n, int i, const bool *dropped, int64
     int64_t k = smooth->columns, kept = k - count;
     w_builder *b = n->s->builder;
     if (kept == 0) {
-        return w_formula_fail(b->terms.formula, call_at(n, i)->node, "%s is wholly contained in the smooths before it", smooth->label);
+        return w_formula_fail(b->terms.formula, call_at(n, i)->node,
+                              "%s is wholly contained in the smooths before it", smooth->label);
     }
     weir_status status = restrict_transform(n, smooth, dropped, kept);
     for (int j = 0; j < smooth->penalty_count && status == WEIR_OK; j++) {
@@ -327,13 +330,17 @@ static weir_status restrict_smooth(nesting *n, int i, const bool *dropped, int64
     if (status == WEIR_OK && smooth->logdet_form == W_LOGDET_KRONECKER) {
         status = restrict_logdet(n, smooth);
     }
-    return status != WEIR_OK ? status
-         : w_setup_note(b, w_arena_printf(b->arena, "%s: %lld column%s dropped, which the smooths before it hold already", smooth->label,
-                                          (long long)count, count == 1 ? "" : "s"));
+    return status != WEIR_OK
+               ? status
+               : w_setup_note(b,
+                              w_arena_printf(b->arena,
+                                             "%s: %lld column%s dropped, which the smooths before it hold already",
+                                             smooth->label, (long long)count, count == 1 ? "" : "s"));
 }
 
 /* Whether the dropped directions take nothing from the rank of sum_j S_j. */
-static weir_status is_unpenalised(nesting *n, const w_smooth *smooth, const bool *dropped, int64_t count, bool *out)
+static weir_status is_unpenalised(nesting *n, const w_smooth *smooth, const bool *dropped, int64_t count,
+                                  bool *out)
 {
     int64_t k = smooth->columns, rank = -1;
     double *sum = w_arena_calloc(&n->work, w_mul_size((size_t)k, (size_t)k), sizeof *sum), ignored;
@@ -346,13 +353,15 @@ static weir_status is_unpenalised(nesting *n, const w_smooth *smooth, const bool
         }
     }
     restrict_matrix(sum, k, dropped);
-    weir_status status = count < k && smooth->penalty_count ? measure(n, k - count, sum, &rank, &ignored) : WEIR_OK;
+    weir_status status =
+        count < k && smooth->penalty_count ? measure(n, k - count, sum, &rank, &ignored) : WEIR_OK;
     *out = smooth->penalty_count == 0 || (count < k && rank == k - smooth->null_dimension);
     return status;
 }
 
 /* Marks the columns of `target` that depend on the covered smooths; `penalised`: with the penalties' rows. */
-static weir_status dependent_columns(nesting *n, int target, int64_t before, bool penalised, bool *dropped, int64_t *count)
+static weir_status dependent_columns(nesting *n, int target, int64_t before, bool penalised, bool *dropped,
+                                     int64_t *count)
 {
     bool intercept = n->s->builder->terms.intercept;
     int64_t at = intercept;
@@ -399,7 +408,7 @@ static weir_status resolve_one(nesting *n, int target)
 weir_status w_nest_resolve(w_setup *s)
 {
     const w_terms *terms = &s->builder->terms;
-    nesting n = { .s = s };
+    nesting n = {.s = s};
     w_arena_init(&n.work, s->builder->ctx, TAG);
     w_arena_init(&n.lists, s->builder->ctx, TAG);
     n.call = w_arena_alloc(&n.lists, (size_t)terms->smooth_count + 1, sizeof *n.call);
@@ -407,7 +416,8 @@ weir_status w_nest_resolve(w_setup *s)
     weir_status status = n.call && n.covered ? WEIR_OK : no_memory(&n);
     for (int d = 1; d <= W_MAX_MARGINS && status == WEIR_OK; d++) {
         for (int i = 0; i < terms->smooth_count; i++) {
-            if (!terms->smooth[i].random && terms->smooth[i].type != W_SMOOTH_TI && terms->smooth[i].covariate_count == d) {
+            if (!terms->smooth[i].random && terms->smooth[i].type != W_SMOOTH_TI &&
+                terms->smooth[i].covariate_count == d) {
                 n.call[n.count++] = i;
             }
         }

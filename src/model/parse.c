@@ -8,8 +8,8 @@
 typedef struct parser {
     w_formula *formula;
     w_token token;
-    int32_t at;      /* byte behind `token` */
-    int32_t last;    /* end of the token before `token` */
+    int32_t at;   /* byte behind `token` */
+    int32_t last; /* end of the token before `token` */
     int depth;
     weir_status status;
 } parser;
@@ -62,7 +62,8 @@ static bool enter(parser *p)
     if (++p->depth <= W_FORMULA_DEPTH) {
         return true;
     }
-    p->status = w_formula_fail_at(p->formula, p->token.start, p->token.end, "nested deeper than %d levels", W_FORMULA_DEPTH);
+    p->status = w_formula_fail_at(p->formula, p->token.start, p->token.end, "nested deeper than %d levels",
+                                  W_FORMULA_DEPTH);
     return false;
 }
 
@@ -72,8 +73,9 @@ static void unexpected(parser *p)
     if (t->kind == W_TOKEN_END) {
         p->status = w_formula_fail_at(p->formula, t->start, t->end, "the formula ends where a term is expected");
     } else {
-        p->status = w_formula_fail_at(p->formula, t->start, t->end, "'%.*s' where a term is expected",
-                                      (int)(t->end - t->start < 40 ? t->end - t->start : 40), p->formula->text + t->start);
+        p->status =
+            w_formula_fail_at(p->formula, t->start, t->end, "'%.*s' where a term is expected",
+                              (int)(t->end - t->start < 40 ? t->end - t->start : 40), p->formula->text + t->start);
     }
 }
 
@@ -128,8 +130,10 @@ static w_node *parse_call(parser *p, w_node *call)
             }
         } else if (!is_op(p, ')')) {
             p->status = p->token.kind == W_TOKEN_END
-                ? w_formula_fail_at(p->formula, open, open + 1, "the parenthesis of %.60s( is never closed", call->text)
-                : w_formula_fail_at(p->formula, p->token.start, p->token.end, "expected ',' or ')' inside %.60s()", call->text);
+                            ? w_formula_fail_at(p->formula, open, open + 1,
+                                                "the parenthesis of %.60s( is never closed", call->text)
+                            : w_formula_fail_at(p->formula, p->token.start, p->token.end,
+                                                "expected ',' or ')' inside %.60s()", call->text);
             return NULL;
         }
     }
@@ -150,9 +154,10 @@ static w_node *parse_paren(parser *p)
         return NULL;
     }
     if (!is_op(p, ')')) {
-        p->status = p->token.kind == W_TOKEN_END
-            ? w_formula_fail_at(p->formula, open, open + 1, "this parenthesis is never closed")
-            : w_formula_fail_at(p->formula, p->token.start, p->token.end, "expected an operator or ')'");
+        p->status =
+            p->token.kind == W_TOKEN_END
+                ? w_formula_fail_at(p->formula, open, open + 1, "this parenthesis is never closed")
+                : w_formula_fail_at(p->formula, p->token.start, p->token.end, "expected an operator or ')'");
         return NULL;
     }
     node->end = p->token.end;
@@ -169,7 +174,10 @@ static w_node *parse_primary(parser *p)
         unexpected(p);
         return NULL;
     }
-    w_node *node = node_new(p, t.kind == W_TOKEN_NUMBER ? W_NODE_NUMBER : t.kind == W_TOKEN_NAME ? W_NODE_NAME : W_NODE_STRING,
+    w_node *node = node_new(p,
+                            t.kind == W_TOKEN_NUMBER ? W_NODE_NUMBER
+                            : t.kind == W_TOKEN_NAME ? W_NODE_NAME
+                                                     : W_NODE_STRING,
                             t.start);
     if (!node) {
         return NULL;
@@ -251,7 +259,7 @@ static w_node *parse_sum(parser *p) { return parse_chain(p, W_NODE_SUM, "+-", pa
 
 static weir_status parse_formula(w_formula *formula)
 {
-    parser p = { .formula = formula };
+    parser p = {.formula = formula};
     if (!advance(&p)) {
         return p.status;
     }
@@ -264,8 +272,9 @@ static weir_status parse_formula(w_formula *formula)
     }
     if (!is_op(&p, '~')) {
         return p.token.kind == W_TOKEN_END
-            ? w_formula_fail_at(formula, p.token.start, p.token.end, "'~' is missing: write  response ~ terms")
-            : w_formula_fail_at(formula, p.token.start, p.token.end, "expected '~' behind the response");
+                   ? w_formula_fail_at(formula, p.token.start, p.token.end,
+                                       "'~' is missing: write  response ~ terms")
+                   : w_formula_fail_at(formula, p.token.start, p.token.end, "expected '~' behind the response");
     }
     if (!advance(&p)) {
         return p.status;
@@ -276,8 +285,8 @@ static weir_status parse_formula(w_formula *formula)
     }
     if (p.token.kind != W_TOKEN_END) {
         return is_op(&p, ')')
-            ? w_formula_fail_at(formula, p.token.start, p.token.end, "')' without an opening parenthesis")
-            : w_formula_fail_at(formula, p.token.start, p.token.end, "expected an operator between terms");
+                   ? w_formula_fail_at(formula, p.token.start, p.token.end, "')' without an opening parenthesis")
+                   : w_formula_fail_at(formula, p.token.start, p.token.end, "expected an operator between terms");
     }
     return WEIR_OK;
 }
@@ -289,7 +298,8 @@ weir_status w_formula_parse(weir_ctx *ctx, const char *text, w_formula **out)
     }
     size_t length = strlen(text);
     if (length > W_FORMULA_LENGTH) {
-        return w_fail(ctx, WEIR_E_FORMULA, "the formula has %zu bytes; at most %d are read", length, W_FORMULA_LENGTH);
+        return w_fail(ctx, WEIR_E_FORMULA, "the formula has %zu bytes; at most %d are read", length,
+                      W_FORMULA_LENGTH);
     }
     w_formula *formula = w_calloc(ctx, "formula", 1, sizeof *formula);
     if (!formula) {

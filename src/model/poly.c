@@ -9,10 +9,13 @@
 #define RUN 512
 
 /* Sums are taken over runs of rows and the runs' sums then added: the error grows with rows/RUN + RUN, not rows. */
-typedef struct moments { double norm, first; } moments;
+typedef struct moments {
+    double norm, first;
+} moments;
 
 /* p_j of a run of rows into `now`, with `before` as p_{j-1}. */
-static void advance(int j, const double *alpha, const double *norm, const double *x, int64_t rows, double *before, double *now)
+static void advance(int j, const double *alpha, const double *norm, const double *x, int64_t rows, double *before,
+                    double *now)
 {
     if (j == 0) {
         for (int64_t i = 0; i < rows; i++) {
@@ -31,14 +34,14 @@ static void advance(int j, const double *alpha, const double *norm, const double
 
 static moments moments_of_degree(int j, const double *alpha, const double *norm, const double *x, int64_t rows)
 {
-    moments sum = { 0, 0 };
+    moments sum = {0, 0};
     double before[RUN], now[RUN];
     for (int64_t start = 0; start < rows; start += RUN) {
         int64_t run = w_min64(RUN, rows - start);
         for (int d = 0; d <= j; d++) {
             advance(d, alpha, norm, x + start, run, before, now);
         }
-        moments part = { 0, 0 };
+        moments part = {0, 0};
         for (int64_t i = 0; i < run; i++) {
             part.norm += now[i] * now[i];
             part.first += x[start + i] * now[i] * now[i];
@@ -49,7 +52,8 @@ static moments moments_of_degree(int j, const double *alpha, const double *norm,
     return sum;
 }
 
-weir_status w_poly_fit(weir_ctx *ctx, const char *label, const double *x, int64_t rows, int degree, double *alpha, double *norm)
+weir_status w_poly_fit(weir_ctx *ctx, const char *label, const double *x, int64_t rows, int degree, double *alpha,
+                       double *norm)
 {
     double largest = 0;
     for (int64_t i = 0; i < rows; i++) {
@@ -60,7 +64,8 @@ weir_status w_poly_fit(weir_ctx *ctx, const char *label, const double *x, int64_
         moments m = moments_of_degree(j, alpha, norm, x, rows);
         double least = j ? norm[j - 1] * rounding * rounding : 0;
         if (!isfinite(m.norm) || !(m.norm > least)) {
-            return w_fail(ctx, WEIR_E_DATA, "%s: degree %d needs more than %d distinct values", label, degree, degree);
+            return w_fail(ctx, WEIR_E_DATA, "%s: degree %d needs more than %d distinct values", label, degree,
+                          degree);
         }
         norm[j] = m.norm;
         if (j < degree) {
@@ -70,7 +75,8 @@ weir_status w_poly_fit(weir_ctx *ctx, const char *label, const double *x, int64_
     return WEIR_OK;
 }
 
-void w_poly_eval(int degree, const double *alpha, const double *norm, const double *x, int64_t rows, int64_t stride, double *out)
+void w_poly_eval(int degree, const double *alpha, const double *norm, const double *x, int64_t rows,
+                 int64_t stride, double *out)
 {
     double before[RUN], now[RUN];
     for (int64_t start = 0; start < rows; start += RUN) {

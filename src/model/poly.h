@@ -9,8 +9,10 @@
 #include "base/ctx.h"
 
 /* alpha: degree values, norm: degree + 1. WEIR_E_DATA (naming `label`) with fewer than degree + 1 distinct points. */
-weir_status w_poly_fit(weir_ctx *ctx, const char *label, const double *x, int64_t rows, int degree, double *alpha, double *norm);
+weir_status w_poly_fit(weir_ctx *ctx, const char *label, const double *x, int64_t rows, int degree, double *alpha,
+                       double *norm);
 /* Column j (0-based) of the rows at out + j*stride. */
-void w_poly_eval(int degree, const double *alpha, const double *norm, const double *x, int64_t rows, int64_t stride, double *out);
+void w_poly_eval(int degree, const double *alpha, const double *norm, const double *x, int64_t rows,
+                 int64_t stride, double *out);
 
 #endif

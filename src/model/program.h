@@ -14,20 +14,20 @@
 typedef struct w_atom {
     const char *label;
     bool category;
-    const w_expr *expr;        /* numbers; poly(): its argument */
-    int column;                /* of the design: a plain number or a category; -1 = an expression */
-    int degree;                /* poly(): values per row; else 0 */
+    const w_expr *expr;         /* numbers; poly(): its argument */
+    int column;                 /* of the design: a plain number or a category; -1 = an expression */
+    int degree;                 /* poly(): values per row; else 0 */
     const double *alpha, *norm; /* poly(): degree, degree + 1 (see poly.h) */
     int64_t level_count;
     const char *const *level;
-    const double *number;      /* category of a numeric column: its levels ascending */
+    const double *number; /* category of a numeric column: its levels ascending */
 } w_atom;
 
-typedef struct w_factor {      /* of a product: component `part` of atom */
+typedef struct w_factor { /* of a product: component `part` of atom */
     int atom, part;
 } w_factor;
 
-typedef struct w_multiple {    /* a product of values */
+typedef struct w_multiple { /* a product of values */
     int count;
     const w_factor *factor;
 } w_multiple;
@@ -39,8 +39,8 @@ typedef struct w_joint_code {
 } w_joint_code;
 
 typedef struct w_block_program {
-    const w_multiple *dense;   /* DENSE: width - 1 */
-    w_multiple multiple;       /* FACTOR, SMOOTH: times this; empty = 1 */
+    const w_multiple *dense; /* DENSE: width - 1 */
+    w_multiple multiple;     /* FACTOR, SMOOTH: times this; empty = 1 */
     int covariate[W_MAX_MARGINS];
 } w_block_program;
 
@@ -52,16 +52,17 @@ struct w_design_program {
     int code_count;
     w_joint_code *code;
     w_block_program *block;
-    int depth;                 /* of the deepest expression's stack */
-    bool *needed;              /* per design column: read for predictions too */
-    bool all_present;          /* the scan of the training table met no missing value */
-    const int32_t **training;  /* per design column: level of the training table -> level here (-1 never counted); NULL = same */
+    int depth;        /* of the deepest expression's stack */
+    bool *needed;     /* per design column: read for predictions too */
+    bool all_present; /* the scan of the training table met no missing value */
+    /* Per design column: level of the training table -> level here, -1 where no row counts; NULL = same. */
+    const int32_t **training;
     int64_t *training_levels;
-    const char *const *dot;    /* what "." stood for */
+    const char *const *dot; /* what "." stood for */
     int dot_count;
-    const char *weights;       /* as given; NULL */
-    int smooth_count;          /* calls of s(), te(), ti() in formula order */
-    w_smooth *const *smooth;   /* NULL for random effects */
+    const char *weights;        /* as given; NULL */
+    int smooth_count;           /* calls of s(), te(), ti() in formula order */
+    w_smooth *const *smooth;    /* NULL for random effects */
     const double *random_scale; /* S.scale of random effects */
 };
 

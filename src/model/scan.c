@@ -17,12 +17,12 @@ typedef struct scan {
     w_scan_result *result;
     int workers;
     w_scan_worker *worker;
-    int64_t known_rows;           /* -1 */
-    bool sampling;                /* more than W_SETUP_ROWS rows */
+    int64_t known_rows; /* -1 */
+    bool sampling;      /* more than W_SETUP_ROWS rows */
     int64_t tile_count, tile_capacity;
-    w_setup_tile *tile;           /* chosen so far, in order of their numbers */
+    w_setup_tile *tile; /* chosen so far, in order of their numbers */
     const w_window *window;
-    w_setup_tile **window_keep;   /* per tile of the window: where its rows go */
+    w_setup_tile **window_keep; /* per tile of the window: where its rows go */
     int64_t window_capacity;
 } scan;
 
@@ -74,7 +74,7 @@ static weir_status choose_tile(scan *s, int64_t tile, int64_t rows)
         s->tile = bigger;
         s->tile_capacity = capacity;
     }
-    s->tile[s->tile_count] = (w_setup_tile){ tile, 0, NULL };
+    s->tile[s->tile_count] = (w_setup_tile){tile, 0, NULL};
     s->tile_count++;
     return WEIR_OK;
 }
@@ -131,7 +131,8 @@ static weir_status scan_task(void *arg, int64_t task, int worker)
         return status;
     }
     int64_t start = task * W_TILE_ROWS;
-    return w_scan_tile(&s->worker[worker], s->window, start, w_min64(W_TILE_ROWS, s->window->rows - start), s->window_keep[task]);
+    return w_scan_tile(&s->worker[worker], s->window, start, w_min64(W_TILE_ROWS, s->window->rows - start),
+                       s->window_keep[task]);
 }
 
 static weir_status report_fault(const scan *s)
@@ -150,17 +151,23 @@ static weir_status report_fault(const scan *s)
     const char *const *column = s->request->column;
     switch (first->fault) {
     case W_FAULT_MISSING:
-        return w_fail(s->ctx, WEIR_E_DATA, "column '%s' has no value in row %lld: fill it in, or leave such rows out with "
-                      "--na drop", column[first->fault_column], row);
+        return w_fail(s->ctx, WEIR_E_DATA,
+                      "column '%s' has no value in row %lld: fill it in, or leave such rows out with "
+                      "--na drop",
+                      column[first->fault_column], row);
     case W_FAULT_INFINITE:
-        return w_fail(s->ctx, WEIR_E_DATA, "column '%s' is infinite in row %lld: correct the value or mark it as missing",
+        return w_fail(s->ctx, WEIR_E_DATA,
+                      "column '%s' is infinite in row %lld: correct the value or mark it as missing",
                       column[first->fault_column], row);
     case W_FAULT_WEIGHT:
-        return w_fail(s->ctx, WEIR_E_DATA, "weights column '%s' is negative (%g) in row %lld: weights must be 0 or more",
+        return w_fail(s->ctx, WEIR_E_DATA,
+                      "weights column '%s' is negative (%g) in row %lld: weights must be 0 or more",
                       column[first->fault_column], first->fault_value, row);
     default:
-        return w_fail(s->ctx, WEIR_E_DATA, "%s is not finite in row %lld: correct the values it is made of, or mark them as "
-                      "missing", s->request->watch_label[first->fault_column], row);
+        return w_fail(s->ctx, WEIR_E_DATA,
+                      "%s is not finite in row %lld: correct the values it is made of, or mark them as "
+                      "missing",
+                      s->request->watch_label[first->fault_column], row);
     }
 }
 
@@ -312,6 +319,13 @@ static weir_status merge_workers(scan *s)
             r->watch_upper[e] = fmax(r->watch_upper[e], w->watch_upper[e]);
         }
     }
+    for (int e = 0; e < s->request->watch_count; e++) {
+        int c = w_expr_column(s->request->watch[e]);
+        if (c >= 0) {
+            r->watch_lower[e] = r->lower[c];
+            r->watch_upper[e] = r->upper[c];
+        }
+    }
     return status;
 }
 
@@ -343,7 +357,7 @@ static weir_status gather_setup(scan *s)
 static weir_status result_init(weir_ctx *ctx, const w_scan_request *request, w_scan_result *r)
 {
     size_t n = (size_t)request->column_count + 1, e = (size_t)request->watch_count + 1;
-    *r = (w_scan_result){ .ctx = ctx };
+    *r = (w_scan_result){.ctx = ctx};
     w_arena_init(&r->arena, ctx, TAG);
     r->lower = w_arena_alloc(&r->arena, n, sizeof(double));
     r->upper = w_arena_alloc(&r->arena, n, sizeof(double));
@@ -373,7 +387,7 @@ static weir_status result_init(weir_ctx *ctx, const w_scan_request *request, w_s
 
 weir_status w_scan_table(weir_ctx *ctx, weir_table *table, const w_scan_request *request, w_scan_result *out)
 {
-    scan s = { .ctx = ctx, .table = table, .request = request, .result = out, .workers = w_pool_workers(ctx) };
+    scan s = {.ctx = ctx, .table = table, .request = request, .result = out, .workers = w_pool_workers(ctx)};
     weir_status status = result_init(ctx, request, out);
     if (status != WEIR_OK) {
         return status;
@@ -385,7 +399,7 @@ weir_status w_scan_table(weir_ctx *ctx, weir_table *table, const w_scan_request 
         status = worker_init(&s, &s.worker[i]);
     }
     if (status == WEIR_OK) {
-        w_scan_options options = { request->keep_bytes, request->window_bytes, 0, s.workers };
+        w_scan_options options = {request->keep_bytes, request->window_bytes, 0, s.workers};
         status = w_source_scan(table, &options, visit, &s);
     }
     if (status == WEIR_OK) {
@@ -410,5 +424,5 @@ void w_scan_free(w_scan_result *r)
         w_free(r->ctx, r->setup[c]);
     }
     w_arena_free(&r->arena);
-    *r = (w_scan_result){ .ctx = r->ctx };
+    *r = (w_scan_result){.ctx = r->ctx};
 }

@@ -16,30 +16,30 @@
 typedef struct w_scan_request {
     int column_count;
     const char *const *column;
-    int weight_column;           /* -1 = none */
+    int weight_column; /* -1 = none */
     weir_missing missing;
     bool exact_knots;
-    int watch_count;             /* expressions whose range is wanted */
+    int watch_count; /* expressions whose range is wanted */
     const w_expr *const *watch;
     const char *const *watch_label;
-    const bool *distinct;        /* per column: numbers whose distinct values are wanted; NULL = none */
+    const bool *distinct; /* per column: numbers whose distinct values are wanted; NULL = none */
     int64_t keep_bytes, window_bytes;
 } w_scan_request;
 
 typedef struct w_scan_result {
     weir_ctx *ctx;
-    w_arena arena;               /* owns the small arrays */
+    w_arena arena; /* owns the small arrays */
     int64_t rows, rows_missing, rows_zero_weight;
-    double *lower, *upper;       /* per column, over rows that count; factors: undefined */
+    double *lower, *upper; /* per column, over rows that count; factors: undefined */
     double *watch_lower, *watch_upper;
     w_column_kind *kind;
-    int64_t *used_count;         /* per factor column: flags of its final levels */
+    int64_t *used_count; /* per factor column: flags of its final levels */
     uint8_t **used;
-    int64_t *distinct_count;     /* per column wanted */
-    double **distinct;           /* ascending */
+    int64_t *distinct_count; /* per column wanted */
+    double **distinct;       /* ascending */
     bool exact;
     int64_t setup_rows, first_tile_rows; /* rows of the first set-up tile among them */
-    double **setup;              /* per column: setup_rows values; codes of the table's levels as numbers */
+    double **setup; /* per column: setup_rows values; codes of the table's levels as numbers */
 } w_scan_result;
 
 /* Fills *out (zeroed first); w_scan_free in any case. */

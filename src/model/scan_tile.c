@@ -140,7 +140,7 @@ static weir_status set_add(weir_ctx *ctx, w_number_set *set, double x)
         return WEIR_OK;
     }
     if (2 * (set->count + 1) > set->capacity) {
-        w_number_set bigger = { 0, set->capacity ? 2 * set->capacity : 64, NULL, 0, false };
+        w_number_set bigger = {0, set->capacity ? 2 * set->capacity : 64, NULL, 0, false};
         bigger.slot = w_alloc_array(ctx, "levels", (size_t)bigger.capacity, sizeof *bigger.slot);
         if (!bigger.slot) {
             return w_alloc_status(ctx);
@@ -204,17 +204,28 @@ static weir_status note_levels(w_scan_worker *w, int64_t rows)
 
 /* ---- the tile ---- */
 
-static void watch_expressions(w_scan_worker *w, int64_t first_row, int64_t rows)
+/* Plain columns have their range already. */
+static void watch_expressions(w_scan_worker *w, int64_t first_row, int64_t rows, bool masked)
 {
     double *value = w->buffer + w->request->column_count * (int64_t)W_TILE_ROWS;
     for (int e = 0; e < w->request->watch_count; e++) {
+        if (w_expr_column(w->request->watch[e]) >= 0) {
+            continue;
+        }
+        double lower, upper;
         w_expr_eval(w->request->watch[e], w->number, rows, w->stack, value);
-        for (int64_t i = 0; i < rows; i++) {
+        bool finite = range_of(value, rows, &lower, &upper);
+        for (int64_t i = 0; i < rows && !finite; i++) {
             if (!w->mask[i] && !isfinite(value[i])) {
                 note_fault(w, W_FAULT_EXPRESSION, first_row + i, e, value[i]);
             }
         }
-        masked_range(value, w->mask, rows, &w->watch_lower[e], &w->watch_upper[e]);
+        if (masked || !finite) {
+            masked_range(value, w->mask, rows, &w->watch_lower[e], &w->watch_upper[e]);
+        } else {
+            w->watch_lower[e] = fmin(w->watch_lower[e], lower);
+            w->watch_upper[e] = fmax(w->watch_upper[e], upper);
+        }
     }
 }
 
@@ -235,7 +246,8 @@ static void keep_rows(const w_scan_worker *w, int64_t rows, w_setup_tile *keep)
     }
 }
 
-static bool load_columns(w_scan_worker *w, const w_window *window, int64_t start, int64_t rows, double *lower, double *upper)
+static bool load_columns(w_scan_worker *w, const w_window *window, int64_t start, int64_t rows, double *lower,
+                         double *upper)
 {
     bool masked = false;
     int64_t first_row = window->first_row + start;
@@ -287,7 +299,7 @@ weir_status w_scan_tile(w_scan_worker *w, const w_window *window, int64_t start,
         w->missing += w->mask[i] == 1;
         w->zero_weight += w->mask[i] == 2;
     }
-    watch_expressions(w, first_row, rows);
+    watch_expressions(w, first_row, rows, masked);
     weir_status status = note_levels(w, rows);
     if (status == WEIR_OK && keep) {
         keep_rows(w, rows, keep);

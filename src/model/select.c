@@ -60,13 +60,13 @@ static weir_status missing_column(const selecting *c, const char *name, const w_
         return w_fail(c->b->ctx, WEIR_E_DATA, "%s has no column '%s' for the weights%s%s%s", label, name,
                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
-    return w_formula_fail_as(c->formula, WEIR_E_DATA, node->start, node->end, "%s has no column '%s'%s%s%s", label, name,
-                             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return w_formula_fail_as(c->formula, WEIR_E_DATA, node->start, node->end, "%s has no column '%s'%s%s%s", label,
+                             name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 weir_status w_builder_select(w_builder *b, const w_formula *formula, weir_table *table, const char *weights)
 {
-    selecting c = { b, formula, table, weights };
+    selecting c = {b, formula, table, weights};
     w_arena work;
     w_arena_init(&work, b->ctx, "formula");
     const char **dot;

@@ -9,10 +9,10 @@
 
 #define TAG "set-up rows"
 
-weir_status w_setup_init(w_setup *s, w_builder *builder, const w_scan_result *scan, const w_design_options *options,
-                         const int *watch)
+weir_status w_setup_init(w_setup *s, w_builder *builder, const w_scan_result *scan,
+                         const w_design_options *options, const int *watch)
 {
-    *s = (w_setup){ .builder = builder, .scan = scan, .options = options, .watch = watch };
+    *s = (w_setup){.builder = builder, .scan = scan, .options = options, .watch = watch};
     size_t atoms = (size_t)builder->terms.atom_count + 1, calls = (size_t)builder->terms.smooth_count + 1;
     s->value = w_arena_calloc(builder->arena, atoms, sizeof *s->value);
     s->stack = w_arena_alloc(builder->arena, (size_t)builder->program->depth + 1, W_EXPR_RUN * sizeof(double));

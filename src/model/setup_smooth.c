@@ -96,7 +96,7 @@ static void true_range(const w_setup *s, int atom, double *lower, double *upper)
 
 static weir_status gather_data(w_setup *s, const w_smooth_call *call, w_smooth_data *data)
 {
-    *data = (w_smooth_data){ .rows = s->scan->setup_rows };
+    *data = (w_smooth_data){.rows = s->scan->setup_rows};
     weir_status status = WEIR_OK;
     for (int m = 0; m < call->margin_count && status == WEIR_OK; m++) {
         true_range(s, call->covariate[m], &data->lower[m], &data->upper[m]);
@@ -126,11 +126,15 @@ static weir_status is_centred(w_setup *s, const w_smooth_call *call, bool *out)
     return WEIR_OK;
 }
 
-static weir_status make_spec(w_setup *s, const w_smooth_call *call, const w_smooth_call *shape, w_smooth_spec *spec)
+static weir_status make_spec(w_setup *s, const w_smooth_call *call, const w_smooth_call *shape,
+                             w_smooth_spec *spec)
 {
     w_arena *arena = s->builder->arena;
-    *spec = (w_smooth_spec){ .label = call->label, .type = shape->type, .margin_count = shape->margin_count,
-                             .select = s->options->select, .fixed = call->fixed };
+    *spec = (w_smooth_spec){.label = call->label,
+                            .type = shape->type,
+                            .margin_count = shape->margin_count,
+                            .select = s->options->select,
+                            .fixed = call->fixed};
     for (int m = 0; m < shape->margin_count; m++) {
         spec->margin[m] = shape->margin[m];
         double *knot = s->options->knots ? w_arena_alloc(arena, KNOT_LIMIT, sizeof *knot) : NULL;
@@ -159,8 +163,8 @@ static bool same_id(const w_smooth_call *a, const w_smooth_call *b)
 static weir_status check_shared(const w_setup *s, const w_smooth_call *call, const w_smooth_call *shape)
 {
     if (call->type != shape->type || call->margin_count != shape->margin_count) {
-        return w_formula_fail(s->builder->terms.formula, call->node, "terms of one id= must be of one kind: %s and %s",
-                              shape->label, call->label);
+        return w_formula_fail(s->builder->terms.formula, call->node,
+                              "terms of one id= must be of one kind: %s and %s", shape->label, call->label);
     }
     return WEIR_OK;
 }
@@ -173,7 +177,7 @@ static weir_status stack_data(w_setup *s, const w_smooth_call *call, w_smooth_da
     for (int i = 0; i < terms->smooth_count; i++) {
         members += same_id(&terms->smooth[i], call);
     }
-    *out = (w_smooth_data){ 0 };
+    *out = (w_smooth_data){0};
     *memory = NULL;
     if (members < 2) {
         return WEIR_OK;
@@ -216,7 +220,8 @@ static weir_status share_knots(w_setup *s, const w_smooth_call *shape, w_smooth_
     weir_status status = stack_data(s, shape, &stacked, &memory);
     if (status == WEIR_OK && stacked.rows) {
         w_smooth *together = w_arena_calloc(s->builder->arena, 1, sizeof *together);
-        status = together ? w_smooth_build(s->builder->arena, spec, &stacked, together) : w_alloc_status(s->builder->ctx);
+        status = together ? w_smooth_build(s->builder->arena, spec, &stacked, together)
+                          : w_alloc_status(s->builder->ctx);
         for (int m = 0; status == WEIR_OK && m < spec->margin_count; m++) {
             spec->margin[m].k = together->margin[m].knot_count && spec->margin[m].k == 0 ? 0 : spec->margin[m].k;
             spec->margin[m].knot_count = together->margin[m].knot_count;
@@ -285,7 +290,8 @@ static weir_status scale_random(w_setup *s, const w_smooth_call *call, double *o
         }
     }
     if (numbers && !(largest > 0 && isfinite(largest))) {
-        return w_fail(s->builder->ctx, WEIR_E_DATA, "%s: the product of its numeric variables is 0 in every row", call->label);
+        return w_fail(s->builder->ctx, WEIR_E_DATA, "%s: the product of its numeric variables is 0 in every row",
+                      call->label);
     }
     *out = numbers ? 1 / (largest * largest) : 1;
     return WEIR_OK;
@@ -302,7 +308,8 @@ weir_status w_setup_smooths(w_setup *s)
         if (call->random) {
             status = scale_random(s, call, &s->random_scale[i]);
             if (status == WEIR_OK && call->k_unused) {
-                status = w_setup_note(b, w_arena_printf(b->arena, "%s: k= and m= mean nothing to a random effect", call->label));
+                status = w_setup_note(
+                    b, w_arena_printf(b->arena, "%s: k= and m= mean nothing to a random effect", call->label));
             }
             continue;
         }

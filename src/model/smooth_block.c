@@ -9,10 +9,10 @@
 typedef struct placing {
     w_builder *b;
     const w_smooth_call *call;
-    const w_atom *by;          /* NULL = none */
-    w_smooth *smooth;          /* NULL for random effects */
-    int64_t repeats;           /* levels of a category in by=, else 1 */
-    int64_t columns;           /* per repeat */
+    const w_atom *by; /* NULL = none */
+    w_smooth *smooth; /* NULL for random effects */
+    int64_t repeats;  /* levels of a category in by=, else 1 */
+    int64_t columns;  /* per repeat */
     int64_t first;
     int block;
     const char *basis;
@@ -25,7 +25,8 @@ static weir_status no_memory(const placing *p) { return w_alloc_status(p->b->ctx
 static const char *label_of(const placing *p, int64_t level)
 {
     return !p->by ? p->call->label
-         : w_arena_printf(p->b->arena, "%s:%s%s", p->call->label, p->by->label, p->by->category ? p->by->level[level] : "");
+                  : w_arena_printf(p->b->arena, "%s:%s%s", p->call->label, p->by->label,
+                                   p->by->category ? p->by->level[level] : "");
 }
 
 static weir_status name_columns(const placing *p, const char *label, int64_t level)
@@ -57,7 +58,8 @@ static weir_status name_parts(placing *p)
     if (!call->random && call->type != W_SMOOTH_S) {
         p->basis = w_arena_printf(arena, "%s(", call->type == W_SMOOTH_TE ? "te" : "ti");
         for (int i = 0; i < call->margin_count && p->basis; i++) {
-            p->basis = w_arena_printf(arena, "%s%s%s", p->basis, i ? "," : "", w_basis_name(call->margin[i].basis));
+            p->basis =
+                w_arena_printf(arena, "%s%s%s", p->basis, i ? "," : "", w_basis_name(call->margin[i].basis));
         }
         p->basis = p->basis ? w_arena_printf(arena, "%s)", p->basis) : NULL;
     }
@@ -97,18 +99,21 @@ static weir_status parameters_of(placing *p, const char *label, int count, int *
 {
     const w_builder *b = p->b;
     if (p->call->sp && p->call->sp_count != count && !b->skeleton) {
-        return w_formula_fail(b->terms.formula, p->call->sp_node, "%s has %d smoothing parameter%s; sp= gives %d", label, count,
-                              count == 1 ? "" : "s", p->call->sp_count);
+        return w_formula_fail(b->terms.formula, p->call->sp_node, "%s has %d smoothing parameter%s; sp= gives %d",
+                              label, count, count == 1 ? "" : "s", p->call->sp_count);
     }
     for (int i = 0; p->call->id && i < b->design->sp_count; i++) {
         if (b->sp_id[i] && strcmp(b->sp_id[i], p->call->id) == 0) {
             int same = 0;
-            while (i + same < b->design->sp_count && b->sp_id[i + same] && strcmp(b->sp_id[i + same], p->call->id) == 0) {
+            while (i + same < b->design->sp_count && b->sp_id[i + same] &&
+                   strcmp(b->sp_id[i + same], p->call->id) == 0) {
                 same++;
             }
             if (same != count) {
-                return w_formula_fail(b->terms.formula, p->call->node, "terms of one id= must have the same number of penalties "
-                                      "(%d and %d)", same, count);
+                return w_formula_fail(b->terms.formula, p->call->node,
+                                      "terms of one id= must have the same number of penalties "
+                                      "(%d and %d)",
+                                      same, count);
             }
             *first = i;
             return WEIR_OK;
@@ -137,19 +142,28 @@ static weir_status add_logdet(placing *p, int first, int count)
         return no_memory(p);
     }
     d->logdet = grown;
-    grown[d->logdet_count++] = (w_design_logdet){ first, count, p->smooth };
+    grown[d->logdet_count++] = (w_design_logdet){first, count, p->smooth};
     return WEIR_OK;
 }
 
 /* Penalties, parameters and the term of repeat `level`. */
-static weir_status place_term(placing *p, int64_t level, const w_design_penalty *penalty, int count, int64_t null_dimension)
+static weir_status place_term(placing *p, int64_t level, const w_design_penalty *penalty, int count,
+                              int64_t null_dimension)
 {
     w_design *d = p->b->design;
-    w_term term = { .kind = p->call->random ? W_TERM_RANDOM : W_TERM_SMOOTH, .first = p->first + level * p->columns,
-                    .columns = p->columns, .block = p->block, .level = p->by && p->by->category ? level : -1,
-                    .penalty_first = d->penalty_count, .penalty_count = count, .null_dimension = null_dimension,
-                    .smooth = p->smooth, .variable_count = p->call->covariate_count, .variable = p->variable,
-                    .by = p->by ? p->by->label : NULL, .basis = p->basis };
+    w_term term = {.kind = p->call->random ? W_TERM_RANDOM : W_TERM_SMOOTH,
+                   .first = p->first + level * p->columns,
+                   .columns = p->columns,
+                   .block = p->block,
+                   .level = p->by && p->by->category ? level : -1,
+                   .penalty_first = d->penalty_count,
+                   .penalty_count = count,
+                   .null_dimension = null_dimension,
+                   .smooth = p->smooth,
+                   .variable_count = p->call->covariate_count,
+                   .variable = p->variable,
+                   .by = p->by ? p->by->label : NULL,
+                   .basis = p->basis};
     term.label = label_of(p, level);
     if (!term.label) {
         return no_memory(p);
@@ -177,9 +191,14 @@ static weir_status place_term(placing *p, int64_t level, const w_design_penalty 
 static weir_status place_smooth(placing *p)
 {
     w_builder *b = p->b;
-    w_block block = { .kind = W_BLOCK_SMOOTH, .width = 1, .levels = p->repeats, .cells = 1, .code = -1, .smooth = p->smooth,
-                      .level_columns = p->columns };
-    w_block_program program = { .multiple = { 0, NULL } };
+    w_block block = {.kind = W_BLOCK_SMOOTH,
+                     .width = 1,
+                     .levels = p->repeats,
+                     .cells = 1,
+                     .code = -1,
+                     .smooth = p->smooth,
+                     .level_columns = p->columns};
+    w_block_program program = {.multiple = {0, NULL}};
     for (int m = 0; m < p->smooth->margin_count; m++) {
         block.width *= p->smooth->margin[m].width;
         block.cells = w_mul64(block.cells, p->smooth->margin[m].cells);
@@ -196,8 +215,8 @@ static weir_status place_smooth(placing *p)
         if (!factor) {
             return no_memory(p);
         }
-        *factor = (w_factor){ p->call->by, 0 };
-        program.multiple = (w_multiple){ 1, factor };
+        *factor = (w_factor){p->call->by, 0};
+        program.multiple = (w_multiple){1, factor};
     }
     int64_t *level_first = w_arena_alloc(b->arena, (size_t)p->repeats + 1, sizeof *level_first);
     if (!level_first) {
@@ -215,8 +234,12 @@ static weir_status smooth_terms(placing *p)
     w_design_penalty penalty[W_MAX_PENALTIES];
     for (int j = 0; j < p->smooth->penalty_count; j++) {
         const w_penalty *from = &p->smooth->penalty[j];
-        penalty[j] = (w_design_penalty){ .k = p->columns, .repeat = 1, .matrix = from->matrix, .rank = from->rank,
-                                         .scale = from->scale, .log_det = from->log_det };
+        penalty[j] = (w_design_penalty){.k = p->columns,
+                                        .repeat = 1,
+                                        .matrix = from->matrix,
+                                        .rank = from->rank,
+                                        .scale = from->scale,
+                                        .log_det = from->log_det};
     }
     weir_status status = WEIR_OK;
     for (int64_t l = 0; l < p->repeats && status == WEIR_OK; l++) {
@@ -234,7 +257,7 @@ static weir_status split_random(placing *p, int *category, int *count, w_multipl
     if (!factor) {
         return no_memory(p);
     }
-    *multiple = (w_multiple){ 0, factor };
+    *multiple = (w_multiple){0, factor};
     *count = 0;
     p->columns = 1;
     for (int i = 0; i < p->call->covariate_count; i++) {
@@ -244,13 +267,13 @@ static weir_status split_random(placing *p, int *category, int *count, w_multipl
             category[(*count)++] = a;
             p->columns = w_mul64(p->columns, atom->level_count);
         } else {
-            factor[multiple->count++] = (w_factor){ a, 0 };
+            factor[multiple->count++] = (w_factor){a, 0};
         }
     }
     if (p->by && p->by->category) {
         category[(*count)++] = p->call->by;
     } else if (p->by) {
-        factor[multiple->count++] = (w_factor){ p->call->by, 0 };
+        factor[multiple->count++] = (w_factor){p->call->by, 0};
     }
     return WEIR_OK;
 }
@@ -284,8 +307,12 @@ static weir_status place_random(placing *p, double scale)
     if (matrix) {
         *matrix = 1 / scale;
     }
-    w_design_penalty penalty = { .k = 1, .repeat = p->columns, .matrix = matrix, .rank = 1, .scale = scale,
-                                 .log_det = matrix ? -log(scale) : 0 };
+    w_design_penalty penalty = {.k = 1,
+                                .repeat = p->columns,
+                                .matrix = matrix,
+                                .rank = 1,
+                                .scale = scale,
+                                .log_det = matrix ? -log(scale) : 0};
     for (int64_t l = 0; l < p->repeats && status == WEIR_OK; l++) {
         status = place_term(p, l, &penalty, p->call->fixed ? 0 : 1, p->call->fixed ? p->columns : 0);
     }
@@ -296,7 +323,7 @@ static weir_status place_random(placing *p, double scale)
 
 static weir_status place_call(w_builder *b, const w_smooth_call *call, w_smooth *smooth, double scale)
 {
-    placing p = { .b = b, .call = call, .smooth = smooth, .repeats = 1 };
+    placing p = {.b = b, .call = call, .smooth = smooth, .repeats = 1};
     if (call->by >= 0) {
         p.by = &b->program->atom[call->by];
         p.repeats = p.by->category ? p.by->level_count : 1;

@@ -5,12 +5,12 @@
 
 #include "model/terms.h"
 
-static const char *const basis_names[] = { "cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", NULL };
-static const char *const s_arguments[] = { "bs", "by", "fx", "id", "k", "m", "sp", NULL };
-static const char *const te_arguments[] = { "bs", "by", "fx", "id", "k", "m", "sp", NULL };
-static const char *const ti_arguments[] = { "bs", "by", "fx", "id", "k", "m", "mc", "sp", NULL };
+static const char *const basis_names[] = {"cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", NULL};
+static const char *const s_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
+static const char *const te_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
+static const char *const ti_arguments[] = {"bs", "by", "fx", "id", "k", "m", "mc", "sp", NULL};
 /* mgcv knows these; here they would change the fit silently if they were passed over. */
-static const char *const foreign_arguments[] = { "xt", "pc", "d", "np", "full", "ord", NULL };
+static const char *const foreign_arguments[] = {"xt", "pc", "d", "np", "full", "ord", NULL};
 
 typedef struct reading {
     w_terms *terms;
@@ -32,13 +32,16 @@ static weir_status unknown_argument(const reading *r, const w_item *item)
 {
     const w_formula *f = r->terms->formula;
     if (listed(item->name, foreign_arguments)) {
-        return w_formula_fail_at(f, item->start, item->end, "argument '%s' of %s() is not supported", item->name, r->node->text);
+        return w_formula_fail_at(f, item->start, item->end, "argument '%s' of %s() is not supported", item->name,
+                                 r->node->text);
     }
     const char *near = w_nearest_name(item->name, r->names);
-    return near ? w_formula_fail_at(f, item->start, item->end, "unknown argument '%.40s' of %s(); did you mean '%s'?", item->name,
+    return near ? w_formula_fail_at(f, item->start, item->end,
+                                    "unknown argument '%.40s' of %s(); did you mean '%s'?", item->name,
                                     r->node->text, near)
-                : w_formula_fail_at(f, item->start, item->end, "unknown argument '%.40s' of %s(); there are bs by fx id k m sp%s",
-                                    item->name, r->node->text, r->call->type == W_SMOOTH_TI ? " mc" : "");
+                : w_formula_fail_at(f, item->start, item->end,
+                                    "unknown argument '%.40s' of %s(); there are bs by fx id k m sp%s", item->name,
+                                    r->node->text, r->call->type == W_SMOOTH_TI ? " mc" : "");
 }
 
 static weir_status sort_arguments(reading *r)
@@ -56,7 +59,8 @@ static weir_status sort_arguments(reading *r)
             return unknown_argument(r, item);
         }
         if (r->argument[i]) {
-            return w_formula_fail_at(r->terms->formula, item->start, item->end, "argument '%s' is given twice", item->name);
+            return w_formula_fail_at(r->terms->formula, item->start, item->end, "argument '%s' is given twice",
+                                     item->name);
         }
         r->argument[i] = item;
     }
@@ -75,7 +79,8 @@ static const w_node *value_of(const reading *r, const char *name)
 
 static bool is_missing_word(const w_node *node)
 {
-    return node->kind == W_NODE_NAME && !node->quoted && (strcmp(node->text, "NA") == 0 || strcmp(node->text, "NULL") == 0);
+    return node->kind == W_NODE_NAME && !node->quoted &&
+           (strcmp(node->text, "NA") == 0 || strcmp(node->text, "NULL") == 0);
 }
 
 /* -1 not a truth value */
@@ -84,8 +89,9 @@ static int truth(const w_node *node)
     if (node->kind != W_NODE_NAME || node->quoted) {
         return -1;
     }
-    return strcmp(node->text, "TRUE") == 0 || strcmp(node->text, "T") == 0 ? 1
-         : strcmp(node->text, "FALSE") == 0 || strcmp(node->text, "F") == 0 ? 0 : -1;
+    return strcmp(node->text, "TRUE") == 0 || strcmp(node->text, "T") == 0    ? 1
+           : strcmp(node->text, "FALSE") == 0 || strcmp(node->text, "F") == 0 ? 0
+                                                                              : -1;
 }
 
 /* The elements of c(…) or the value itself; -1 with the status set when there are more than `limit`. */
@@ -114,7 +120,8 @@ static weir_status read_basis(const reading *r, const w_node *node, w_basis_kind
     if (!w_basis_parse(node->text, out)) {
         const char *near = w_nearest_name(node->text, basis_names);
         return near ? w_formula_fail(f, node, "unknown basis '%.40s'; did you mean '%s'?", node->text, near)
-                    : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re", node->text);
+                    : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re",
+                                     node->text);
     }
     return WEIR_OK;
 }
@@ -124,7 +131,8 @@ static weir_status spread(const reading *r, const w_node *node, const char *name
 {
     int count = elements(node, W_MAX_MARGINS, out);
     if (count != 1 && count != margins) {
-        return w_formula_fail(r->terms->formula, node, "%s= must have one value%s", name, margins > 1 ? ", or one per covariate" : "");
+        return w_formula_fail(r->terms->formula, node, "%s= must have one value%s", name,
+                              margins > 1 ? ", or one per covariate" : "");
     }
     for (int i = 1; i < margins && count == 1; i++) {
         out[i] = out[0];
@@ -146,8 +154,9 @@ static weir_status read_bases(reading *r)
     for (int i = 0; i < call->margin_count && status == WEIR_OK; i++) {
         status = read_basis(r, each[i], &call->margin[i].basis);
         if (status == WEIR_OK && call->margin[i].basis == W_BASIS_RE) {
-            status = w_formula_fail(r->terms->formula, each[i], "a random effect cannot be a margin of %s(); use s(…, bs=\"re\")",
-                                    r->node->text);
+            status =
+                w_formula_fail(r->terms->formula, each[i],
+                               "a random effect cannot be a margin of %s(); use s(…, bs=\"re\")", r->node->text);
         }
     }
     return status;
@@ -167,7 +176,8 @@ static weir_status read_sizes(reading *r)
             continue;
         }
         if (!w_node_constant(each[i], &k) || !(k >= 1 && k <= 100000) || k != floor(k)) {
-            return w_formula_fail(r->terms->formula, each[i], "k= must be a whole number from 1 to 100000, or -1 for the default");
+            return w_formula_fail(r->terms->formula, each[i],
+                                  "k= must be a whole number from 1 to 100000, or -1 for the default");
         }
         call->margin[i].k = (int64_t)k;
     }
@@ -228,7 +238,8 @@ static weir_status read_smoothing(reading *r)
     }
     for (int i = 0; i < count; i++) {
         if (!w_node_constant(each[i], &sp[i]) || !isfinite(sp[i])) {
-            return w_formula_fail(r->terms->formula, each[i], "sp= takes numbers: smoothing parameters, negative = estimate");
+            return w_formula_fail(r->terms->formula, each[i],
+                                  "sp= takes numbers: smoothing parameters, negative = estimate");
         }
         sp[i] = sp[i] < 0 ? NAN : sp[i];
     }
@@ -248,7 +259,8 @@ static weir_status read_fixed(reading *r)
     weir_status status = spread(r, node, "fx", margins, each);
     for (int i = 0; i < margins && status == WEIR_OK; i++) {
         if (truth(each[i]) < 0 || truth(each[i]) != truth(each[0])) {
-            return w_formula_fail(r->terms->formula, each[i], "fx= must be TRUE or FALSE, the same for all margins");
+            return w_formula_fail(r->terms->formula, each[i],
+                                  "fx= must be TRUE or FALSE, the same for all margins");
         }
         r->call->fixed = truth(each[i]) == 1;
     }
@@ -280,7 +292,8 @@ static weir_status read_centring(reading *r)
         double value;
         bool on = truth(each[i]) == 1 || (w_node_constant(each[i], &value) && value == 1);
         if (!on) {
-            return w_formula_fail(r->terms->formula, each[i], "mc= other than TRUE is not supported: every margin of ti() is centred");
+            return w_formula_fail(r->terms->formula, each[i],
+                                  "mc= other than TRUE is not supported: every margin of ti() is centred");
         }
     }
     return status;
@@ -327,7 +340,8 @@ static weir_status read_covariates(reading *r)
         }
         for (int i = 0; i < count; i++) {
             if (covariate[i] == covariate[count]) {
-                return w_formula_fail(f, node, "the covariate %.60s stands twice", r->terms->atom[covariate[i]].label);
+                return w_formula_fail(f, node, "the covariate %.60s stands twice",
+                                      r->terms->atom[covariate[i]].label);
             }
         }
         count++;
@@ -366,10 +380,13 @@ static weir_status read_shape(reading *r)
     }
     call->random = call->type == W_SMOOTH_S && basis == W_BASIS_RE;
     if (call->random) {
-        return call->covariate_count <= 16 ? WEIR_OK : w_formula_fail(f, r->node, "a random effect has at most 16 variables");
+        return call->covariate_count <= 16
+                   ? WEIR_OK
+                   : w_formula_fail(f, r->node, "a random effect has at most 16 variables");
     }
     if (call->type == W_SMOOTH_S && call->covariate_count > 1) {
-        return w_formula_fail(f, r->node, "s() smooths one covariate; for several write te(…), or ti(…) beside their own smooths");
+        return w_formula_fail(
+            f, r->node, "s() smooths one covariate; for several write te(…), or ti(…) beside their own smooths");
     }
     if (call->covariate_count > W_MAX_MARGINS) {
         return w_formula_fail(f, r->node, "%s() takes at most %d covariates", r->node->text, W_MAX_MARGINS);
@@ -384,7 +401,7 @@ static weir_status read_margins(reading *r)
         r->call->k_unused = value_of(r, "k") || value_of(r, "m");
         return WEIR_OK;
     }
-    weir_status (*const step[])(reading *) = { read_bases, read_sizes, read_orders };
+    weir_status (*const step[])(reading *) = {read_bases, read_sizes, read_orders};
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < sizeof step / sizeof *step && status == WEIR_OK; i++) {
         status = step[i](r);
@@ -394,12 +411,15 @@ static weir_status read_margins(reading *r)
 
 weir_status w_terms_smooth(w_terms *terms, const w_node *node)
 {
-    w_smooth_call call = { .node = node, .by = -1 };
-    call.type = strcmp(node->text, "s") == 0 ? W_SMOOTH_S : strcmp(node->text, "te") == 0 ? W_SMOOTH_TE : W_SMOOTH_TI;
-    reading r = { .terms = terms, .call = &call, .node = node };
+    w_smooth_call call = {.node = node, .by = -1};
+    call.type = strcmp(node->text, "s") == 0    ? W_SMOOTH_S
+                : strcmp(node->text, "te") == 0 ? W_SMOOTH_TE
+                                                : W_SMOOTH_TI;
+    reading r = {.terms = terms, .call = &call, .node = node};
     r.names = call.type == W_SMOOTH_S ? s_arguments : call.type == W_SMOOTH_TE ? te_arguments : ti_arguments;
-    weir_status (*const step[])(reading *) = { sort_arguments, read_shape, read_margins, read_smoothing, read_fixed, read_centring,
-                                               read_id, read_covariates, read_by, make_label };
+    weir_status (*const step[])(reading *) = {sort_arguments, read_shape,    read_margins, read_smoothing,
+                                              read_fixed,     read_centring, read_id,      read_covariates,
+                                              read_by,        make_label};
     for (size_t i = 0; i < sizeof step / sizeof *step; i++) {
         weir_status status = step[i](&r);
         if (status != WEIR_OK) {

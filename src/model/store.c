@@ -12,7 +12,8 @@
 
 /* ---- writing ---- */
 
-static weir_status put_texts(weir_ctx *ctx, json_t *object, const char *key, int64_t count, const char *const *text)
+static weir_status put_texts(weir_ctx *ctx, json_t *object, const char *key, int64_t count,
+                             const char *const *text)
 {
     json_t *list = json_array();
     for (int64_t i = 0; list && i < count; i++) {
@@ -31,8 +32,9 @@ static weir_status put_columns(const w_design *d, json_t *root)
     weir_status status = w_store_set(d->ctx, root, "columns", list);
     for (int c = 0; c < d->column_count && status == WEIR_OK; c++) {
         json_t *column = json_object();
-        status = column && json_array_append_new(list, column) == 0 ? WEIR_OK
-               : w_fail(d->ctx, WEIR_E_MEMORY, "no memory for the description of the model");
+        status = column && json_array_append_new(list, column) == 0
+                     ? WEIR_OK
+                     : w_fail(d->ctx, WEIR_E_MEMORY, "no memory for the description of the model");
         if (status == WEIR_OK) {
             status = w_store_set(d->ctx, column, "name", w_store_text(d->column[c]));
         }
@@ -45,10 +47,18 @@ static weir_status put_columns(const w_design *d, json_t *root)
 
 static weir_status put_counts(const w_design *d, json_t *root)
 {
-    const struct { const char *key; int64_t value; } count[] = {
-        { "setup_rows", d->setup_rows }, { "setup_exact", d->setup_exact }, { "rows", d->rows }, { "rows_missing", d->rows_missing },
-        { "rows_zero_weight", d->rows_zero_weight }, { "atoms", d->program->atom_count }, { "sp", d->sp_count },
-        { "p", d->p },
+    const struct {
+        const char *key;
+        int64_t value;
+    } count[] = {
+        {"setup_rows", d->setup_rows},
+        {"setup_exact", d->setup_exact},
+        {"rows", d->rows},
+        {"rows_missing", d->rows_missing},
+        {"rows_zero_weight", d->rows_zero_weight},
+        {"atoms", d->program->atom_count},
+        {"sp", d->sp_count},
+        {"p", d->p},
     };
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < sizeof count / sizeof *count && status == WEIR_OK; i++) {
@@ -90,7 +100,8 @@ static weir_status put_atoms(const w_design *d, w_archive *archive)
             snprintf(name, sizeof name, "atom/%d/alpha", a);
             status = w_archive_put_f64(archive, name, atom->degree, 0, atom->alpha);
             snprintf(name, sizeof name, "atom/%d/norm", a);
-            status = status == WEIR_OK ? w_archive_put_f64(archive, name, atom->degree + 1, 0, atom->norm) : status;
+            status =
+                status == WEIR_OK ? w_archive_put_f64(archive, name, atom->degree + 1, 0, atom->norm) : status;
         } else if (atom->number) {
             snprintf(name, sizeof name, "atom/%d/number", a);
             status = w_archive_put_f64(archive, name, atom->level_count, 0, atom->number);
@@ -267,7 +278,8 @@ static weir_status get_polynomials(loading *l)
         snprintf(name, sizeof name, "atom/%d/alpha", a);
         status = w_store_array(b->arena, l->archive, name, atom->degree, 0, &alpha);
         snprintf(name, sizeof name, "atom/%d/norm", a);
-        status = status == WEIR_OK ? w_store_array(b->arena, l->archive, name, atom->degree + 1, 0, &norm) : status;
+        status =
+            status == WEIR_OK ? w_store_array(b->arena, l->archive, name, atom->degree + 1, 0, &norm) : status;
         for (int j = 0; status == WEIR_OK && j <= atom->degree; j++) {
             status = norm[j] > 0 ? WEIR_OK : w_store_damaged(l->ctx, "a polynomial has a norm of 0");
         }
@@ -290,7 +302,8 @@ static weir_status get_smooths(loading *l)
     if (json_array_size(list) != (size_t)count) {
         return w_store_damaged(l->ctx, "its smooths are not those of its formula");
     }
-    weir_status status = count ? w_store_array(b->arena, l->archive, "design/random_scale", count, 0, &scale) : WEIR_OK;
+    weir_status status =
+        count ? w_store_array(b->arena, l->archive, "design/random_scale", count, 0, &scale) : WEIR_OK;
     for (int i = 0; i < count && status == WEIR_OK; i++) {
         if (!(scale[i] > 0)) {
             return w_store_damaged(l->ctx, "the scale of a random effect is not positive");
@@ -299,7 +312,8 @@ static weir_status get_smooths(loading *l)
             continue;
         }
         smooth[i] = w_arena_calloc(b->arena, 1, sizeof **smooth);
-        status = smooth[i] ? w_store_get_smooth(b->arena, l->archive, i, json_array_get(list, (size_t)i), &b->terms.smooth[i], smooth[i])
+        status = smooth[i] ? w_store_get_smooth(b->arena, l->archive, i, json_array_get(list, (size_t)i),
+                                                &b->terms.smooth[i], smooth[i])
                            : w_alloc_status(l->ctx);
     }
     if (status == WEIR_OK) {
@@ -314,9 +328,18 @@ static weir_status get_facts(loading *l)
     int64_t exact = 0, atoms = 0, sp = 0, p = 0, notes = 0;
     double *shift = NULL, *fixed = NULL;
     const char **note = NULL;
-    const struct { const char *key; int64_t *value; } count[] = {
-        { "setup_rows", &d->setup_rows }, { "setup_exact", &exact }, { "rows", &d->rows }, { "rows_missing", &d->rows_missing },
-        { "rows_zero_weight", &d->rows_zero_weight }, { "atoms", &atoms }, { "sp", &sp }, { "p", &p },
+    const struct {
+        const char *key;
+        int64_t *value;
+    } count[] = {
+        {"setup_rows", &d->setup_rows},
+        {"setup_exact", &exact},
+        {"rows", &d->rows},
+        {"rows_missing", &d->rows_missing},
+        {"rows_zero_weight", &d->rows_zero_weight},
+        {"atoms", &atoms},
+        {"sp", &sp},
+        {"p", &p},
     };
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < sizeof count / sizeof *count && status == WEIR_OK; i++) {
@@ -329,7 +352,8 @@ static weir_status get_facts(loading *l)
     if (status == WEIR_OK && sp) {
         status = w_store_array(&d->arena, l->archive, "design/sp", sp, 0, &fixed);
     }
-    status = status == WEIR_OK ? get_texts(l, &d->arena, json_object_get(l->root, "notes"), &note, &notes) : status;
+    status =
+        status == WEIR_OK ? get_texts(l, &d->arena, json_object_get(l->root, "notes"), &note, &notes) : status;
     if (status != WEIR_OK) {
         return status;
     }
@@ -371,7 +395,7 @@ static weir_status blame_file(weir_ctx *ctx, weir_status status)
 
 weir_status w_design_load(weir_ctx *ctx, const w_archive *archive, w_design **out)
 {
-    loading l = { .ctx = ctx, .archive = archive, .root = json_object_get(w_archive_json(archive), "design") };
+    loading l = {.ctx = ctx, .archive = archive, .root = json_object_get(w_archive_json(archive), "design")};
     weir_status status = json_is_object(l.root) ? load(&l) : w_store_damaged(ctx, "it holds no design");
     w_formula_free(l.formula);
     if (status != WEIR_OK) {

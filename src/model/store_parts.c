@@ -30,7 +30,10 @@ json_t *w_store_text(const char *text)
     return object;
 }
 
-static int digit_value(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int digit_value(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 weir_status w_store_read_text(w_arena *arena, const json_t *json, const char **out)
 {
@@ -66,23 +69,26 @@ weir_status w_store_set(weir_ctx *ctx, json_t *object, const char *key, json_t *
     return WEIR_OK;
 }
 
-weir_status w_store_integer(weir_ctx *ctx, const json_t *object, const char *key, int64_t least, int64_t most, int64_t *out)
+weir_status w_store_integer(weir_ctx *ctx, const json_t *object, const char *key, int64_t least, int64_t most,
+                            int64_t *out)
 {
     const json_t *json = json_object_get(object, key);
     if (!json_is_integer(json) || json_integer_value(json) < least || json_integer_value(json) > most) {
-        return w_fail(ctx, WEIR_E_MODEL, "the model file is damaged: '%s' is not a number from %lld to %lld", key, (long long)least,
-                      (long long)most);
+        return w_fail(ctx, WEIR_E_MODEL, "the model file is damaged: '%s' is not a number from %lld to %lld", key,
+                      (long long)least, (long long)most);
     }
     *out = json_integer_value(json);
     return WEIR_OK;
 }
 
-weir_status w_store_array(w_arena *arena, const w_archive *archive, const char *name, int64_t rows, int64_t cols, double **out)
+weir_status w_store_array(w_arena *arena, const w_archive *archive, const char *name, int64_t rows, int64_t cols,
+                          double **out)
 {
     int64_t have_rows, have_cols;
     const double *data = w_archive_f64(archive, name, &have_rows, &have_cols);
     if (!data || have_rows != rows || have_cols != cols) {
-        return w_fail(arena->ctx, WEIR_E_MODEL, "the model file is damaged: the array '%s' is missing or not %lld x %lld", name,
+        return w_fail(arena->ctx, WEIR_E_MODEL,
+                      "the model file is damaged: the array '%s' is missing or not %lld x %lld", name,
                       (long long)rows, (long long)(cols ? cols : 1));
     }
     size_t count = (size_t)w_mul64(rows, cols ? cols : 1);

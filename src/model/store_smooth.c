@@ -16,27 +16,34 @@ static const char *array_name(char *name, int number, const char *part, int inde
 
 /* ---- writing ---- */
 
-static weir_status put_margin(w_archive *archive, weir_ctx *ctx, int number, int m, const w_margin *margin, json_t *list)
+static weir_status put_margin(w_archive *archive, weir_ctx *ctx, int number, int m, const w_margin *margin,
+                              json_t *list)
 {
     char name[NAME_BYTES];
-    weir_status status = w_archive_put_f64(archive, array_name(name, number, "break", m), margin->break_count, 0, margin->break_point);
+    weir_status status = w_archive_put_f64(archive, array_name(name, number, "break", m), margin->break_count, 0,
+                                           margin->break_point);
     if (status == WEIR_OK) {
-        status = w_archive_put_f64(archive, array_name(name, number, "map", m), margin->cells * margin->width, margin->k, margin->map);
+        status = w_archive_put_f64(archive, array_name(name, number, "map", m), margin->cells * margin->width,
+                                   margin->k, margin->map);
     }
     if (status == WEIR_OK && margin->penalty) {
-        status = w_archive_put_f64(archive, array_name(name, number, "margin_penalty", m), margin->k, margin->k, margin->penalty);
+        status = w_archive_put_f64(archive, array_name(name, number, "margin_penalty", m), margin->k, margin->k,
+                                   margin->penalty);
     }
     if (status == WEIR_OK && margin->knot_count) {
-        status = w_archive_put_f64(archive, array_name(name, number, "knot", m), margin->knot_count, 0, margin->knot);
+        status =
+            w_archive_put_f64(archive, array_name(name, number, "knot", m), margin->knot_count, 0, margin->knot);
     }
     if (status != WEIR_OK) {
         return status;
     }
-    json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:b}", "basis", w_basis_name(margin->kind), "k", (json_int_t)margin->k,
-                             "breaks", (json_int_t)margin->break_count, "rank", (json_int_t)margin->rank, "knots",
-                             (json_int_t)margin->knot_count, "cyclic", margin->cyclic, "penalty", margin->penalty != NULL);
-    return json && json_array_append_new(list, json) == 0 ? WEIR_OK
-         : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
+    json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:b}", "basis", w_basis_name(margin->kind), "k",
+                             (json_int_t)margin->k, "breaks", (json_int_t)margin->break_count, "rank",
+                             (json_int_t)margin->rank, "knots", (json_int_t)margin->knot_count, "cyclic",
+                             margin->cyclic, "penalty", margin->penalty != NULL);
+    return json && json_array_append_new(list, json) == 0
+               ? WEIR_OK
+               : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
 }
 
 static weir_status put_penalties(weir_ctx *ctx, w_archive *archive, int number, const w_smooth *s, json_t *list)
@@ -50,7 +57,8 @@ static weir_status put_penalties(weir_ctx *ctx, w_archive *archive, int number, 
         if (json_array_append_new(list, json_integer(s->penalty[j].rank)) != 0) {
             return w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
         }
-        status = w_archive_put_f64(archive, array_name(name, number, "penalty", j), s->columns, s->columns, s->penalty[j].matrix);
+        status = w_archive_put_f64(archive, array_name(name, number, "penalty", j), s->columns, s->columns,
+                                   s->penalty[j].matrix);
     }
     if (status == WEIR_OK && s->penalty_count) {
         status = w_archive_put_f64(archive, array_name(name, number, "scale", -1), s->penalty_count, 2, value);
@@ -61,30 +69,35 @@ static weir_status put_penalties(weir_ctx *ctx, w_archive *archive, int number, 
 static weir_status put_arrays(w_archive *archive, int number, const w_smooth *s)
 {
     char name[NAME_BYTES];
-    weir_status status = w_archive_put_f64(archive, array_name(name, number, "logdet", -1), 1, 0, &s->logdet_constant);
+    weir_status status =
+        w_archive_put_f64(archive, array_name(name, number, "logdet", -1), 1, 0, &s->logdet_constant);
     if (status == WEIR_OK && s->transform) {
-        status = w_archive_put_f64(archive, array_name(name, number, "transform", -1), s->raw_columns, s->columns, s->transform);
+        status = w_archive_put_f64(archive, array_name(name, number, "transform", -1), s->raw_columns, s->columns,
+                                   s->transform);
     }
     if (status == WEIR_OK && s->constraint_weight) {
-        status = w_archive_put_f64(archive, array_name(name, number, "constraint", -1), s->raw_columns, 0, s->constraint_weight);
+        status = w_archive_put_f64(archive, array_name(name, number, "constraint", -1), s->raw_columns, 0,
+                                   s->constraint_weight);
     }
     if (status == WEIR_OK && s->column_mean) {
         status = w_archive_put_f64(archive, array_name(name, number, "mean", -1), s->columns, 0, s->column_mean);
     }
     for (int m = 0; m < s->margin_count && status == WEIR_OK && s->logdet_form == W_LOGDET_KRONECKER; m++) {
-        status = w_archive_put_f64(archive, array_name(name, number, "eigen", m), s->eigen_count[m], 0, s->eigen[m]);
+        status =
+            w_archive_put_f64(archive, array_name(name, number, "eigen", m), s->eigen_count[m], 0, s->eigen[m]);
     }
     return status;
 }
 
 weir_status w_store_put_smooth(weir_ctx *ctx, w_archive *archive, int number, const w_smooth *s, json_t *list)
 {
-    json_t *json = json_pack("{s:I, s:i, s:I, s:b, s:b, s:b, s:[], s:[]}", "columns", (json_int_t)s->columns, "form",
-                             (int)s->logdet_form, "null_dimension", (json_int_t)s->null_dimension, "transform",
-                             s->transform != NULL, "constraint", s->constraint_weight != NULL, "mean", s->column_mean != NULL,
-                             "margins", "penalties");
-    weir_status status = json && json_array_append_new(list, json) == 0 ? WEIR_OK
-                       : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
+    json_t *json = json_pack("{s:I, s:i, s:I, s:b, s:b, s:b, s:[], s:[]}", "columns", (json_int_t)s->columns,
+                             "form", (int)s->logdet_form, "null_dimension", (json_int_t)s->null_dimension,
+                             "transform", s->transform != NULL, "constraint", s->constraint_weight != NULL, "mean",
+                             s->column_mean != NULL, "margins", "penalties");
+    weir_status status = json && json_array_append_new(list, json) == 0
+                             ? WEIR_OK
+                             : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
     for (int m = 0; m < s->margin_count && status == WEIR_OK; m++) {
         status = put_margin(archive, ctx, number, m, &s->margin[m], json_object_get(json, "margins"));
     }
@@ -101,7 +114,8 @@ weir_status w_store_put_smooth(weir_ctx *ctx, w_archive *archive, int number, co
 
 #define LIMIT ((int64_t)1 << 24)
 
-static weir_status get_margin(w_arena *arena, const w_archive *archive, int number, int m, const json_t *json, w_margin *out)
+static weir_status get_margin(w_arena *arena, const w_archive *archive, int number, int m, const json_t *json,
+                              w_margin *out)
 {
     weir_ctx *ctx = arena->ctx;
     char name[NAME_BYTES];
@@ -116,11 +130,15 @@ static weir_status get_margin(w_arena *arena, const w_archive *archive, int numb
     status = status == WEIR_OK ? w_store_integer(ctx, json, "breaks", 2, LIMIT, &breaks) : status;
     status = status == WEIR_OK ? w_store_integer(ctx, json, "rank", 0, k, &rank) : status;
     status = status == WEIR_OK ? w_store_integer(ctx, json, "knots", 0, LIMIT, &knots) : status;
-    status = status == WEIR_OK ? w_store_array(arena, archive, array_name(name, number, "break", m), breaks, 0, &break_point) : status;
-    status = status == WEIR_OK ? w_store_array(arena, archive, array_name(name, number, "map", m), w_mul64(breaks + 1, 4), k, &map)
+    status = status == WEIR_OK
+                 ? w_store_array(arena, archive, array_name(name, number, "break", m), breaks, 0, &break_point)
+                 : status;
+    status = status == WEIR_OK ? w_store_array(arena, archive, array_name(name, number, "map", m),
+                                               w_mul64(breaks + 1, 4), k, &map)
                                : status;
     if (status == WEIR_OK) {
-        status = w_margin_restore(arena, kind, json_is_true(json_object_get(json, "cyclic")), k, breaks, break_point, map, out);
+        status = w_margin_restore(arena, kind, json_is_true(json_object_get(json, "cyclic")), k, breaks,
+                                  break_point, map, out);
     }
     if (status != WEIR_OK) {
         return status;
@@ -136,7 +154,8 @@ static weir_status get_margin(w_arena *arena, const w_archive *archive, int numb
     return status;
 }
 
-static weir_status get_penalties(w_arena *arena, const w_archive *archive, int number, const json_t *list, w_smooth *s)
+static weir_status get_penalties(w_arena *arena, const w_archive *archive, int number, const json_t *list,
+                                 w_smooth *s)
 {
     char name[NAME_BYTES];
     double *value = NULL;
@@ -145,16 +164,20 @@ static weir_status get_penalties(w_arena *arena, const w_archive *archive, int n
         return w_store_damaged(arena->ctx, "a smooth has too many penalties");
     }
     s->penalty_count = (int)count;
-    weir_status status = count ? w_store_array(arena, archive, array_name(name, number, "scale", -1), (int64_t)count, 2, &value) : WEIR_OK;
+    weir_status status =
+        count ? w_store_array(arena, archive, array_name(name, number, "scale", -1), (int64_t)count, 2, &value)
+              : WEIR_OK;
     for (int j = 0; j < s->penalty_count && status == WEIR_OK; j++) {
         w_penalty *penalty = &s->penalty[j];
-        *penalty = (w_penalty){ .scale = value[2 * j], .log_det = value[2 * j + 1] };
+        *penalty = (w_penalty){.scale = value[2 * j], .log_det = value[2 * j + 1]};
         const json_t *rank = json_array_get(list, (size_t)j);
-        if (!json_is_integer(rank) || json_integer_value(rank) < 0 || json_integer_value(rank) > s->columns || !(penalty->scale > 0)) {
+        if (!json_is_integer(rank) || json_integer_value(rank) < 0 || json_integer_value(rank) > s->columns ||
+            !(penalty->scale > 0)) {
             return w_store_damaged(arena->ctx, "a penalty has an impossible rank or scale");
         }
         penalty->rank = json_integer_value(rank);
-        status = w_store_array(arena, archive, array_name(name, number, "penalty", j), s->columns, s->columns, &penalty->matrix);
+        status = w_store_array(arena, archive, array_name(name, number, "penalty", j), s->columns, s->columns,
+                               &penalty->matrix);
     }
     return status;
 }
@@ -171,15 +194,18 @@ static weir_status get_spectra(w_arena *arena, const w_archive *archive, int num
     weir_status status = WEIR_OK;
     for (int m = 0; m < s->margin_count && status == WEIR_OK; m++) {
         s->eigen_count[m] = s->margin[m].k;
-        status = w_store_array(arena, archive, array_name(name, number, "eigen", m), s->margin[m].k, 0, &s->eigen[m]);
+        status =
+            w_store_array(arena, archive, array_name(name, number, "eigen", m), s->margin[m].k, 0, &s->eigen[m]);
     }
     if (status == WEIR_OK && constraint) {
-        status = w_store_array(arena, archive, array_name(name, number, "constraint", -1), s->raw_columns, 0, &s->constraint_weight);
+        status = w_store_array(arena, archive, array_name(name, number, "constraint", -1), s->raw_columns, 0,
+                               &s->constraint_weight);
     }
     return status;
 }
 
-static weir_status get_margins(w_arena *arena, const w_archive *archive, int number, const json_t *list, w_smooth *s)
+static weir_status get_margins(w_arena *arena, const w_archive *archive, int number, const json_t *list,
+                               w_smooth *s)
 {
     if (json_array_size(list) != (size_t)s->margin_count) {
         return w_store_damaged(arena->ctx, "a smooth has the wrong number of margins");
@@ -193,32 +219,42 @@ static weir_status get_margins(w_arena *arena, const w_archive *archive, int num
     return status;
 }
 
-weir_status w_store_get_smooth(w_arena *arena, const w_archive *archive, int number, const json_t *json, const w_smooth_call *call,
-                               w_smooth *out)
+weir_status w_store_get_smooth(w_arena *arena, const w_archive *archive, int number, const json_t *json,
+                               const w_smooth_call *call, w_smooth *out)
 {
     weir_ctx *ctx = arena->ctx;
     char name[NAME_BYTES];
     int64_t form = W_LOGDET_NONE;
     double *constant = NULL;
-    *out = (w_smooth){ .label = call->label, .type = call->type, .margin_count = call->margin_count };
+    *out = (w_smooth){.label = call->label, .type = call->type, .margin_count = call->margin_count};
     weir_status status = get_margins(arena, archive, number, json_object_get(json, "margins"), out);
-    status = status == WEIR_OK ? w_store_integer(ctx, json, "columns", 1, out->raw_columns, &out->columns) : status;
-    status = status == WEIR_OK ? w_store_integer(ctx, json, "form", W_LOGDET_SEPARATE, W_LOGDET_NONE, &form) : status;
-    status = status == WEIR_OK ? w_store_integer(ctx, json, "null_dimension", 0, out->columns, &out->null_dimension) : status;
+    status =
+        status == WEIR_OK ? w_store_integer(ctx, json, "columns", 1, out->raw_columns, &out->columns) : status;
+    status =
+        status == WEIR_OK ? w_store_integer(ctx, json, "form", W_LOGDET_SEPARATE, W_LOGDET_NONE, &form) : status;
+    status = status == WEIR_OK
+                 ? w_store_integer(ctx, json, "null_dimension", 0, out->columns, &out->null_dimension)
+                 : status;
     out->logdet_form = (w_logdet_form)form;
     bool transform = json_is_true(json_object_get(json, "transform"));
     if (status == WEIR_OK && !transform && out->columns != out->raw_columns) {
         return w_store_damaged(ctx, "a smooth lacks its transform");
     }
     if (status == WEIR_OK && transform) {
-        status = w_store_array(arena, archive, array_name(name, number, "transform", -1), out->raw_columns, out->columns,
-                               &out->transform);
+        status = w_store_array(arena, archive, array_name(name, number, "transform", -1), out->raw_columns,
+                               out->columns, &out->transform);
     }
-    status = status == WEIR_OK ? w_store_array(arena, archive, array_name(name, number, "logdet", -1), 1, 0, &constant) : status;
-    status = status == WEIR_OK ? get_penalties(arena, archive, number, json_object_get(json, "penalties"), out) : status;
-    status = status == WEIR_OK ? get_spectra(arena, archive, number, json_is_true(json_object_get(json, "constraint")), out) : status;
+    status = status == WEIR_OK
+                 ? w_store_array(arena, archive, array_name(name, number, "logdet", -1), 1, 0, &constant)
+                 : status;
+    status = status == WEIR_OK ? get_penalties(arena, archive, number, json_object_get(json, "penalties"), out)
+                               : status;
+    status = status == WEIR_OK
+                 ? get_spectra(arena, archive, number, json_is_true(json_object_get(json, "constraint")), out)
+                 : status;
     if (status == WEIR_OK && json_is_true(json_object_get(json, "mean"))) {
-        status = w_store_array(arena, archive, array_name(name, number, "mean", -1), out->columns, 0, &out->column_mean);
+        status = w_store_array(arena, archive, array_name(name, number, "mean", -1), out->columns, 0,
+                               &out->column_mean);
     }
     if (status == WEIR_OK && json_object_get(json, "note")) {
         status = w_store_read_text(arena, json_object_get(json, "note"), &out->note);

@@ -31,7 +31,7 @@ static weir_status column_register(w_terms *terms, const w_node *at, const char 
             return w_alloc_status(terms->formula->ctx);
         }
         terms->column = grown;
-        grown[i] = (w_column_use){ .name = name, .node = at };
+        grown[i] = (w_column_use){.name = name, .node = at};
         terms->column_count++;
     }
     w_column_use *use = &terms->column[i];
@@ -47,16 +47,19 @@ static weir_status column_register(w_terms *terms, const w_node *at, const char 
 
 static weir_status call_refuse(w_terms *terms, const w_node *call)
 {
-    static const char *const terms_only[] = { "s", "te", "ti", "offset", "poly", "factor", "as.factor", NULL };
+    static const char *const terms_only[] = {"s", "te", "ti", "offset", "poly", "factor", "as.factor", NULL};
     for (int i = 0; terms_only[i]; i++) {
         if (strcmp(call->text, terms_only[i]) == 0) {
             return w_formula_fail(terms->formula, call, "%s() cannot stand inside an expression", call->text);
         }
     }
     const char *near = w_nearest_name(call->text, w_expr_functions());
-    return near ? w_formula_fail(terms->formula, call, "unknown function '%.40s'; did you mean '%s'?", call->text, near)
-                : w_formula_fail(terms->formula, call, "unknown function '%.40s'; there are log exp sqrt abs log10 log2 log1p "
-                                 "expm1 sin cos tan, I(), poly(), factor(), offset(), s(), te(), ti()", call->text);
+    return near ? w_formula_fail(terms->formula, call, "unknown function '%.40s'; did you mean '%s'?", call->text,
+                                 near)
+                : w_formula_fail(terms->formula, call,
+                                 "unknown function '%.40s'; there are log exp sqrt abs log10 log2 log1p "
+                                 "expm1 sin cos tan, I(), poly(), factor(), offset(), s(), te(), ti()",
+                                 call->text);
 }
 
 static weir_status expression_call(w_terms *terms, const w_node *node, w_column_use role)
@@ -75,21 +78,16 @@ weir_status w_terms_expression(w_terms *terms, const w_node *node, w_column_use 
     const w_formula *f = terms->formula;
     role.numeric = true;
     switch (node->kind) {
-    case W_NODE_NUMBER:
-        return WEIR_OK;
-    case W_NODE_STRING:
-        return w_formula_fail(f, node, "a text cannot stand in an expression");
+    case W_NODE_NUMBER: return WEIR_OK;
+    case W_NODE_STRING: return w_formula_fail(f, node, "a text cannot stand in an expression");
     case W_NODE_NAME:
         if (!node->quoted && strcmp(node->text, ".") == 0) {
             return w_formula_fail(f, node, "'.' cannot stand inside an expression");
         }
         return column_register(terms, node, node->text, role);
-    case W_NODE_CALL:
-        return expression_call(terms, node, role);
-    case W_NODE_COLON:
-        return w_formula_fail(f, node, "':' has no meaning inside an expression");
-    default:
-        break;
+    case W_NODE_CALL: return expression_call(terms, node, role);
+    case W_NODE_COLON: return w_formula_fail(f, node, "':' has no meaning inside an expression");
+    default: break;
     }
     weir_status status = WEIR_OK;
     for (const w_item *item = node->item; item && status == WEIR_OK; item = item->next) {
@@ -103,11 +101,13 @@ static weir_status poly_read(w_terms *terms, w_formula_atom *atom)
     const w_node *call = atom->node;
     const w_formula *f = terms->formula;
     const w_item *first = call->item, *second = first ? first->next : NULL;
-    if (!first || call->count > 2 || first->name || (second && second->name && strcmp(second->name, "degree") != 0)) {
+    if (!first || call->count > 2 || first->name ||
+        (second && second->name && strcmp(second->name, "degree") != 0)) {
         return w_formula_fail(f, call, "poly() takes an expression and a degree: poly(x, 2)");
     }
     double degree = 1;
-    if (second && (!w_node_constant(second->node, &degree) || !(degree >= 1 && degree <= 64) || degree != (int)degree)) {
+    if (second &&
+        (!w_node_constant(second->node, &degree) || !(degree >= 1 && degree <= 64) || degree != (int)degree)) {
         return w_formula_fail(f, second->node, "the degree of poly() must be a whole number from 1 to 64");
     }
     atom->form = W_ATOM_POLY;
@@ -148,19 +148,15 @@ static weir_status atom_read(w_terms *terms, w_formula_atom *atom)
 
 static weir_status atom_columns(w_terms *terms, const w_formula_atom *atom, bool spline)
 {
-    w_column_use role = { .predictor = true, .smooth = spline };
+    w_column_use role = {.predictor = true, .smooth = spline};
     switch (atom->form) {
     case W_ATOM_NAME:
         role.numeric = spline;
         role.bare = !spline;
         return column_register(terms, atom->node, atom->column, role);
-    case W_ATOM_FACTOR_CALL:
-        role.category = true;
-        return column_register(terms, atom->node, atom->column, role);
-    case W_ATOM_POLY:
-        return w_terms_expression(terms, atom->argument, role);
-    case W_ATOM_EXPRESSION:
-        break;
+    case W_ATOM_FACTOR_CALL: role.category = true; return column_register(terms, atom->node, atom->column, role);
+    case W_ATOM_POLY: return w_terms_expression(terms, atom->argument, role);
+    case W_ATOM_EXPRESSION: break;
     }
     return w_terms_expression(terms, atom->node, role);
 }
@@ -169,7 +165,7 @@ weir_status w_terms_atom(w_terms *terms, const w_node *node, bool spline, int *o
 {
     const w_formula *f = terms->formula;
     node = w_node_strip(node);
-    w_formula_atom atom = { .node = node, .order = -1, .label = w_node_label(terms->arena, node) };
+    w_formula_atom atom = {.node = node, .order = -1, .label = w_node_label(terms->arena, node)};
     if (!atom.label) {
         return w_alloc_status(f->ctx);
     }
@@ -209,16 +205,17 @@ static weir_status response_read(w_terms *terms)
     if (!terms->response_label) {
         return w_alloc_status(terms->formula->ctx);
     }
-    weir_status status = w_terms_expression(terms, node, (w_column_use){ .response = true });
+    weir_status status = w_terms_expression(terms, node, (w_column_use){.response = true});
     if (status == WEIR_OK && terms->column_count == 0) {
         status = w_formula_fail(terms->formula, node, "the response names no column");
     }
     return status;
 }
 
-weir_status w_terms_build(const w_formula *formula, w_arena *arena, const char *const *dot, int dot_count, w_terms *out)
+weir_status w_terms_build(const w_formula *formula, w_arena *arena, const char *const *dot, int dot_count,
+                          w_terms *out)
 {
-    *out = (w_terms){ .formula = formula, .arena = arena, .intercept = true };
+    *out = (w_terms){.formula = formula, .arena = arena, .intercept = true};
     weir_status status = response_read(out);
     if (status == WEIR_OK) {
         status = w_expand_right(out, dot, dot_count);
@@ -226,7 +223,8 @@ weir_status w_terms_build(const w_formula *formula, w_arena *arena, const char *
     for (int i = 0; i < out->column_count && status == WEIR_OK; i++) {
         const w_column_use *use = &out->column[i];
         if (use->response && use->predictor && (use->bare || use->smooth)) {
-            status = w_formula_fail(formula, use->node, "column '%.60s' is the response and a term at once", use->name);
+            status =
+                w_formula_fail(formula, use->node, "column '%.60s' is the response and a term at once", use->name);
         }
     }
     return status;

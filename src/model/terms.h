@@ -18,36 +18,36 @@ typedef struct w_formula_atom {
     const char *label;
     const w_node *node;
     w_atom_form form;
-    const char *column;  /* NAME and FACTOR_CALL: the table's column */
+    const char *column;     /* NAME and FACTOR_CALL: the table's column */
     const w_node *argument; /* POLY: the expression */
-    int degree;          /* POLY */
-    int order;           /* of appearance among the parametric atoms, -1 = only in smooths */
+    int degree;             /* POLY */
+    int order;              /* of appearance among the parametric atoms, -1 = only in smooths */
 } w_formula_atom;
 
 typedef struct w_parametric {
     int count;
-    const int *atom;     /* by order of appearance */
+    const int *atom; /* by order of appearance */
     const w_node *node;
 } w_parametric;
 
 /* A call of s(), te() or ti() with its arguments read. */
 typedef struct w_smooth_call {
     const w_node *node;
-    const char *label;   /* "s(x0)", "te(a,b)"; without the by variable */
+    const char *label; /* "s(x0)", "te(a,b)"; without the by variable */
     w_smooth_type type;
-    bool random;         /* bs="re" */
+    bool random; /* bs="re" */
     int covariate_count;
     const int *covariate; /* atoms */
-    int by;              /* atom, -1 = none */
+    int by;               /* atom, -1 = none */
     const w_node *by_node;
-    int margin_count;    /* 0 for random effects */
+    int margin_count;                    /* 0 for random effects */
     w_margin_spec margin[W_MAX_MARGINS]; /* without knots */
     bool fixed;
     int sp_count;
     const double *sp;
     const w_node *sp_node;
     const char *id;
-    bool k_unused;       /* k= given to a random effect */
+    bool k_unused; /* k= given to a random effect */
 } w_smooth_call;
 
 typedef struct w_offset_call {
@@ -58,12 +58,12 @@ typedef struct w_offset_call {
 /* A column of the table with how it is used. */
 typedef struct w_column_use {
     const char *name;
-    const w_node *node;  /* where it stands first */
-    bool numeric;        /* in an expression or under a spline */
-    bool bare;           /* as a variable of its own: number or category, as the table says */
-    bool category;       /* in factor() */
+    const w_node *node;               /* where it stands first */
+    bool numeric;                     /* in an expression or under a spline */
+    bool bare;                        /* as a variable of its own: number or category, as the table says */
+    bool category;                    /* in factor() */
     bool response, offset, predictor; /* predictor: anything but the response and the offsets */
-    bool smooth;         /* covariate of a smooth */
+    bool smooth;                      /* covariate of a smooth */
 } w_column_use;
 
 typedef struct w_terms {
@@ -86,7 +86,8 @@ typedef struct w_terms {
 } w_terms;
 
 /* `dot`: the columns that "." stands for (dot_count of them). Everything lives in `arena`. */
-weir_status w_terms_build(const w_formula *formula, w_arena *arena, const char *const *dot, int dot_count, w_terms *out);
+weir_status w_terms_build(const w_formula *formula, w_arena *arena, const char *const *dot, int dot_count,
+                          w_terms *out);
 /* Everything that can be said against the formula without a table. */
 weir_status w_terms_check(const w_formula *formula);
 

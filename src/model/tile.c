@@ -14,7 +14,8 @@
 static weir_status allocate_variables(w_arena *arena, const w_design *d, w_tile_scratch *s)
 {
     const struct w_design_program *g = d->program;
-    size_t columns = (size_t)d->column_count + 1, atoms = (size_t)g->atom_count + 1, codes = (size_t)g->code_count + 1;
+    size_t columns = (size_t)d->column_count + 1, atoms = (size_t)g->atom_count + 1,
+           codes = (size_t)g->code_count + 1;
     s->number = w_arena_calloc(arena, columns, sizeof *s->number);
     s->code = w_arena_calloc(arena, columns, sizeof *s->code);
     s->column_buffer = w_arena_alloc(arena, columns, W_TILE_ROWS * sizeof(double));
@@ -24,8 +25,8 @@ static weir_status allocate_variables(w_arena *arena, const w_design *d, w_tile_
     s->joint = w_arena_calloc(arena, codes, sizeof *s->joint);
     s->stack = w_arena_alloc(arena, (size_t)g->depth + 1, W_EXPR_RUN * sizeof(double));
     s->offset = w_arena_alloc(arena, W_TILE_ROWS, sizeof(double));
-    if (!s->number || !s->code || !s->column_buffer || !s->value || !s->atom_buffer || !s->atom_code || !s->joint || !s->stack ||
-        !s->offset) {
+    if (!s->number || !s->code || !s->column_buffer || !s->value || !s->atom_buffer || !s->atom_code ||
+        !s->joint || !s->stack || !s->offset) {
         return w_alloc_status(arena->ctx);
     }
     for (int a = 0; a < g->atom_count; a++) {
@@ -33,9 +34,11 @@ static weir_status allocate_variables(w_arena *arena, const w_design *d, w_tile_
         if (atom->category && atom->number) {
             s->atom_code[a] = w_arena_alloc(arena, W_TILE_ROWS, sizeof(int32_t));
         } else if (!atom->category && atom->column < 0) {
-            s->atom_buffer[a] = w_arena_alloc(arena, (size_t)(atom->degree ? atom->degree : 1), W_TILE_ROWS * sizeof(double));
+            s->atom_buffer[a] =
+                w_arena_alloc(arena, (size_t)(atom->degree ? atom->degree : 1), W_TILE_ROWS * sizeof(double));
         }
-        if ((atom->category && atom->number && !s->atom_code[a]) || (!atom->category && atom->column < 0 && !s->atom_buffer[a])) {
+        if ((atom->category && atom->number && !s->atom_code[a]) ||
+            (!atom->category && atom->column < 0 && !s->atom_buffer[a])) {
             return w_alloc_status(arena->ctx);
         }
     }
@@ -140,7 +143,8 @@ int64_t w_tile_bytes(const w_design *d)
 {
     const struct w_design_program *g = d->program;
     int64_t row = 8 + 8 + 8 + 1 + 8;
-    int64_t columns = d->column_count + 1, atoms = g ? g->atom_count : d->column_count, codes = g ? g->code_count : 0;
+    int64_t columns = d->column_count + 1, atoms = g ? g->atom_count : d->column_count,
+            codes = g ? g->code_count : 0;
     row += 8 * columns + 4 * codes;
     for (int a = 0; a < atoms; a++) {
         row += g ? 8 * w_max64(g->atom[a].degree, 1) : 8;
@@ -175,11 +179,14 @@ typedef struct evaluation {
     weir_missing missing;
 } evaluation;
 
-static long long row_number(const evaluation *e, int64_t i) { return (long long)(e->window->first_row + e->start + i) + 1; }
+static long long row_number(const evaluation *e, int64_t i)
+{
+    return (long long)(e->window->first_row + e->start + i) + 1;
+}
 
 static bool all_finite(const double *x, int64_t rows)
 {
-    double odd[8] = { 0 };
+    double odd[8] = {0};
     int64_t i = 0;
     for (; i + 8 <= rows; i += 8) {
         for (int j = 0; j < 8; j++) {
@@ -199,8 +206,10 @@ static bool all_finite(const double *x, int64_t rows)
 static weir_status mark_missing(evaluation *e, int column, int64_t i)
 {
     if (e->missing == WEIR_MISSING_FAIL) {
-        return w_fail(e->d->ctx, WEIR_E_DATA, "column '%s' has no value in row %lld: fill it in, or leave such rows out with "
-                      "--na drop", e->d->column[column], row_number(e, i));
+        return w_fail(e->d->ctx, WEIR_E_DATA,
+                      "column '%s' has no value in row %lld: fill it in, or leave such rows out with "
+                      "--na drop",
+                      e->d->column[column], row_number(e, i));
     }
     e->tile->missing[i] = 1;
     e->any_missing = true;
@@ -213,7 +222,8 @@ static weir_status check_numbers(evaluation *e, int column)
     for (int64_t i = 0; i < e->rows; i++) {
         weir_status status = isnan(x[i]) ? mark_missing(e, column, i) : WEIR_OK;
         if (isinf(x[i])) {
-            status = w_fail(e->d->ctx, WEIR_E_DATA, "column '%s' is infinite in row %lld: correct the value or mark it as missing",
+            status = w_fail(e->d->ctx, WEIR_E_DATA,
+                            "column '%s' is infinite in row %lld: correct the value or mark it as missing",
                             e->d->column[column], row_number(e, i));
         }
         if (status != WEIR_OK) {
@@ -226,9 +236,10 @@ static weir_status check_numbers(evaluation *e, int column)
 static weir_status unseen_level(evaluation *e, int column, int64_t i, int32_t code)
 {
     const char *const *const *names = e->request ? e->request->level_name : NULL;
-    return w_fail(e->d->ctx, WEIR_E_DATA, "column '%s' has in row %lld the level '%s', which the model has never seen: remove the "
-                  "row, or predict with --unseen missing", e->d->column[column], row_number(e, i),
-                  names && names[column] ? names[column][code] : "?");
+    return w_fail(e->d->ctx, WEIR_E_DATA,
+                  "column '%s' has in row %lld the level '%s', which the model has never seen: remove the "
+                  "row, or predict with --unseen missing",
+                  e->d->column[column], row_number(e, i), names && names[column] ? names[column][code] : "?");
 }
 
 /* Codes of the table -> codes of the design. A level without training rows has the code -1 there, in rows that do not
@@ -281,14 +292,15 @@ static weir_status read_columns(evaluation *e)
         }
         weir_status status = WEIR_OK;
         if (e->window->column[position].kind != d->column_kind[c]) {
-            return w_fail(d->ctx, WEIR_E_DATA, "column '%s' holds %s here, but %s when the model was made", d->column[c],
-                          d->column_kind[c] == W_FACTOR ? "numbers" : "categories",
+            return w_fail(d->ctx, WEIR_E_DATA, "column '%s' holds %s here, but %s when the model was made",
+                          d->column[c], d->column_kind[c] == W_FACTOR ? "numbers" : "categories",
                           d->column_kind[c] == W_FACTOR ? "categories" : "numbers");
         }
         if (d->column_kind[c] == W_FACTOR) {
             status = read_codes(e, c, position);
         } else {
-            e->s->number[c] = w_window_numeric(e->window, position, e->start, e->rows, e->s->column_buffer + c * (int64_t)W_TILE_ROWS);
+            e->s->number[c] = w_window_numeric(e->window, position, e->start, e->rows,
+                                               e->s->column_buffer + c * (int64_t)W_TILE_ROWS);
             bool known = !e->request && d->program->all_present;
             status = known || all_finite(e->s->number[c], e->rows) ? WEIR_OK : check_numbers(e, c);
         }
@@ -302,7 +314,8 @@ static weir_status read_columns(evaluation *e)
 /* Whether row i may hold what it likes: it has no weight. */
 static bool is_weightless(const evaluation *e, int64_t i)
 {
-    return e->tile->missing[i] || (!e->predict && e->d->weight_column >= 0 && e->s->number[e->d->weight_column][i] == 0);
+    return e->tile->missing[i] ||
+           (!e->predict && e->d->weight_column >= 0 && e->s->number[e->d->weight_column][i] == 0);
 }
 
 static weir_status category_of_number(evaluation *e, int a)
@@ -326,8 +339,10 @@ static weir_status category_of_number(evaluation *e, int a)
             continue;
         }
         if (!e->request || !e->request->unseen_missing) {
-            return w_fail(e->d->ctx, WEIR_E_DATA, "%s has in row %lld the level %.15g, which the model has never seen: remove the "
-                          "row, or predict with --unseen missing", atom->label, row_number(e, i), x[i]);
+            return w_fail(e->d->ctx, WEIR_E_DATA,
+                          "%s has in row %lld the level %.15g, which the model has never seen: remove the "
+                          "row, or predict with --unseen missing",
+                          atom->label, row_number(e, i), x[i]);
         }
         e->tile->missing[i] = 1;
         e->any_missing = true;
@@ -356,7 +371,8 @@ static weir_status read_weights(evaluation *e)
     }
     for (int64_t i = 0; weight && i < e->rows; i++) {
         if (weight[i] < 0 && !tile->missing[i]) {
-            return w_fail(e->d->ctx, WEIR_E_DATA, "weights column '%s' is negative (%g) in row %lld: weights must be 0 or more",
+            return w_fail(e->d->ctx, WEIR_E_DATA,
+                          "weights column '%s' is negative (%g) in row %lld: weights must be 0 or more",
                           e->d->column[e->d->weight_column], weight[i], row_number(e, i));
         }
         tile->weight[i] = weight[i];
@@ -384,8 +400,10 @@ static weir_status check_expression(evaluation *e, double *value, const char *la
             continue;
         }
         if (e->tile->weight[i] > 0) {
-            return w_fail(e->d->ctx, WEIR_E_DATA, "%s is not finite in row %lld: correct the values it is made of, or mark them as "
-                          "missing", label, row_number(e, i));
+            return w_fail(e->d->ctx, WEIR_E_DATA,
+                          "%s is not finite in row %lld: correct the values it is made of, or mark them as "
+                          "missing",
+                          label, row_number(e, i));
         }
         value[i] = 0;
     }
@@ -492,17 +510,23 @@ static void blank_missing(evaluation *e)
     }
 }
 
-weir_status w_tile_eval(const w_design *design, const w_window *window, int64_t start, int64_t rows, const w_tile_request *request,
-                        w_tile *tile)
+weir_status w_tile_eval(const w_design *design, const w_window *window, int64_t start, int64_t rows,
+                        const w_tile_request *request, w_tile *tile)
 {
-    evaluation e = { .d = design, .window = window, .start = start, .rows = rows, .request = request, .tile = tile,
-                     .s = tile->scratch, .predict = request && request->predict,
-                     .missing = request ? request->missing : WEIR_MISSING_DROP };
+    evaluation e = {.d = design,
+                    .window = window,
+                    .start = start,
+                    .rows = rows,
+                    .request = request,
+                    .tile = tile,
+                    .s = tile->scratch,
+                    .predict = request && request->predict,
+                    .missing = request ? request->missing : WEIR_MISSING_DROP};
     tile->first_row = window->first_row + start;
     tile->rows = rows;
     memset(tile->missing, 0, (size_t)rows);
-    weir_status (*const step[])(evaluation *) = { read_columns, read_number_categories, read_weights, read_response,
-                                                  compute_atoms };
+    weir_status (*const step[])(evaluation *) = {read_columns, read_number_categories, read_weights, read_response,
+                                                 compute_atoms};
     for (size_t i = 0; i < sizeof step / sizeof *step; i++) {
         weir_status status = step[i](&e);
         if (status != WEIR_OK) {

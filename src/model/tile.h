@@ -9,18 +9,18 @@
 
 typedef struct w_tile_scratch {
     w_arena arena;
-    const double **number;    /* per design column; NULL = absent or a category */
+    const double **number; /* per design column; NULL = absent or a category */
     const int32_t **code;
-    double *column_buffer;    /* column_count runs of W_TILE_ROWS */
-    const double **value;     /* per atom: its numbers, for poly() degree runs of W_TILE_ROWS */
-    double **atom_buffer;     /* per atom that is computed */
-    int32_t **atom_code;      /* per category atom of numbers */
-    int32_t **joint;          /* per joint code: W_TILE_ROWS */
+    double *column_buffer; /* column_count runs of W_TILE_ROWS */
+    const double **value;  /* per atom: its numbers, for poly() degree runs of W_TILE_ROWS */
+    double **atom_buffer;  /* per atom that is computed */
+    int32_t **atom_code;   /* per category atom of numbers */
+    int32_t **joint;       /* per joint code: W_TILE_ROWS */
     double *stack;
-    double *offset;           /* one expression's values */
-    double *margin_value;     /* W_MAX_MARGINS runs of W_TENSOR_RUN x the widest margin */
+    double *offset;       /* one expression's values */
+    double *margin_value; /* W_MAX_MARGINS runs of W_TENSOR_RUN x the widest margin */
     int32_t *margin_cell;
-    double *raw[2];           /* dense rows */
+    double *raw[2]; /* dense rows */
 } w_tile_scratch;
 
 /* tile_block.c: the blocks' cells and values from the scratch's variables. */

@@ -14,7 +14,8 @@ static const double *factor_value(const w_tile_scratch *s, w_factor f)
 }
 
 /* out[i*stride] = product of the factors in row start + i */
-static void multiply_out(const w_tile_scratch *s, const w_multiple *m, int64_t start, int64_t rows, int64_t stride, double *out)
+static void multiply_out(const w_tile_scratch *s, const w_multiple *m, int64_t start, int64_t rows, int64_t stride,
+                         double *out)
 {
     if (m->count == 0) {
         for (int64_t i = 0; i < rows; i++) {
@@ -55,8 +56,8 @@ static void fill_dense(const w_design *d, w_tile *tile)
 }
 
 /* Values of margin m+1 … joined to those of the margins before: out = before x next, next running fastest. */
-static void join_margins(const double *restrict before, int before_width, const double *restrict next, int next_width, int64_t rows,
-                         double *restrict out)
+static void join_margins(const double *restrict before, int before_width, const double *restrict next,
+                         int next_width, int64_t rows, double *restrict out)
 {
     if (before_width == 4 && next_width == 4) {
         for (int64_t i = 0; i < rows; i++, before += 4, next += 4, out += 16) {
@@ -122,7 +123,8 @@ static void fill_smooth(const w_design *d, int b, w_tile *tile)
     const w_block_program *program = &d->program->block[b];
     w_tile_block *out = &tile->block[b];
     if (block->smooth->margin_count == 1) {
-        w_margin_eval(&block->smooth->margin[0], s->value[program->covariate[0]], tile->rows, out->cell, out->value);
+        w_margin_eval(&block->smooth->margin[0], s->value[program->covariate[0]], tile->rows, out->cell,
+                      out->value);
     } else {
         fill_tensor(d, b, tile);
     }
@@ -193,7 +195,8 @@ static const double *raw_row(const w_smooth *smooth, int64_t cell, const double 
     return buffer[from];
 }
 
-static void add_smooth_row(const w_block *block, int64_t cell, const double *value, double *const buffer[2], double *x)
+static void add_smooth_row(const w_block *block, int64_t cell, const double *value, double *const buffer[2],
+                           double *x)
 {
     const w_smooth *smooth = block->smooth;
     int64_t first = block->level_first[cell / block->cells];

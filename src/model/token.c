@@ -62,8 +62,10 @@ static weir_status take_number(w_formula *formula, int32_t start, w_token *out)
         while (is_name_byte(text[end])) {
             end++;
         }
-        return w_formula_fail_at(formula, start, end, "'%.*s' is neither a number nor a name; put names like it in "
-                                 "backquotes", (int)(end - start < 40 ? end - start : 40), text + start);
+        return w_formula_fail_at(formula, start, end,
+                                 "'%.*s' is neither a number nor a name; put names like it in "
+                                 "backquotes",
+                                 (int)(end - start < 40 ? end - start : 40), text + start);
     }
     if (w_parse_double(text + start, (size_t)(end - start), &out->number) != 0 || !isfinite(out->number)) {
         return w_formula_fail_at(formula, start, end, "this number cannot be represented");
@@ -99,7 +101,7 @@ weir_status w_token_next(w_formula *formula, int32_t *at, w_token *out)
     while (text[start] == ' ' || text[start] == '\t' || text[start] == '\n' || text[start] == '\r') {
         start++;
     }
-    *out = (w_token){ .kind = W_TOKEN_END, .start = start, .end = start };
+    *out = (w_token){.kind = W_TOKEN_END, .start = start, .end = start};
     const char c = text[start];
     weir_status status = WEIR_OK;
     if (start >= formula->length) {
@@ -127,8 +129,8 @@ weir_status w_token_next(w_formula *formula, int32_t *at, w_token *out)
     } else if (c > ' ' && c < 0x7f) {
         status = w_formula_fail_at(formula, start, start + 1, "'%c' has no meaning in a formula", c);
     } else {
-        status = w_formula_fail_at(formula, start, start + 1, "a control character (code %d) has no meaning in a formula",
-                                   (unsigned char)c);
+        status = w_formula_fail_at(formula, start, start + 1,
+                                   "a control character (code %d) has no meaning in a formula", (unsigned char)c);
     }
     *at = out->end;
     return status;

@@ -6,7 +6,10 @@
 #include "model/tree.h"
 
 typedef enum w_token_kind {
-    W_TOKEN_END, W_TOKEN_NUMBER, W_TOKEN_NAME, W_TOKEN_STRING,
+    W_TOKEN_END,
+    W_TOKEN_NUMBER,
+    W_TOKEN_NAME,
+    W_TOKEN_STRING,
     W_TOKEN_OPERATOR /* one of ~ + - * / ^ : ( ) , = */
 } w_token_kind;
 

@@ -36,7 +36,8 @@ static int32_t move_characters(const w_formula *formula, int32_t at, int32_t cha
     return at;
 }
 
-static weir_status fail_at(const w_formula *formula, weir_status status, int32_t start, int32_t end, const char *words)
+static weir_status fail_at(const w_formula *formula, weir_status status, int32_t start, int32_t end,
+                           const char *words)
 {
     const char *text = formula->text;
     char shown[4 * EXCERPT + 8], marks[EXCERPT + 8];
@@ -56,15 +57,15 @@ static weir_status fail_at(const w_formula *formula, weir_status status, int32_t
     memset(marks, ' ', (size_t)before);
     memset(marks + before, '^', (size_t)width);
     marks[before + width] = '\0';
-    return w_fail(formula->ctx, status, "formula, column %d: %s\n  %s\n  %s", (int)count_characters(text, 0, start) + 1, words,
-                  shown, marks);
+    return w_fail(formula->ctx, status, "formula, column %d: %s\n  %s\n  %s",
+                  (int)count_characters(text, 0, start) + 1, words, shown, marks);
 }
 
 #define WORDS 512
-#define FORMAT_WORDS(words, format)                   \
-    va_list args;                                     \
-    va_start(args, format);                           \
-    vsnprintf(words, sizeof words, format, args);     \
+#define FORMAT_WORDS(words, format)                                                                               \
+    va_list args;                                                                                                 \
+    va_start(args, format);                                                                                       \
+    vsnprintf(words, sizeof words, format, args);                                                                 \
     va_end(args)
 
 weir_status w_formula_fail_at(const w_formula *formula, int32_t start, int32_t end, const char *format, ...)
@@ -74,7 +75,8 @@ weir_status w_formula_fail_at(const w_formula *formula, int32_t start, int32_t e
     return fail_at(formula, WEIR_E_FORMULA, start, end, words);
 }
 
-weir_status w_formula_fail_as(const w_formula *formula, weir_status status, int32_t start, int32_t end, const char *format, ...)
+weir_status w_formula_fail_as(const w_formula *formula, weir_status status, int32_t start, int32_t end,
+                              const char *format, ...)
 {
     char words[WORDS];
     FORMAT_WORDS(words, format);
@@ -83,7 +85,10 @@ weir_status w_formula_fail_as(const w_formula *formula, weir_status status, int3
 
 /* ---- labels ---- */
 
-typedef struct writer { char *text; size_t used, capacity; } writer; /* text NULL: only counts */
+typedef struct writer {
+    char *text;
+    size_t used, capacity;
+} writer; /* text NULL: only counts */
 
 static void put(writer *w, const char *text)
 {
@@ -106,9 +111,9 @@ static void put_items(writer *w, const w_node *node)
                 put(w, " = ");
             }
         } else if (item->op) {
-            char op[4] = { item->op, 0, 0, 0 };
+            char op[4] = {item->op, 0, 0, 0};
             if (item->op != ':' && item->op != '^' && item->op != '/') {
-                memcpy(op, (char[]){ ' ', item->op, ' ', 0 }, 4);
+                memcpy(op, (char[]){' ', item->op, ' ', 0}, 4);
             }
             put(w, op);
         }
@@ -164,16 +169,15 @@ static void put_node(writer *w, const w_node *node)
         put(w, node->op == '-' ? "-" : "+");
         put_items(w, node);
         break;
-    default:
-        put_items(w, node);
+    default: put_items(w, node);
     }
 }
 
 const char *w_node_label(w_arena *arena, const w_node *node)
 {
-    writer count = { 0 };
+    writer count = {0};
     put_node(&count, node);
-    writer w = { w_arena_alloc(arena, count.used + 1, 1), 0, count.used + 1 };
+    writer w = {w_arena_alloc(arena, count.used + 1, 1), 0, count.used + 1};
     if (w.text) {
         w.text[0] = '\0';
         put_node(&w, node);

@@ -21,10 +21,16 @@
 #define W_FORMULA_LENGTH 65536
 
 typedef enum w_node_kind {
-    W_NODE_NUMBER, W_NODE_STRING, W_NODE_NAME, W_NODE_CALL, W_NODE_PAREN,
-    W_NODE_UNARY,   /* op item[0] */
-    W_NODE_POWER,   /* item[0] ^ item[1] */
-    W_NODE_SUM, W_NODE_PRODUCT, W_NODE_COLON
+    W_NODE_NUMBER,
+    W_NODE_STRING,
+    W_NODE_NAME,
+    W_NODE_CALL,
+    W_NODE_PAREN,
+    W_NODE_UNARY, /* op item[0] */
+    W_NODE_POWER, /* item[0] ^ item[1] */
+    W_NODE_SUM,
+    W_NODE_PRODUCT,
+    W_NODE_COLON
 } w_node_kind;
 
 typedef struct w_node w_node;
@@ -41,10 +47,10 @@ typedef struct w_item {
 struct w_node {
     w_node_kind kind;
     char op;
-    bool quoted;        /* a name written in backquotes */
+    bool quoted; /* a name written in backquotes */
     int32_t start, end;
     double number;
-    const char *text;   /* name, function or string */
+    const char *text; /* name, function or string */
     w_item *item;
     int count;
 };
@@ -62,8 +68,8 @@ struct w_formula {
 weir_status w_formula_fail_at(const w_formula *formula, int32_t start, int32_t end, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same with another status. */
-weir_status w_formula_fail_as(const w_formula *formula, weir_status status, int32_t start, int32_t end, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+weir_status w_formula_fail_as(const w_formula *formula, weir_status status, int32_t start, int32_t end,
+                              const char *format, ...) __attribute__((format(printf, 5, 6)));
 #define w_formula_fail(formula, node, ...) w_formula_fail_at(formula, (node)->start, (node)->end, __VA_ARGS__)
 
 /* The expression as R prints it: "log(x + 1)", "I(x^2)", "poly(x, 2)". NULL when memory is short. */

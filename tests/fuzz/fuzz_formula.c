@@ -58,15 +58,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     }
     memcpy(text, bytes, size);
     text[size] = '\0';
-    const weir_column column[] = { { "x", WEIR_F64, x, 0, 0, NULL }, { "y", WEIR_F64, y, 0, 0, NULL },
-                                   { "z", WEIR_F64, z, 0, 0, NULL }, { "f", WEIR_I32, f, 0, 3, NULL } };
+    const weir_column column[] = {{"x", WEIR_F64, x, 0, 0, NULL},
+                                  {"y", WEIR_F64, y, 0, 0, NULL},
+                                  {"z", WEIR_F64, z, 0, 0, NULL},
+                                  {"f", WEIR_I32, f, 0, 3, NULL}};
     weir_table *table = NULL;
     w_formula *formula = NULL;
     w_design *design = NULL;
     w_message_clear(ctx);
     if (w_formula_parse(ctx, text, &formula) == WEIR_OK && size < 512 &&
         w_table_from_columns(ctx, ROWS, 4, column, &table) == WEIR_OK &&
-        w_design_compile(ctx, formula, table, &(w_design_options){ 0 }, &design) == WEIR_OK) {
+        w_design_compile(ctx, formula, table, &(w_design_options){0}, &design) == WEIR_OK) {
         evaluate(design, table);
     }
     w_design_free(design);

@@ -21,22 +21,22 @@ typedef struct fault {
 #define XY "x,y\n1,2\n2,3\n3,5\n4,4\n5,6\n"
 
 static const fault faults[] = {
-    { "y ~ q", XY, WEIR_E_DATA, "formula, column 5: " },
-    { "yy ~ x", XY, WEIR_E_DATA, "did you mean 'y'" },
-    { "y ~ x", "x,y\n", WEIR_E_DATA, "has no rows" },
-    { "y ~ x", "x,y\n1,2\n", WEIR_E_DATA, "a single row" },
-    { "y ~ x", "x,y\n1,2\n2,2\n", WEIR_E_DATA, "'y' is 2 in every row" },
-    { "y ~ x", "x,y\n1,2\n,3\n3,4\n", WEIR_E_DATA, "'x' has no value in row 2" },
-    { "y ~ x", "x,y\n1,2\n2,3\n3,inf\n", WEIR_E_DATA, "'y' is infinite in row 3" },
-    { "log(y) ~ x", "x,y\n1,2\n2,-3\n3,4\n", WEIR_E_DATA, "log(y) is not finite in row 2" },
-    { "y ~ s(log(x), k=3, bs='cr')", "x,y\n1,2\n0,3\n3,4\n", WEIR_E_DATA, "log(x) is not finite in row 2" },
-    { "y ~ f", "f,y\na,2\na,3\na,4\n", WEIR_E_DATA, "'f' has a single level ('a')" },
-    { "f ~ x", "f,x\na,2\nb,3\nc,4\n", WEIR_E_DATA, "'f'" },
-    { "y ~ s(f)", "f,y\na,2\nb,3\nc,4\n", WEIR_E_DATA, "'f'" },
-    { "y ~ s(x, k=4, sp=c(1,2))", XY, WEIR_E_FORMULA, "has 1 smoothing parameter; sp= gives 2" },
-    { "y ~ poly(x, 5)", XY, WEIR_E_DATA, "poly(x, 5): degree 5 needs more than 5 distinct" },
-    { "y ~ x:. + s(x)", XY, WEIR_E_FORMULA, "'.' stands for no column" },
-    { "y ~ s(x, bs='cr', k=3)", "x,y\n1,2\n1,3\n1,5\n", WEIR_E_DATA, "s(x)" },
+    {"y ~ q", XY, WEIR_E_DATA, "formula, column 5: "},
+    {"yy ~ x", XY, WEIR_E_DATA, "did you mean 'y'"},
+    {"y ~ x", "x,y\n", WEIR_E_DATA, "has no rows"},
+    {"y ~ x", "x,y\n1,2\n", WEIR_E_DATA, "a single row"},
+    {"y ~ x", "x,y\n1,2\n2,2\n", WEIR_E_DATA, "'y' is 2 in every row"},
+    {"y ~ x", "x,y\n1,2\n,3\n3,4\n", WEIR_E_DATA, "'x' has no value in row 2"},
+    {"y ~ x", "x,y\n1,2\n2,3\n3,inf\n", WEIR_E_DATA, "'y' is infinite in row 3"},
+    {"log(y) ~ x", "x,y\n1,2\n2,-3\n3,4\n", WEIR_E_DATA, "log(y) is not finite in row 2"},
+    {"y ~ s(log(x), k=3, bs='cr')", "x,y\n1,2\n0,3\n3,4\n", WEIR_E_DATA, "log(x) is not finite in row 2"},
+    {"y ~ f", "f,y\na,2\na,3\na,4\n", WEIR_E_DATA, "'f' has a single level ('a')"},
+    {"f ~ x", "f,x\na,2\nb,3\nc,4\n", WEIR_E_DATA, "'f'"},
+    {"y ~ s(f)", "f,y\na,2\nb,3\nc,4\n", WEIR_E_DATA, "'f'"},
+    {"y ~ s(x, k=4, sp=c(1,2))", XY, WEIR_E_FORMULA, "has 1 smoothing parameter; sp= gives 2"},
+    {"y ~ poly(x, 5)", XY, WEIR_E_DATA, "poly(x, 5): degree 5 needs more than 5 distinct"},
+    {"y ~ x:. + s(x)", XY, WEIR_E_FORMULA, "'.' stands for no column"},
+    {"y ~ s(x, bs='cr', k=3)", "x,y\n1,2\n1,3\n1,5\n", WEIR_E_DATA, "s(x)"},
 };
 
 static void refusals(void **state)
@@ -47,7 +47,7 @@ static void refusals(void **state)
     snprintf(path, sizeof path, "%s/data.csv", folder);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         const fault *f = &faults[i];
-        const char *const paths[] = { path };
+        const char *const paths[] = {path};
         const weir_table_options options = WEIR_TABLE_OPTIONS_INIT;
         weir_table *table = NULL;
         w_design *design = NULL;
@@ -56,8 +56,8 @@ static void refusals(void **state)
         assert_int_equal(w_table_open_files(ctx, 1, paths, &options, &table), WEIR_OK);
         weir_status status = test_design_try(ctx, f->formula, table, NULL, &design);
         if (status != f->status || design || !strstr(weir_ctx_message(ctx), f->part)) {
-            fail_msg("%s: status %d, '%s'; expected %d, '…%s…'", f->formula, (int)status, weir_ctx_message(ctx), (int)f->status,
-                     f->part);
+            fail_msg("%s: status %d, '%s'; expected %d, '…%s…'", f->formula, (int)status, weir_ctx_message(ctx),
+                     (int)f->status, f->part);
         }
         w_table_free(table);
     }
@@ -71,7 +71,7 @@ static void weights_and_options(void **state)
     test_data *data = test_data_make(200, 3);
     weir_table *table = test_data_table(ctx, data);
     w_design *design = NULL;
-    w_design_options options = { .weights = "wieght" };
+    w_design_options options = {.weights = "wieght"};
     assert_int_equal(test_design_try(ctx, "y ~ x", table, &options, &design), WEIR_E_DATA);
     assert_non_null(strstr(weir_ctx_message(ctx), "did you mean 'weight'"));
     options.weights = "weight";
@@ -83,19 +83,19 @@ static void weights_and_options(void **state)
     w_message_clear(ctx);
     assert_int_equal(test_design_try(ctx, "y ~ x", table, &options, &design), WEIR_E_DATA);
     assert_non_null(strstr(weir_ctx_message(ctx), "every weight in column 'weight' is 0"));
-    const char *const bad_knots[] = { "x", "q=1,2", "x=1,b", "x=1,,2" };
+    const char *const bad_knots[] = {"x", "q=1,2", "x=1,b", "x=1,,2"};
     for (int i = 0; i < 4; i++) {
-        const w_design_options knots = { .knots = bad_knots[i] };
+        const w_design_options knots = {.knots = bad_knots[i]};
         w_message_clear(ctx);
         assert_int_equal(test_design_try(ctx, "y ~ s(x, bs='cc')", table, &knots, &design), WEIR_E_ARG);
     }
-    const w_design_options knots = { .knots = "z=0; x=-0.5, 1.5" };
+    const w_design_options knots = {.knots = "z=0; x=-0.5, 1.5"};
     design = test_design(ctx, "y ~ s(x, bs='cc', k=5) + z", table, &knots);
     const w_margin *margin = &design->block[1].smooth->margin[0];
     assert_true(margin->break_point[0] == -0.5 && margin->break_point[margin->break_count - 1] == 1.5);
     w_design_free(design);
-    const double sp[] = { 2, NAN };
-    const w_design_options fixed = { .sp = sp, .sp_given = 2 }, short_sp = { .sp = sp, .sp_given = 1 };
+    const double sp[] = {2, NAN};
+    const w_design_options fixed = {.sp = sp, .sp_given = 2}, short_sp = {.sp = sp, .sp_given = 1};
     design = test_design(ctx, "y ~ s(x, sp=9) + s(z, sp=7)", table, &fixed);
     assert_true(design->sp_fixed[0] == 2 && design->sp_fixed[1] == 7);
     w_design_free(design);
@@ -112,7 +112,8 @@ static void shapes(void **state)
     test_data *data = test_data_make(600, 4);
     weir_table *table = test_data_table(ctx, data);
 
-    w_design *d = test_design(ctx, "y ~ f + s(x, by=f, bs='cr', k=6, id='q') + s(z, bs='cr', k=6, id='q') + s(w, fx=TRUE)", table, NULL);
+    w_design *d = test_design(
+        ctx, "y ~ f + s(x, by=f, bs='cr', k=6, id='q') + s(z, bs='cr', k=6, id='q') + s(w, fx=TRUE)", table, NULL);
     assert_int_equal(d->p, 3 + 3 * 5 + 5 + 9);
     assert_int_equal(d->block_count, 5);
     assert_int_equal(d->block[2].levels, 3);
@@ -127,7 +128,8 @@ static void shapes(void **state)
     assert_int_equal(d->term[5].penalty_count, 0);
     assert_int_equal(d->term[5].null_dimension, 9);
     /* one basis for all of the id: knots over both covariates together */
-    assert_memory_equal(d->block[2].smooth->margin[0].break_point, d->block[3].smooth->margin[0].break_point, 6 * sizeof(double));
+    assert_memory_equal(d->block[2].smooth->margin[0].break_point, d->block[3].smooth->margin[0].break_point,
+                        6 * sizeof(double));
     w_design_free(d);
 
     d = test_design(ctx, "y ~ s(v, g, bs='re') + s(x, by=v, bs='cr') + te(x, z, k=4)", table, NULL);
@@ -143,8 +145,8 @@ static void shapes(void **state)
     assert_int_equal(d->term[1].columns, 10); /* times a variable: not centred */
     w_design_free(d);
 
-    d = test_design(ctx, "y ~ . - v + s(x)", table, &(w_design_options){ .weights = "weight" });
-    const char *const names[] = { "(Intercept)", "z", "w", "year", "fb", "fc", "gg1" };
+    d = test_design(ctx, "y ~ . - v + s(x)", table, &(w_design_options){.weights = "weight"});
+    const char *const names[] = {"(Intercept)", "z", "w", "year", "fb", "fc", "gg1"};
     for (int i = 0; i < 7; i++) {
         assert_string_equal(d->column_label[i], names[i]);
     }
@@ -170,19 +172,21 @@ static void side_conditions(void **state)
     weir_ctx *ctx = test_ctx(state, 2, 0);
     test_data *data = test_data_make(400, 6);
     weir_table *table = test_data_table(ctx, data);
-    const struct { const char *formula; int64_t last, null_dimension; } cases[] = {
-        { "y ~ s(x) + s(z) + te(x, z)", 22, 1 },             /* x and z are there; x*z is left of the null space */
-        { "y ~ s(x) + te(x, z)", 23, 2 },
-        { "y ~ s(x, bs='cr') + s(x, bs='ps')", 8, 0 },
-        { "y ~ ti(x) + ti(z) + ti(x, z)", 16, 1 },
-        { "y ~ s(x) + te(z, w)", 24, 3 },
-        { "y ~ s(x, by=f) + te(x, z)", 24, 3 },              /* another by variable */
+    const struct {
+        const char *formula;
+        int64_t last, null_dimension;
+    } cases[] = {
+        {"y ~ s(x) + s(z) + te(x, z)", 22, 1}, /* x and z are there; x*z is left of the null space */
+        {"y ~ s(x) + te(x, z)", 23, 2},          {"y ~ s(x, bs='cr') + s(x, bs='ps')", 8, 0},
+        {"y ~ ti(x) + ti(z) + ti(x, z)", 16, 1}, {"y ~ s(x) + te(z, w)", 24, 3},
+        {"y ~ s(x, by=f) + te(x, z)", 24, 3}, /* another by variable */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         w_design *d = test_design(ctx, cases[i].formula, table, NULL);
         const w_term *last = &d->term[d->term_count - 1];
         if (last->columns != cases[i].last || last->null_dimension != cases[i].null_dimension) {
-            fail_msg("%s: %lld columns, null space %lld", cases[i].formula, (long long)last->columns, (long long)last->null_dimension);
+            fail_msg("%s: %lld columns, null space %lld", cases[i].formula, (long long)last->columns,
+                     (long long)last->null_dimension);
         }
         w_design_free(d);
     }
@@ -219,7 +223,7 @@ static char *saved(weir_ctx *ctx, const w_design *design, size_t *size)
 /* Threads, windows and the kind of table change no bit, below and above the size where set-up rows are sampled. */
 static void same_bits(void **state)
 {
-    const int64_t sizes[] = { 5000, 120000 };
+    const int64_t sizes[] = {5000, 120000};
     const char *const formula = "y ~ f + x + s(x, bs='cr') + s(z, bs='ps', by=f) + te(w, v, k=4) + s(g, bs='re')";
     char folder[TEST_FOLDER_BYTES], path[TEST_FOLDER_BYTES + 16];
     assert_int_equal(test_folder_make(folder), 0);
@@ -231,9 +235,10 @@ static void same_bits(void **state)
         size_t first_size = 0;
         for (int run = 0; run < 5; run++) {
             weir_ctx *ctx = test_ctx(state, run % 3 + 1, 0);
-            const char *const paths[] = { path };
+            const char *const paths[] = {path};
             const weir_table_options csv = WEIR_TABLE_OPTIONS_INIT;
-            const w_design_options options = { .window_bytes = run == 4 ? 1 << 20 : 0, .keep_bytes = run == 3 ? 1 << 28 : 0 };
+            const w_design_options options = {.window_bytes = run == 4 ? 1 << 20 : 0,
+                                              .keep_bytes = run == 3 ? 1 << 28 : 0};
             weir_table *table = NULL;
             if (run < 3) {
                 table = test_data_table(ctx, data);
@@ -278,7 +283,7 @@ static void skeleton(void **state)
     for (size_t i = 0; i < sizeof formulas / sizeof *formulas; i++) {
         w_formula *formula = NULL;
         w_design *guess = NULL;
-        const w_design_options options = { 0 };
+        const w_design_options options = {0};
         assert_int_equal(w_formula_parse(ctx, formulas[i], &formula), WEIR_OK);
         assert_int_equal(w_design_estimate(ctx, formula, table, &options, &guess), WEIR_OK);
         w_design *design = test_design(ctx, formulas[i], table, NULL);
@@ -311,16 +316,20 @@ static weir_status compile_and_free(weir_ctx *ctx, void *arg)
     const test_data *data = arg;
     weir_table *table = NULL;
     const weir_column column[] = {
-        { "x", WEIR_F64, data->x, 0, 0, NULL }, { "z", WEIR_F64, data->z, 0, 0, NULL }, { "y", WEIR_F64, data->y, 0, 0, NULL },
-        { "year", WEIR_F64, data->year, 0, 0, NULL }, { "f", WEIR_I32, data->f, 0, 3, NULL },
+        {"x", WEIR_F64, data->x, 0, 0, NULL}, {"z", WEIR_F64, data->z, 0, 0, NULL},
+        {"y", WEIR_F64, data->y, 0, 0, NULL}, {"year", WEIR_F64, data->year, 0, 0, NULL},
+        {"f", WEIR_I32, data->f, 0, 3, NULL},
     };
     w_design *design = NULL;
     w_tile *tile = NULL;
     weir_status status = w_table_from_columns(ctx, data->rows, 5, column, &table);
     if (status == WEIR_OK) {
-        const w_design_options options = { .knots = "z=0,1" };
-        status = test_design_try(ctx, "log(y + 9) ~ f * x + poly(x, 2) + factor(year) + s(x, bs='cr', by=f, k=4) + s(z, bs='cc', k=4) + "
-                                      "te(x, z, bs=c('cr','cc'), k=c(3,4)) + s(f, bs='re') + offset(z)", table, &options, &design);
+        const w_design_options options = {.knots = "z=0,1"};
+        status = test_design_try(
+            ctx,
+            "log(y + 9) ~ f * x + poly(x, 2) + factor(year) + s(x, bs='cr', by=f, k=4) + s(z, bs='cc', k=4) + "
+            "te(x, z, bs=c('cr','cc'), k=c(3,4)) + s(f, bs='re') + offset(z)",
+            table, &options, &design);
     }
     if (status == WEIR_OK) {
         status = w_tile_create(ctx, design, &tile);
@@ -343,8 +352,9 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals), cmocka_unit_test(weights_and_options), cmocka_unit_test(shapes),
-        cmocka_unit_test(side_conditions), cmocka_unit_test(same_bits), cmocka_unit_test(skeleton), cmocka_unit_test(no_memory),
+        cmocka_unit_test(refusals),        cmocka_unit_test(weights_and_options), cmocka_unit_test(shapes),
+        cmocka_unit_test(side_conditions), cmocka_unit_test(same_bits),           cmocka_unit_test(skeleton),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,84 +15,84 @@ typedef struct fault {
 } fault;
 
 static const fault faults[] = {
-    { "", 1, "ends where a term is expected" },
-    { "y", 2, "'~' is missing" },
-    { "~ x", 1, "response is missing" },
-    { "y ~", 4, "ends where a term is expected" },
-    { "y ~ x +", 8, "ends where a term is expected" },
-    { "y ~ + * x", 7, "'*' where a term is expected" },
-    { "y ~ (x + z", 5, "parenthesis is never closed" },
-    { "y ~ x)", 6, "')' without an opening parenthesis" },
-    { "y ~ s(x", 6, "parenthesis of s( is never closed" },
-    { "y ~ s(x;k=3)", 8, "';' has no meaning" },
-    { "y ~ x z", 7, "expected an operator" },
-    { "y x ~ z", 3, "expected '~'" },
-    { "y ~ s(x,)", 9, "')' where a term is expected" },
-    { "y ~ s(x k=3)", 9, "expected ',' or ')'" },
-    { "y ~ 2x", 5, "neither a number nor a name" },
-    { "y ~ 1e999", 5, "cannot be represented" },
-    { "y ~ 'x", 5, "never closed" },
-    { "y ~ `x", 5, "never closed" },
-    { "y ~ ``", 5, "empty name" },
-    { "y ~ x @ z", 7, "'@' has no meaning" },
-    { "y ~ \x01", 5, "control character" },
-    { "1 ~ x", 1, "response names no column" },
-    { "s(y) ~ x", 1, "cannot stand inside an expression" },
-    { "y ~ x + 2", 9, "a number among the terms" },
-    { "y ~ x * 1", 9, "a number among the terms" },
-    { "y ~ 'x'", 5, "a text cannot be a term" },
-    { "y ~ (x + z)^1.5", 13, "exponent must be a whole number" },
-    { "y ~ x^z", 7, "exponent must be a whole number" },
-    { "y ~ lgo(x)", 5, "did you mean 'log'" },
-    { "y ~ foo(x)", 5, "unknown function 'foo'" },
-    { "y ~ log(x, 2)", 5, "takes one expression" },
-    { "y ~ log('x')", 9, "a text cannot stand" },
-    { "y ~ log(x:z)", 9, "':' has no meaning inside" },
-    { "y ~ log(.)", 9, "'.' cannot stand inside" },
-    { "y ~ I(s(x))", 7, "s() cannot stand inside" },
-    { "y ~ poly(x, 0)", 13, "degree of poly()" },
-    { "y ~ poly()", 5, "poly() takes" },
-    { "y ~ factor(x + 1)", 5, "takes the name of one column" },
-    { "y ~ t2(x, z)", 5, "not among weir's terms" },
-    { "y ~ offset(x, z)", 5, "offset() takes one expression" },
-    { "y ~ x:offset(z)", 7, "offset() can only be added" },
-    { "y ~ x - offset(z)", 9, "cannot be subtracted" },
-    { "y ~ f:s(x)", 7, "use by=" },
-    { "y ~ x - s(z)", 9, "cannot be subtracted" },
-    { "y ~ x + y", 1, "is the response and a term at once" },
-    { "y ~ s(y)", 1, "is the response and a term at once" },
-    { "y ~ s()", 5, "needs a covariate" },
-    { "y ~ s(k=5)", 5, "needs a covariate" },
-    { "y ~ s(x, z)", 5, "write te(" },
-    { "y ~ s(x, x, bs='re')", 10, "stands twice" },
-    { "y ~ te(a, b, c, d)", 5, "at most 3 covariates" },
-    { "y ~ s(x, bs='crr')", 13, "did you mean 'cr'" },
-    { "y ~ s(x, bs='gauss')", 13, "unknown basis 'gauss'" },
-    { "y ~ s(x, bs=cr)", 13, "in quotes" },
-    { "y ~ te(x, z, bs=c('cr','xx'))", 24, "unknown basis 'xx'" },
-    { "y ~ te(x, z, bs='re')", 17, "random effect cannot be a margin" },
-    { "y ~ s(x, kk=5)", 10, "unknown argument 'kk' of s(); did you mean 'k'" },
-    { "y ~ s(x, knots=5)", 10, "unknown argument 'knots'" },
-    { "y ~ s(x, xt=5)", 10, "'xt' of s() is not supported" },
-    { "y ~ te(x, z, d=c(1,1))", 14, "'d' of te() is not supported" },
-    { "y ~ s(x, mc=1)", 10, "unknown argument 'mc'" },
-    { "y ~ ti(x, z, mc=c(1,0))", 21, "mc= other than TRUE" },
-    { "y ~ s(x, k=5, k=6)", 15, "given twice" },
-    { "y ~ s(x, k=2.5)", 12, "k= must be a whole number" },
-    { "y ~ s(x, k=0)", 12, "k= must be a whole number" },
-    { "y ~ s(x, k='5')", 12, "k= must be a whole number" },
-    { "y ~ te(x, z, k=c(3,4,5))", 16, "one per covariate" },
-    { "y ~ s(x, m=c(1,2,3))", 12, "m= takes one or two" },
-    { "y ~ s(x, m=1.5)", 12, "m= takes whole numbers" },
-    { "y ~ s(x, sp='a')", 13, "sp= takes numbers" },
-    { "y ~ s(x, sp=c())", 13, "one number per penalty" },
-    { "y ~ s(x, fx=2)", 13, "fx= must be TRUE or FALSE" },
-    { "y ~ s(x, id=TRUE)", 13, "id= takes a number or a text" },
-    { "y ~ s(x, by=poly(z,2))", 13, "by= takes one variable" },
-    { "y ~ s(x, by=z+1)", 13, NULL },
-    { "y ~ s(factor(g))", 7, "factor() cannot be smoothed" },
-    { "y ~ s(.)", 7, "'.' cannot be a covariate" },
-    { "y ~ \xc3\xa4\xc3\xb6 + lgo(x)", 10, "did you mean 'log'" }, /* columns count characters */
+    {"", 1, "ends where a term is expected"},
+    {"y", 2, "'~' is missing"},
+    {"~ x", 1, "response is missing"},
+    {"y ~", 4, "ends where a term is expected"},
+    {"y ~ x +", 8, "ends where a term is expected"},
+    {"y ~ + * x", 7, "'*' where a term is expected"},
+    {"y ~ (x + z", 5, "parenthesis is never closed"},
+    {"y ~ x)", 6, "')' without an opening parenthesis"},
+    {"y ~ s(x", 6, "parenthesis of s( is never closed"},
+    {"y ~ s(x;k=3)", 8, "';' has no meaning"},
+    {"y ~ x z", 7, "expected an operator"},
+    {"y x ~ z", 3, "expected '~'"},
+    {"y ~ s(x,)", 9, "')' where a term is expected"},
+    {"y ~ s(x k=3)", 9, "expected ',' or ')'"},
+    {"y ~ 2x", 5, "neither a number nor a name"},
+    {"y ~ 1e999", 5, "cannot be represented"},
+    {"y ~ 'x", 5, "never closed"},
+    {"y ~ `x", 5, "never closed"},
+    {"y ~ ``", 5, "empty name"},
+    {"y ~ x @ z", 7, "'@' has no meaning"},
+    {"y ~ \x01", 5, "control character"},
+    {"1 ~ x", 1, "response names no column"},
+    {"s(y) ~ x", 1, "cannot stand inside an expression"},
+    {"y ~ x + 2", 9, "a number among the terms"},
+    {"y ~ x * 1", 9, "a number among the terms"},
+    {"y ~ 'x'", 5, "a text cannot be a term"},
+    {"y ~ (x + z)^1.5", 13, "exponent must be a whole number"},
+    {"y ~ x^z", 7, "exponent must be a whole number"},
+    {"y ~ lgo(x)", 5, "did you mean 'log'"},
+    {"y ~ foo(x)", 5, "unknown function 'foo'"},
+    {"y ~ log(x, 2)", 5, "takes one expression"},
+    {"y ~ log('x')", 9, "a text cannot stand"},
+    {"y ~ log(x:z)", 9, "':' has no meaning inside"},
+    {"y ~ log(.)", 9, "'.' cannot stand inside"},
+    {"y ~ I(s(x))", 7, "s() cannot stand inside"},
+    {"y ~ poly(x, 0)", 13, "degree of poly()"},
+    {"y ~ poly()", 5, "poly() takes"},
+    {"y ~ factor(x + 1)", 5, "takes the name of one column"},
+    {"y ~ t2(x, z)", 5, "not among weir's terms"},
+    {"y ~ offset(x, z)", 5, "offset() takes one expression"},
+    {"y ~ x:offset(z)", 7, "offset() can only be added"},
+    {"y ~ x - offset(z)", 9, "cannot be subtracted"},
+    {"y ~ f:s(x)", 7, "use by="},
+    {"y ~ x - s(z)", 9, "cannot be subtracted"},
+    {"y ~ x + y", 1, "is the response and a term at once"},
+    {"y ~ s(y)", 1, "is the response and a term at once"},
+    {"y ~ s()", 5, "needs a covariate"},
+    {"y ~ s(k=5)", 5, "needs a covariate"},
+    {"y ~ s(x, z)", 5, "write te("},
+    {"y ~ s(x, x, bs='re')", 10, "stands twice"},
+    {"y ~ te(a, b, c, d)", 5, "at most 3 covariates"},
+    {"y ~ s(x, bs='crr')", 13, "did you mean 'cr'"},
+    {"y ~ s(x, bs='gauss')", 13, "unknown basis 'gauss'"},
+    {"y ~ s(x, bs=cr)", 13, "in quotes"},
+    {"y ~ te(x, z, bs=c('cr','xx'))", 24, "unknown basis 'xx'"},
+    {"y ~ te(x, z, bs='re')", 17, "random effect cannot be a margin"},
+    {"y ~ s(x, kk=5)", 10, "unknown argument 'kk' of s(); did you mean 'k'"},
+    {"y ~ s(x, knots=5)", 10, "unknown argument 'knots'"},
+    {"y ~ s(x, xt=5)", 10, "'xt' of s() is not supported"},
+    {"y ~ te(x, z, d=c(1,1))", 14, "'d' of te() is not supported"},
+    {"y ~ s(x, mc=1)", 10, "unknown argument 'mc'"},
+    {"y ~ ti(x, z, mc=c(1,0))", 21, "mc= other than TRUE"},
+    {"y ~ s(x, k=5, k=6)", 15, "given twice"},
+    {"y ~ s(x, k=2.5)", 12, "k= must be a whole number"},
+    {"y ~ s(x, k=0)", 12, "k= must be a whole number"},
+    {"y ~ s(x, k='5')", 12, "k= must be a whole number"},
+    {"y ~ te(x, z, k=c(3,4,5))", 16, "one per covariate"},
+    {"y ~ s(x, m=c(1,2,3))", 12, "m= takes one or two"},
+    {"y ~ s(x, m=1.5)", 12, "m= takes whole numbers"},
+    {"y ~ s(x, sp='a')", 13, "sp= takes numbers"},
+    {"y ~ s(x, sp=c())", 13, "one number per penalty"},
+    {"y ~ s(x, fx=2)", 13, "fx= must be TRUE or FALSE"},
+    {"y ~ s(x, id=TRUE)", 13, "id= takes a number or a text"},
+    {"y ~ s(x, by=poly(z,2))", 13, "by= takes one variable"},
+    {"y ~ s(x, by=z+1)", 13, NULL},
+    {"y ~ s(factor(g))", 7, "factor() cannot be smoothed"},
+    {"y ~ s(.)", 7, "'.' cannot be a covariate"},
+    {"y ~ \xc3\xa4\xc3\xb6 + lgo(x)", 10, "did you mean 'log'"}, /* columns count characters */
 };
 
 static void messages(void **state)
@@ -111,8 +111,10 @@ static void messages(void **state)
         char start[64];
         snprintf(start, sizeof start, "formula, column %d: ", f->column);
         const char *message = weir_ctx_message(ctx);
-        if (status != WEIR_E_FORMULA || formula || strncmp(message, start, strlen(start)) != 0 || !strstr(message, f->part)) {
-            fail_msg("'%s' gives status %d and\n%s\nexpected '%s…%s'", f->formula, (int)status, message, start, f->part);
+        if (status != WEIR_E_FORMULA || formula || strncmp(message, start, strlen(start)) != 0 ||
+            !strstr(message, f->part)) {
+            fail_msg("'%s' gives status %d and\n%s\nexpected '%s…%s'", f->formula, (int)status, message, start,
+                     f->part);
         }
         const char *marks = strrchr(message, '\n');
         assert_non_null(marks);
@@ -181,24 +183,28 @@ static void bounds(void **state)
     weir_ctx_destroy(ctx);
 }
 
-typedef struct expansion { const char *formula; bool intercept; const char *terms; } expansion;
+typedef struct expansion {
+    const char *formula;
+    bool intercept;
+    const char *terms;
+} expansion;
 
 static const expansion expansions[] = {
-    { "y ~ a*b + a", true, "a b a:b" },
-    { "y ~ (a+b+c)^2 - a:b", true, "a b c a:c b:c" },
-    { "y ~ b + a:b + a", true, "b a b:a" },
-    { "y ~ a/b", true, "a a:b" },
-    { "y ~ (a+b)/c", true, "a b a:b:c" },
-    { "y ~ a:a + (a)", true, "a" },
-    { "y ~ 0 + a", false, "a" },
-    { "y ~ -1 + a", false, "a" },
-    { "y ~ a - 1 + 1", true, "a" },
-    { "y ~ a + b - a", true, "b" },
-    { "y ~ 0", false, "" },
-    { "y ~ log( x ) + log(x) + I(x ^ 2) + I( x^2 )", true, "log(x) I(x^2)" },
-    { "y ~ `odd name` + .x_1", true, "`odd name` .x_1" },
-    { "y ~ s(x) + a + te(x, z, k = c(4, 5)) + offset(log(h))", true, "a" },
-    { "y ~ a**2 + a %", true, NULL },
+    {"y ~ a*b + a", true, "a b a:b"},
+    {"y ~ (a+b+c)^2 - a:b", true, "a b c a:c b:c"},
+    {"y ~ b + a:b + a", true, "b a b:a"},
+    {"y ~ a/b", true, "a a:b"},
+    {"y ~ (a+b)/c", true, "a b a:b:c"},
+    {"y ~ a:a + (a)", true, "a"},
+    {"y ~ 0 + a", false, "a"},
+    {"y ~ -1 + a", false, "a"},
+    {"y ~ a - 1 + 1", true, "a"},
+    {"y ~ a + b - a", true, "b"},
+    {"y ~ 0", false, ""},
+    {"y ~ log( x ) + log(x) + I(x ^ 2) + I( x^2 )", true, "log(x) I(x^2)"},
+    {"y ~ `odd name` + .x_1", true, "`odd name` .x_1"},
+    {"y ~ s(x) + a + te(x, z, k = c(4, 5)) + offset(log(h))", true, "a"},
+    {"y ~ a**2 + a %", true, NULL},
 };
 
 static void sets(void **state)
@@ -241,8 +247,13 @@ static void smooth_arguments(void **state)
     w_terms terms;
     w_arena arena;
     w_arena_init(&arena, ctx, "test");
-    assert_int_equal(w_formula_parse(ctx, "y ~ s(log(x), k=7, m=c(2,1), bs='ps', sp=-1) + te(a, b, k=c(4,-1), bs=c(\"cc\",'cr'), id=3, "
-                                          "sp=c(0.5, 2), by=g) + ti(a) + s(g, h, bs='re', fx=T) + s(z)", &formula), WEIR_OK);
+    assert_int_equal(
+        w_formula_parse(
+            ctx,
+            "y ~ s(log(x), k=7, m=c(2,1), bs='ps', sp=-1) + te(a, b, k=c(4,-1), bs=c(\"cc\",'cr'), id=3, "
+            "sp=c(0.5, 2), by=g) + ti(a) + s(g, h, bs='re', fx=T) + s(z)",
+            &formula),
+        WEIR_OK);
     assert_int_equal(w_terms_build(formula, &arena, NULL, 0, &terms), WEIR_OK);
     assert_int_equal(terms.smooth_count, 5);
     const w_smooth_call *s = terms.smooth;
@@ -286,8 +297,9 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages), cmocka_unit_test(long_formula_shows_the_place), cmocka_unit_test(bounds),
-        cmocka_unit_test(sets), cmocka_unit_test(smooth_arguments), cmocka_unit_test(no_memory),
+        cmocka_unit_test(messages),         cmocka_unit_test(long_formula_shows_the_place),
+        cmocka_unit_test(bounds),           cmocka_unit_test(sets),
+        cmocka_unit_test(smooth_arguments), cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

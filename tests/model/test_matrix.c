@@ -87,7 +87,8 @@ static void compare(weir_ctx *ctx, const reference *r, const w_design *design, w
         w_tile_dense_row(design, tile, i, row);
         for (int j = 0; j < r->columns; j++) {
             if (!(fabs(row[j] - r->value[i][j]) <= tolerance(r, r->value[i][j]))) {
-                fail_msg("%s: row %d of '%s' is %.17g, in R %.17g", r->formula, i + 1, r->name[j], row[j], r->value[i][j]);
+                fail_msg("%s: row %d of '%s' is %.17g, in R %.17g", r->formula, i + 1, r->name[j], row[j],
+                         r->value[i][j]);
             }
         }
     }
@@ -110,7 +111,7 @@ static void as_in_r(void **state)
         w_design *design = NULL;
         w_message_clear(ctx);
         if (w_formula_parse(ctx, r.formula, &formula) != WEIR_OK ||
-            w_design_compile(ctx, formula, table, &(w_design_options){ 0 }, &design) != WEIR_OK) {
+            w_design_compile(ctx, formula, table, &(w_design_options){0}, &design) != WEIR_OK) {
             fail_msg("%s: %s", r.formula, weir_ctx_message(ctx));
         }
         compare(ctx, &r, design, table);
@@ -125,6 +126,6 @@ static void as_in_r(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(as_in_r) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_in_r)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,14 +67,15 @@ static void same_design(const w_design *a, const w_design *b)
     }
     for (int j = 0; j < a->penalty_count; j++) {
         const w_design_penalty *p = &a->penalty[j], *q = &b->penalty[j];
-        assert_true(p->first == q->first && p->k == q->k && p->repeat == q->repeat && p->rank == q->rank && p->scale == q->scale &&
-                    p->log_det == q->log_det && p->sp == q->sp && p->term == q->term && !p->matrix == !q->matrix);
+        assert_true(p->first == q->first && p->k == q->k && p->repeat == q->repeat && p->rank == q->rank &&
+                    p->scale == q->scale && p->log_det == q->log_det && p->sp == q->sp && p->term == q->term &&
+                    !p->matrix == !q->matrix);
         if (p->matrix) {
             assert_memory_equal(p->matrix, q->matrix, (size_t)(p->k * p->k) * sizeof(double));
         }
     }
     for (int j = 0; j < a->logdet_count; j++) {
-        double rho[W_MAX_PENALTIES] = { 1, -2, 3 }, u = 0, v = 0;
+        double rho[W_MAX_PENALTIES] = {1, -2, 3}, u = 0, v = 0;
         if (a->logdet[j].smooth) {
             w_smooth_logdet(a->logdet[j].smooth, rho, &u, NULL, NULL);
             w_smooth_logdet(b->logdet[j].smooth, rho, &v, NULL, NULL);
@@ -100,7 +101,8 @@ static void same_tile(const w_design *d, const w_tile *a, const w_tile *b)
     }
 }
 
-static void first_tile(weir_ctx *ctx, const w_design *design, weir_table *table, const w_tile_request *request, w_tile **tile)
+static void first_tile(weir_ctx *ctx, const w_design *design, weir_table *table, const w_tile_request *request,
+                       w_tile **tile)
 {
     w_window window;
     assert_int_equal(w_tile_create(ctx, design, tile), WEIR_OK);
@@ -122,13 +124,14 @@ static void round_trip(void **state)
         char *bytes = NULL, *bytes_again = NULL;
         size_t size, size_again;
         w_design *design = test_design(ctx, formulas[k], table, NULL);
-        w_design *loaded = again(ctx, design, &bytes, &size), *twice = again(ctx, loaded, &bytes_again, &size_again);
+        w_design *loaded = again(ctx, design, &bytes, &size),
+                 *twice = again(ctx, loaded, &bytes_again, &size_again);
         same_design(design, loaded);
         assert_int_equal(size, size_again);
         assert_memory_equal(bytes, bytes_again, size);
         w_binding *binding = NULL;
         assert_int_equal(w_design_bind(loaded, other, false, false, &binding), WEIR_OK);
-        assert_int_equal(w_source_scan(other, &(w_scan_options){ 0 }, NULL, NULL), WEIR_OK);
+        assert_int_equal(w_source_scan(other, &(w_scan_options){0}, NULL, NULL), WEIR_OK);
         assert_int_equal(w_binding_ready(binding), WEIR_OK);
         first_tile(ctx, design, table, NULL, &a);
         first_tile(ctx, loaded, other, w_binding_request(binding), &b);
@@ -159,8 +162,9 @@ static void bound(void **state)
     test_folder_write(folder, "/new.csv", text, strlen(text));
     test_data *data = test_data_make(500, 2);
     weir_table *table = test_data_table(ctx, data), *other = NULL;
-    w_design *design = test_design(ctx, "y ~ f + s(x, by=f, bs='cr')", table, &(w_design_options){ .weights = "weight" });
-    const char *const paths[] = { path };
+    w_design *design =
+        test_design(ctx, "y ~ f + s(x, by=f, bs='cr')", table, &(w_design_options){.weights = "weight"});
+    const char *const paths[] = {path};
     const weir_table_options options = WEIR_TABLE_OPTIONS_INIT;
     assert_int_equal(w_table_open_files(ctx, 1, paths, &options, &other), WEIR_OK);
     for (int unseen_missing = 0; unseen_missing < 2; unseen_missing++) {
@@ -168,7 +172,7 @@ static void bound(void **state)
         w_tile *tile = NULL;
         w_window window;
         assert_int_equal(w_design_bind(design, other, true, unseen_missing, &binding), WEIR_OK);
-        assert_int_equal(w_source_scan(other, &(w_scan_options){ 0 }, NULL, NULL), WEIR_OK);
+        assert_int_equal(w_source_scan(other, &(w_scan_options){0}, NULL, NULL), WEIR_OK);
         assert_int_equal(w_binding_ready(binding), WEIR_OK);
         assert_int_equal(w_tile_create(ctx, design, &tile), WEIR_OK);
         assert_int_equal(w_source_rewind(other), WEIR_OK);
@@ -180,8 +184,8 @@ static void bound(void **state)
             assert_non_null(strstr(weir_ctx_message(ctx), "column 'f' has in row 3 the level 'q'"));
         } else {
             assert_int_equal(status, WEIR_OK);
-            const int32_t codes[] = { 2, 0, 0, 0 };
-            const uint8_t missing[] = { 0, 0, 1, 1 };
+            const int32_t codes[] = {2, 0, 0, 0};
+            const uint8_t missing[] = {0, 0, 1, 1};
             assert_memory_equal(tile->block[1].cell, codes, sizeof codes);
             assert_memory_equal(tile->missing, missing, sizeof missing);
             assert_true(isnan(tile->response[0]) && tile->weight[0] == 1 && tile->weight[2] == 0);
@@ -198,7 +202,7 @@ static void bound(void **state)
     test_folder_write(folder, "/new.csv", "f,x\na,1\nb,zz\n", 13);
     assert_int_equal(w_table_open_files(ctx, 1, paths, &options, &other), WEIR_OK);
     assert_int_equal(w_design_bind(design, other, true, false, &binding), WEIR_OK);
-    assert_int_equal(w_source_scan(other, &(w_scan_options){ 0 }, NULL, NULL), WEIR_E_DATA);
+    assert_int_equal(w_source_scan(other, &(w_scan_options){0}, NULL, NULL), WEIR_E_DATA);
     w_binding_free(binding);
     w_table_free(other);
     test_folder_remove(folder);
@@ -212,14 +216,14 @@ static void bound(void **state)
 static void odd_names(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
-    static const char *const level[] = { "caf\xe9", "\xc3\xa4", "plain" };
+    static const char *const level[] = {"caf\xe9", "\xc3\xa4", "plain"};
     double y[30];
     int32_t f[30];
     for (int i = 0; i < 30; i++) {
         y[i] = i * i % 7;
         f[i] = i % 3;
     }
-    const weir_column column[] = { { "y", WEIR_F64, y, 0, 0, NULL }, { "gr\xfcn", WEIR_I32, f, 0, 3, level } };
+    const weir_column column[] = {{"y", WEIR_F64, y, 0, 0, NULL}, {"gr\xfcn", WEIR_I32, f, 0, 3, level}};
     weir_table *table = NULL;
     assert_int_equal(w_table_from_columns(ctx, 30, 2, column, &table), WEIR_OK);
     w_design *design = test_design(ctx, "y ~ gr\xfcn", table, NULL);
@@ -241,7 +245,9 @@ static void damaged(void **state)
     weir_ctx *ctx = test_ctx(state, 1, 0);
     test_data *data = test_data_make(300, 2);
     weir_table *table = test_data_table(ctx, data);
-    w_design *design = test_design(ctx, "y ~ f + factor(year) + poly(x, 2) + s(x, k=4, bs='cr') + te(z, w, k=3) + s(g, bs='re')", table, NULL);
+    w_design *design =
+        test_design(ctx, "y ~ f + factor(year) + poly(x, 2) + s(x, k=4, bs='cr') + te(z, w, k=3) + s(g, bs='re')",
+                    table, NULL);
     char *bytes;
     size_t size, refused = 0, tried = 0;
     w_design_free(again(ctx, design, &bytes, &size));
@@ -279,7 +285,10 @@ static void damaged(void **state)
     weir_ctx_destroy(ctx);
 }
 
-typedef struct stored { const void *bytes; size_t size; } stored;
+typedef struct stored {
+    const void *bytes;
+    size_t size;
+} stored;
 
 static weir_status load_and_free(weir_ctx *ctx, void *arg)
 {
@@ -300,7 +309,8 @@ static void no_memory(void **state)
     weir_ctx *ctx = test_ctx(state, 1, 0);
     test_data *data = test_data_make(300, 2);
     weir_table *table = test_data_table(ctx, data);
-    w_design *design = test_design(ctx, "y ~ f + factor(year) + poly(x, 2) + te(z, w, k=3) + s(g, bs='re')", table, NULL);
+    w_design *design =
+        test_design(ctx, "y ~ f + factor(year) + poly(x, 2) + te(z, w, k=3) + s(g, bs='re')", table, NULL);
     stored s;
     char *bytes;
     w_design_free(again(ctx, design, &bytes, &s.size));
@@ -315,7 +325,8 @@ static void no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(round_trip), cmocka_unit_test(bound), cmocka_unit_test(odd_names),
-                                        cmocka_unit_test(damaged), cmocka_unit_test(no_memory) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(bound),
+                                       cmocka_unit_test(odd_names), cmocka_unit_test(damaged),
+                                       cmocka_unit_test(no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

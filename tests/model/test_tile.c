@@ -15,15 +15,16 @@ static const char *const formulas[] = {
     "y ~ s(x, k = 8) + s(z, bs = 'ps') + s(w, bs = 'cc') + f:g",
     "y ~ f + s(x, by = f, bs = 'cr', k = 6) + s(z, by = v, bs = 'cr')",
     "y ~ ti(x, bs = 'cr') + ti(z, bs = 'cr') + ti(x, z, k = c(4, 5)) + te(x, z, w, k = 3)",
-    "y ~ 0 + s(log(x + 1), bs = 'cs') + s(g, bs = 're') + s(v, g, bs = 're') + s(f, g, bs = 're') + s(v, bs = 're')",
+    "y ~ 0 + s(log(x + 1), bs = 'cs') + s(g, bs = 're') + s(v, g, bs = 're') + s(f, g, bs = 're') + s(v, bs = "
+    "'re')",
     "y ~ te(x, z, by = f, k = 3) + s(year, k = 4, bs = 'cr') + factor(year) + offset(w) + offset(2 * v)",
     "y ~ s(x, k = 5, bs = 'cr', by = factor(year)) + s(g, by = f, bs = 're')",
 };
 
 static double column_of(const test_data *d, const char *name, int64_t i)
 {
-    const char *const names[] = { "x", "z", "w", "v", "year" };
-    const double *const column[] = { d->x, d->z, d->w, d->v, d->year };
+    const char *const names[] = {"x", "z", "w", "v", "year"};
+    const double *const column[] = {d->x, d->z, d->w, d->v, d->year};
     if (strcmp(name, "log(x + 1)") == 0) {
         return log(d->x[i] + 1);
     }
@@ -51,7 +52,9 @@ static void expect_smooth(weir_ctx *ctx, const test_data *d, const w_term *term,
         covariate[m] = &x[m];
     }
     assert_int_equal(w_smooth_rows(ctx, term->smooth, 1, covariate, out), WEIR_OK);
-    double by = !term->by ? 1 : term->level < 0 ? column_of(d, term->by, i) : level_of(d, term->by, i) == term->level;
+    double by = !term->by         ? 1
+                : term->level < 0 ? column_of(d, term->by, i)
+                                  : level_of(d, term->by, i) == term->level;
     for (int64_t j = 0; j < term->columns; j++) {
         out[j] *= by;
     }
@@ -85,8 +88,8 @@ static void check_term(const w_term *term, const double *row, const double *expe
     double raw = term->smooth ? 16 + (double)term->smooth->raw_columns : 1;
     for (int64_t j = 0; j < term->columns; j++) {
         if (!(fabs(row[term->first + j] - expected[j]) <= 8 * raw * DBL_EPSILON * largest)) {
-            fail_msg("%s column %lld row %lld: %.17g, expected %.17g", term->label, (long long)j, (long long)i, row[term->first + j],
-                     expected[j]);
+            fail_msg("%s column %lld row %lld: %.17g, expected %.17g", term->label, (long long)j, (long long)i,
+                     row[term->first + j], expected[j]);
         }
     }
 }
@@ -162,8 +165,9 @@ static void rows_that_do_not_count(void **state)
     data->x[400] = 0.25;
     data->weight[500] = NAN;
     weir_table *table = test_data_table(ctx, data);
-    const w_design_options options = { .missing = WEIR_MISSING_DROP, .weights = "weight" };
-    w_design *design = test_design(ctx, "y ~ v:f + log(x) + s(x, bs='cr', by=f) + te(x, z) + s(v, g, bs='re')", table, &options);
+    const w_design_options options = {.missing = WEIR_MISSING_DROP, .weights = "weight"};
+    w_design *design =
+        test_design(ctx, "y ~ v:f + log(x) + s(x, bs='cr', by=f) + te(x, z) + s(v, g, bs='re')", table, &options);
     assert_int_equal(design->rows, 3000);
     assert_int_equal(design->rows_missing, 5);
     assert_int_equal(design->rows_zero_weight, 1);
@@ -221,7 +225,7 @@ static void bytes_bound(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(dense_rows), cmocka_unit_test(rows_that_do_not_count),
-                                        cmocka_unit_test(bytes_bound) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(dense_rows), cmocka_unit_test(rows_that_do_not_count),
+                                       cmocka_unit_test(bytes_bound)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ void test_data_csv(const test_data *data, const char *path);
 /* Parses and compiles; fails the test with the message when that fails. */
 w_design *test_design(weir_ctx *ctx, const char *formula, weir_table *table, const w_design_options *options);
 /* As that, returning the status. */
-weir_status test_design_try(weir_ctx *ctx, const char *formula, weir_table *table, const w_design_options *options, w_design **out);
+weir_status test_design_try(weir_ctx *ctx, const char *formula, weir_table *table, const w_design_options *options,
+                            w_design **out);
 
 #endif
