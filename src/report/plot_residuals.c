@@ -55,7 +55,8 @@ static void put_quantiles(w_writer *w, const weir_model *model)
     w_plot_line(&plot, "guide", 2, ends, ends);
     w_plot_points(&plot, "point", points, x, y);
     w_plot_close(&plot);
-    w_figure_close(w, "Residuals divided by the square root of the scale, against normal quantiles; on the line they are normal.");
+    w_figure_close(w, "Residuals divided by the square root of the scale, against normal quantiles; "
+                      "on the line they are normal.");
 }
 
 /* Mean of y in bins of x of equal width that hold at least five points. */

@@ -294,7 +294,8 @@ static void every_missing_part_is_named(void **state)
 {
     static const char *const part[] = { "fit/beta", "fit/edf1", "fit/covariance/core", "fit/covariance/map",
                                         "fit/covariance/core_column", "fit/sample/fitted", "fit/histogram",
-                                        "\\\"summary\\\"", "\\\"terms\\\"", "\\\"rho\\\"", "\\\"reasons\\\"", "\\\"null_deviance\\\"" };
+                                        "\\\"summary\\\"", "\\\"terms\\\"", "\\\"rho\\\"", "\\\"reasons\\\"",
+                                        "\\\"null_deviance\\\"" };
     weir_ctx *ctx = test_ctx(*state, 1, 0);
     weir_model *model = NULL;
     assert_int_equal(make(ctx, &model), WEIR_OK);

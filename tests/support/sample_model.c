@@ -154,7 +154,8 @@ static weir_status make_terms(w_design *d, const rows *r)
     }
     const w_term list[TERMS] = {
         { .kind = W_TERM_PARAMETRIC, .label = "(Intercept)", .columns = 1, .level = -1, .basis = "" },
-        { .kind = W_TERM_PARAMETRIC, .label = "x1", .columns = 1, .level = -1, .variable_count = 1, .variable = v_x1, .basis = "" },
+        { .kind = W_TERM_PARAMETRIC, .label = "x1", .columns = 1, .level = -1, .variable_count = 1, .variable = v_x1,
+          .basis = "" },
         { .kind = W_TERM_PARAMETRIC, .label = "f", .columns = 2, .level = -1, .variable_count = 1, .variable = v_f, .basis = "" },
         { .kind = W_TERM_SMOOTH, .label = "s(x0)", .columns = s->columns, .level = -1, .smooth = s, .variable_count = 1,
           .variable = v_x0, .basis = "cr" },
