@@ -153,7 +153,7 @@ static weir_status make_spec(w_setup *s, const w_smooth_call *call, const w_smoo
     return is_centred(s, call, &spec->centre);
 }
 
-/* ---- id= : one basis for several terms, its knots chosen from the covariates of all of them together ---- */
+/* ---- id= : one basis for several terms; knots, constraint and scale come from the covariates of all together ---- */
 
 static bool same_id(const w_smooth_call *a, const w_smooth_call *b)
 {
@@ -212,26 +212,6 @@ static weir_status stack_data(w_setup *s, const w_smooth_call *call, w_smooth_da
     return WEIR_OK;
 }
 
-/* Sets the knots of `spec` to those that the stacked covariates give. */
-static weir_status share_knots(w_setup *s, const w_smooth_call *shape, w_smooth_spec *spec)
-{
-    w_smooth_data stacked;
-    double *memory = NULL;
-    weir_status status = stack_data(s, shape, &stacked, &memory);
-    if (status == WEIR_OK && stacked.rows) {
-        w_smooth *together = w_arena_calloc(s->builder->arena, 1, sizeof *together);
-        status = together ? w_smooth_build(s->builder->arena, spec, &stacked, together)
-                          : w_alloc_status(s->builder->ctx);
-        for (int m = 0; status == WEIR_OK && m < spec->margin_count; m++) {
-            spec->margin[m].k = together->margin[m].knot_count && spec->margin[m].k == 0 ? 0 : spec->margin[m].k;
-            spec->margin[m].knot_count = together->margin[m].knot_count;
-            spec->margin[m].knot = together->margin[m].knot;
-        }
-    }
-    w_free(s->builder->ctx, memory);
-    return status;
-}
-
 static const w_smooth_call *shape_of(const w_setup *s, const w_smooth_call *call)
 {
     const w_terms *terms = &s->builder->terms;
@@ -248,16 +228,18 @@ static weir_status build_one(w_setup *s, const w_smooth_call *call, w_smooth *ou
     const w_smooth_call *shape = shape_of(s, call);
     w_smooth_spec spec;
     w_smooth_data data;
+    double *memory = NULL;
     weir_status status = make_spec(s, call, shape, &spec);
     if (status == WEIR_OK) {
-        status = share_knots(s, shape, &spec);
+        status = stack_data(s, shape, &data, &memory);
     }
-    if (status == WEIR_OK) {
+    if (status == WEIR_OK && data.rows == 0) {
         status = gather_data(s, call, &data);
     }
     if (status == WEIR_OK) {
         status = w_smooth_build(s->builder->arena, &spec, &data, out);
     }
+    w_free(s->builder->ctx, memory);
     if (status == WEIR_OK && out->note) {
         status = w_setup_note(s->builder, w_arena_printf(s->builder->arena, "%s: %s", call->label, out->note));
     }
