@@ -77,7 +77,7 @@ typedef struct w_gram {
     double *extra;
 } w_gram;
 
-/* arrow_block: a block of the design to keep apart, -1 = none. */
+/* arrow_block: a block of the design to keep apart, -1 = none; WEIR_E_ARG if one of its levels has no columns. */
 weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out);
 int64_t w_gram_bytes(const w_design *design, int arrow_block);
 void w_gram_free(w_gram *gram);
