@@ -14,6 +14,8 @@
 #include "report/table.h"
 #include "weir/version.h"
 
+#define PICTURE_LIMIT 100 /* terms: a smooth per level of a large factor would fill a page nobody reads */
+
 static void put_head(w_writer *w, const weir_summary *s)
 {
     w_put(w, "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n"
@@ -190,14 +192,18 @@ static void put_effects(w_writer *w, const weir_model *model)
     w_put(w, "<h2>Partial effects</h2>\n<p class=\"soft\">Each picture shows what one term adds to the linear predictor, with a "
              "band of \xc2\xb1""2 standard errors (about 95 %); every picture has its own vertical scale. Marks along the "
              "lower edge show where data lie.</p>\n<div class=\"figures\">\n");
+    int drawn = 0;
     for (int pass = 0; pass < 2; pass++) { /* smooths first, parametric terms behind them */
         for (int i = 0; i < design->term_count && w->status == WEIR_OK; i++) {
-            if ((design->term[i].kind == W_TERM_PARAMETRIC) == (pass == 1)) {
+            if ((design->term[i].kind == W_TERM_PARAMETRIC) == (pass == 1) && drawn++ < PICTURE_LIMIT) {
                 put_effect(w, model, i);
             }
         }
     }
     w_put(w, "</div>\n");
+    if (drawn > PICTURE_LIMIT) {
+        w_putf(w, "<p class=\"soft\">%d further terms are not drawn; the tables hold them.</p>\n", drawn - PICTURE_LIMIT);
+    }
 }
 
 static void put_residuals(w_writer *w, const weir_model *model)
