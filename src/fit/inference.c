@@ -4,9 +4,9 @@
  * With tau = sum edf, D = weighted residual sum of squares, D0 = that about the weighted mean (about 0 without an intercept):
  *     residual df n - tau;   deviance explained (D0 - D)/D0;   R2 adj = 1 - (var r)(n-1) / ((var y)(n - tau)),
  * variances about the mean residual, known when all weights are 1; otherwise the residuals count as centred.
- *     log likelihood  -n/2 (log(2 pi D/n) + 1) + 1/2 sum log w,    AIC = -2 log likelihood + 2 (tau + 1).
- * The degrees of freedom of the AIC are the conditional ones, tau and one for the scale; no correction for the estimation
- * of the smoothing parameters is added. With a known scale phi:  -1/2 (D/phi + n log(2 pi phi)) + 1/2 sum log w,  df tau. */
+ *     log likelihood  -n/2 (log(2 pi D/n) + 1) + 1/2 sum log w,    AIC = -2 log likelihood + 2 (df + 1),
+ * df from inference_aic.c (tau where no correction applies), one more for the scale.
+ * With a known scale phi:  -1/2 (D/phi + n log(2 pi phi)) + 1/2 sum log w,  df only. */
 #include "fit/inference.h"
 
 #include <math.h>
@@ -71,17 +71,20 @@ static double adjusted_r_squared(const weir_model *model, const w_system *system
                : NAN;
 }
 
-static void fill_likelihood(weir_model *model, const w_gram *gram)
+static weir_status fill_likelihood(weir_model *model, const w_gram *gram)
 {
     weir_summary *summary = &model->summary;
     const double n = (double)gram->n, deviance = summary->deviance;
     const double log_scale = scale_known(model) ? deviance / model->scale + n * log(TWO_PI * model->scale)
                                                 : n * (log(TWO_PI * deviance / n) + 1.0);
     summary->log_likelihood = -0.5 * log_scale + 0.5 * gram->log_weight_sum;
-    summary->aic = -2.0 * summary->log_likelihood + 2.0 * (summary->edf_total + (scale_known(model) ? 0.0 : 1.0));
+    double df = summary->edf_total;
+    weir_status status = w_degrees_of_freedom(model, gram, &df);
+    summary->aic = -2.0 * summary->log_likelihood + 2.0 * (df + (scale_known(model) ? 0.0 : 1.0));
+    return status;
 }
 
-static void fill_fit(weir_model *model, const w_system *system, const w_gram *gram)
+static weir_status fill_fit(weir_model *model, const w_system *system, const w_gram *gram)
 {
     weir_summary *summary = &model->summary;
     summary->scale = model->scale;
@@ -92,7 +95,7 @@ static void fill_fit(weir_model *model, const w_system *system, const w_gram *gr
     summary->deviance_explained =
         summary->null_deviance > 0.0 ? (summary->null_deviance - summary->deviance) / summary->null_deviance : NAN;
     summary->r_squared_adjusted = adjusted_r_squared(model, system, gram);
-    fill_likelihood(model, gram);
+    return fill_likelihood(model, gram);
 }
 
 static weir_status fill_coefficients(weir_ctx *ctx, weir_model *model)
@@ -187,7 +190,9 @@ weir_status w_inference_fill(weir_ctx *ctx, weir_model *model, w_system *system,
 {
     weir_status status = fill_edf(ctx, model, system);
     if (status >= 0) {
-        fill_fit(model, system, gram);
+        status = fill_fit(model, system, gram);
+    }
+    if (status >= 0) {
         status = fill_coefficients(ctx, model);
     }
     if (status >= 0) {
@@ -216,6 +221,10 @@ int64_t w_inference_bytes(const w_design *design, int arrow_block)
                                             : w_add64(w_mul64(8, w_mul64(k, k)), w_add64(w_mul64(2, w_mul64(q, q)), w_mul64(q, levels)));
         }
         largest = w_max64(largest, doubles);
+    }
+    if (arrow_block < 0) { /* inference_aic.c */
+        const int64_t m = design->sp_count;
+        largest = w_max64(largest, w_add64(w_mul64(w_mul64(p, p), m + 4), w_mul64(4 * m + 8, w_add64(p, m))));
     }
     return w_add64(w_mul64(largest + 8 * p, sizeof(double)), w_mul64(512, design->term_count + 4));
 }

@@ -20,6 +20,10 @@ weir_status w_test_random(const weir_model *model, w_system *system, const w_gra
 double w_ratio_tail(weir_ctx *ctx, int64_t count, const double *weight, double statistic, double residual_df,
                     double *scratch); /* 2 (count + 1) */
 
+/* Degrees of freedom of the AIC without the scale: sum edf, corrected for estimated smoothing parameters when
+ * model->hessian is there, the system is dense and of full rank, and p is moderate (inference_aic.c). */
+weir_status w_degrees_of_freedom(const weir_model *model, const w_gram *gram, double *out);
+
 /* Entry (row, column) of A = X'WX in X's columns. */
 double w_gram_entry(const w_gram *gram, int64_t row, int64_t column);
 

@@ -27,6 +27,7 @@ struct weir_model {
     double *beta;               /* p; the intercept includes the response shift */
     double *edf, *edf1;         /* p: diag F; 2 diag F - diag FF */
     double *rho;                /* sp_count, log lambda */
+    double *hessian;            /* (sp_count + 1)^2 of the REML or ML criterion in (rho, log phi); NULL: none, or GCV, UBRE */
     w_covariance *covariance;   /* P; V_p = scale * P */
     double scale;
     weir_summary summary;       /* its pointers lead into the arena */

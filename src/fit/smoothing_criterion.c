@@ -104,15 +104,12 @@ static double positive(const w_criterion *criterion, double sum)
     return fmax(sum, fmax(criterion->gram->zz * DBL_EPSILON * DBL_EPSILON, DBL_MIN));
 }
 
+/* trace and cross of ML are those of the restricted system, in place already. */
 static weir_status likelihood_derivatives(w_criterion *criterion, bool restricted, double q, double precision)
 {
     const int m = criterion->count;
-    double log_det = 0.0;
     weir_status status = w_system_derivatives(criterion->system, restricted ? NULL : criterion->trace,
                                               restricted ? NULL : criterion->cross, criterion->curvature);
-    if (status >= 0 && restricted) {
-        status = w_system_range_derivatives(criterion->system, &log_det, criterion->trace, criterion->cross);
-    }
     if (status < 0) {
         return status;
     }
@@ -152,7 +149,8 @@ static weir_status evaluate_likelihood(w_criterion *criterion, const double *rho
     const double precision = 1.0 / (gamma * criterion->scale);
     double log_det = w_system_log_det(criterion->system);
     if (restricted) {
-        weir_status status = w_system_range_derivatives(criterion->system, &log_det, NULL, NULL);
+        weir_status status = w_system_range_derivatives(criterion->system, &log_det, derivatives ? criterion->trace : NULL,
+                                                        derivatives ? criterion->cross : NULL);
         if (status < 0) {
             return status;
         }

@@ -27,7 +27,7 @@ typedef struct fitted {
     const run *how;
     w_system *system;
     weir_model model;
-    double rho[24];
+    double rho[24], hessian[625];
 } fitted;
 
 static const double *of(const fitted *fit, const char *what)
@@ -41,7 +41,7 @@ static const double *of(const fitted *fit, const char *what)
 static weir_status solve(weir_ctx *ctx, fitted *fit)
 {
     w_smoothing_options options = { .criterion = fit->how->criterion, .gamma = 1.0, .scale = fit->how->scale };
-    w_smoothing_result result = { .rho = fit->rho };
+    w_smoothing_result result = { .rho = fit->rho, .hessian = fit->hessian };
     weir_model *model = &fit->model;
     memset(model, 0, sizeof *model);
     model->ctx = ctx;
@@ -163,6 +163,17 @@ static void check_fit(const fitted *fit)
         const double *likelihood = of(fit, "likelihood");
         assert_near(summary->log_likelihood, likelihood[0], 1e-8 * fabs(likelihood[0]));
         assert_near(summary->aic, -2.0 * likelihood[0] + 2.0 * (summary->edf_total + 1.0), 1e-6);
+        /* The degrees of freedom corrected for estimated smoothing parameters: logLik's in mgcv. */
+        weir_model corrected = fit->model;
+        double df = 0.0;
+        for (int j = 0; j < fit->ref.design.sp_count; j++) {
+            ((reference *)(uintptr_t)&fit->ref)->sp_fixed[j] = NAN;
+        }
+        corrected.hessian = (double *)(uintptr_t)fit->hessian;
+        if (fit->how->criterion == WEIR_REML && fit->how->arrow_levels == 0) {
+            assert_int_equal(w_degrees_of_freedom(&corrected, &fit->ref.gram, &df), WEIR_OK);
+            assert_near(df + 1.0, likelihood[2], 1e-4);
+        }
     }
 }
 
@@ -224,9 +235,31 @@ static weir_status fallible(weir_ctx *ctx, void *arg)
 {
     fitted *fit = arg;
     weir_status status = solve(ctx, fit);
+    fit->model.hessian = fit->hessian;
     status = status < 0 ? status : w_inference_fill(ctx, &fit->model, fit->system, &fit->ref.gram);
     release(fit);
     return status;
+}
+
+/* What the tables take stays below what the plan counts. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    const size_t which[] = { 0, 3, 4, 6 };
+    for (size_t i = 0; i < 4; i++) {
+        fitted fit;
+        open_run(&fit, &runs[which[i]]);
+        assert_int_equal(solve(fit.ctx, &fit), WEIR_OK);
+        fit.model.hessian = fit.hessian;
+        weir_memory_info before, after;
+        w_ledger_reset_peak(fit.ctx);
+        weir_ctx_memory(fit.ctx, &before);
+        assert_int_equal(w_inference_fill(fit.ctx, &fit.model, fit.system, &fit.ref.gram), WEIR_OK);
+        weir_ctx_memory(fit.ctx, &after);
+        assert_true(after.peak - before.in_use <= w_inference_bytes(&fit.ref.design, -1));
+        release(&fit);
+        close_run(&fit);
+    }
 }
 
 static void test_allocations(void **state)
@@ -244,7 +277,7 @@ static void test_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_mgcv), cmocka_unit_test(test_standard_deviations), cmocka_unit_test(test_many_levels),
+        cmocka_unit_test(test_against_mgcv), cmocka_unit_test(test_standard_deviations), cmocka_unit_test(test_many_levels), cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
