@@ -105,6 +105,7 @@ typedef struct w_design {
     int64_t setup_rows;         /* rows that chose knots and constraints */
     bool setup_exact;           /* those were all rows */
     int64_t rows, rows_missing, rows_zero_weight; /* of the training table: total, dropped for missing values, weight 0 */
+    int64_t setup_bytes;        /* of a skeleton: what compiling takes at most beside the design itself; else 0 */
     int note_count;
     const char **note;          /* remarks for the report: "s(x): k reduced …" */
     struct w_design_program *program; /* how a tile is evaluated; private to model/ */

@@ -7,6 +7,7 @@
 
 #include "base/size.h"
 #include "model/build.h"
+#include "model/scan.h"
 
 /* Coefficients of a margin before ti() centres it. */
 static int64_t coefficients(const w_margin_spec *margin, w_smooth_type type)
@@ -96,6 +97,58 @@ static weir_status guess_columns(w_builder *b, weir_table *table, int64_t *disti
     return WEIR_OK;
 }
 
+static int64_t depth_bytes(const w_builder *b)
+{
+    return w_mul64(b->program->depth + 2, W_EXPR_RUN * (int64_t)sizeof(double));
+}
+
+/* Set-up rows: chosen tiles and then the columns made of them; values of expressions; a copy for medians; covariates stacked
+ * by id=. */
+static int64_t row_bytes(const w_builder *b, int64_t rows)
+{
+    const w_design *d = b->design;
+    int64_t tiles = rows / W_TILE_ROWS + 1, computed = 1, stacked = 0;
+    for (int a = 0; a < b->program->atom_count; a++) {
+        computed += !b->program->atom[a].category && b->program->atom[a].column < 0;
+    }
+    for (int i = 0; i < b->terms.smooth_count; i++) {
+        stacked += b->terms.smooth[i].id ? b->terms.smooth[i].margin_count : 0;
+    }
+    int64_t tile = w_alloc_bytes(w_mul64(d->column_count, W_TILE_ROWS * (int64_t)sizeof(double)));
+    int64_t columns =
+        w_mul64(d->column_count + computed + stacked, w_alloc_bytes(w_mul64(rows + 1, sizeof(double))));
+    return w_add64(w_mul64(tiles, tile), columns);
+}
+
+/* What compiling takes at most beside the design: the scan's workers, set-up rows, the largest smooth being built, the
+ * triangle of the side conditions. */
+static int64_t setup_bytes(const w_builder *b, const w_design_options *options)
+{
+    const w_design *d = b->design;
+    int64_t rows = d->rows < 0 ? W_SETUP_ROWS : d->rows, largest = 0, smooth_columns = 0, widest = 0;
+    rows = options->exact_knots ? rows : w_min64(rows, W_SETUP_ROWS);
+    int64_t worker = w_mul64(d->column_count + 1, W_TILE_ROWS * (int64_t)sizeof(double) + 256) + depth_bytes(b) +
+                     2 * W_TILE_ROWS;
+    for (int i = 0; i < b->terms.smooth_count; i++) {
+        const w_smooth_call *call = &b->terms.smooth[i];
+        w_smooth_spec spec = {.label = call->label, .type = call->type, .margin_count = call->margin_count};
+        memcpy(spec.margin, call->margin, sizeof spec.margin);
+        if (!call->random) {
+            largest =
+                w_max64(largest, w_smooth_bytes(&spec, call->id ? w_mul64(rows, b->terms.smooth_count) : rows));
+            smooth_columns += b->program->smooth[i]->columns;
+            widest = w_max64(widest, b->program->smooth[i]->columns);
+        }
+    }
+    int64_t run = 2048 * (int64_t)sizeof(double);
+    int64_t nesting =
+        w_mul64(smooth_columns + 1, w_add64(run, w_mul64(smooth_columns + 40, 2 * (int64_t)sizeof(double))));
+    nesting = w_add64(nesting, w_mul64(widest, w_add64(run, w_mul64(widest, 8 * (int64_t)sizeof(double)))));
+    int64_t busiest = w_max64(largest, nesting);
+    return w_add64(w_add64(w_mul64(worker, w_pool_workers(b->ctx)), row_bytes(b, rows)),
+                   w_add64(busiest, (int64_t)1 << 20));
+}
+
 static weir_status estimate(w_builder *b, weir_table *table, const w_design_options *options)
 {
     w_design *d = b->design;
@@ -129,7 +182,11 @@ static weir_status estimate(w_builder *b, weir_table *table, const w_design_opti
     if (status == WEIR_OK) {
         status = w_builder_smooths(b, smooth, scale);
     }
-    return status == WEIR_OK ? w_builder_finish(b) : status;
+    if (status == WEIR_OK) {
+        d->setup_bytes = setup_bytes(b, options);
+        status = w_builder_finish(b);
+    }
+    return status;
 }
 
 weir_status w_design_estimate(weir_ctx *ctx, const w_formula *formula, weir_table *table,

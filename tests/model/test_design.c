@@ -286,7 +286,11 @@ static void skeleton(void **state)
         const w_design_options options = {0};
         assert_int_equal(w_formula_parse(ctx, formulas[i], &formula), WEIR_OK);
         assert_int_equal(w_design_estimate(ctx, formula, table, &options, &guess), WEIR_OK);
+        w_ledger_reset_peak(ctx);
+        int64_t before = atomic_load(&ctx->ledger.in_use);
         w_design *design = test_design(ctx, formulas[i], table, NULL);
+        int64_t kept = atomic_load(&ctx->ledger.in_use) - before, peak = atomic_load(&ctx->ledger.peak) - before;
+        assert_true(peak - kept <= guess->setup_bytes);
         assert_int_equal(guess->p, design->p);
         assert_int_equal(guess->rows, design->rows);
         assert_int_equal(guess->sp_count, design->sp_count);
