@@ -59,6 +59,9 @@ static double part_logdet(const w_design *design, const w_design_logdet *part, c
     if (part->smooth == NULL) {
         for (int i = 0; i < part->penalty_count; i++) {
             const double rank = (double)(penalty[i].rank * penalty[i].repeat);
+            if (rho[penalty[i].sp] == -INFINITY) { /* lambda = 0: no penalty */
+                continue;
+            }
             value += rank * rho[penalty[i].sp] + penalty[i].log_det * (double)penalty[i].repeat;
             if (gradient != NULL) {
                 gradient[penalty[i].sp] += rank;
@@ -101,7 +104,7 @@ double w_criterion_penalty_logdet(const w_design *design, const double *rho, dou
 /* Relative to the data, not to be told from an exact fit. */
 static double positive(const w_criterion *criterion, double sum)
 {
-    return fmax(sum, fmax(criterion->gram->zz * DBL_EPSILON * DBL_EPSILON, DBL_MIN));
+    return fmax(sum, fmax(criterion->gram->zz * DBL_EPSILON * DBL_EPSILON, 1e-280));
 }
 
 /* trace and cross of ML are those of the restricted system, in place already. */

@@ -320,8 +320,9 @@ weir_status w_system_range_derivatives(w_system *system, double *log_det, double
         }
         system->range = made;
     }
+    w_range_mask(system, system->without);
     for (int64_t i = 0; i < system->core; i++) { /* what is not penalised, or was dropped already */
-        system->without[i] = !system->penalised[i] || system->full.dropped[i];
+        system->without[i] = !system->without[i] || system->full.dropped[i];
     }
     weir_status status = w_factor_compute(system, &system->range, system->without);
     if (status < 0) {

@@ -76,6 +76,9 @@ struct w_system {
 #define W_ARROW_CHUNKS 16
 #define W_ARROW_CHUNK_ROWS 512 /* fewest rows of the map in one chunk */
 
+/* system.c: core coordinates that a penalty with lambda > 0 acts on (p0). */
+void w_range_mask(const w_system *system, uint8_t *mask);
+
 /* pieces.c */
 weir_status w_pieces_compile(w_system *system);
 /* y = U'x and y = U x on the core (y may be x). */

@@ -342,9 +342,37 @@ double w_system_log_det(const w_system *system) { return system->full.log_det; }
 double w_system_rss(const w_system *system) { return system->rss; }
 int64_t w_system_rank(const w_system *system) { return system->full.kept; }
 
+void w_range_mask(const w_system *system, uint8_t *mask)
+{
+    memset(mask, 0, (size_t)system->core);
+    for (int i = 0; i < system->piece_count; i++) {
+        const w_piece *piece = &system->piece[i];
+        if (piece->arrow || !(system->lambda[piece->sp] > 0.0)) {
+            continue;
+        }
+        for (int64_t c = 0; c < piece->count; c++) {
+            const double entry = piece->matrix ? piece->matrix[c * (piece->count + 1)]
+                                               : (piece->diagonal ? piece->diagonal[c] : 1.0);
+            mask[piece->first + c] |= entry != 0.0;
+        }
+    }
+}
+
+/* A smoothing parameter of exactly 0 leaves its directions unpenalised. */
 int64_t w_system_null_dimension(const w_system *system)
 {
-    return system->p - system->penalised_count - (system->p - system->full.kept);
+    int64_t penalised = system->penalised_count;
+    bool unpenalised = false;
+    for (int j = 0; j < system->sp_count; j++) {
+        unpenalised = unpenalised || system->lambda[j] == 0.0;
+    }
+    if (unpenalised) {
+        w_range_mask(system, system->without);
+        for (int64_t i = 0; i < system->core; i++) {
+            penalised += system->without[i] - system->penalised[i];
+        }
+    }
+    return system->full.kept - penalised;
 }
 
 double w_system_penalty(const w_system *system, double *per_sp)

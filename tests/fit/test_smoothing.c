@@ -257,6 +257,30 @@ static void test_degenerate(void **state)
     close_run(&fit);
 }
 
+/* sp = 0 leaves a term unpenalised: the limit of small lambda once log|S| and the null dimension count it so. */
+static void test_zero_lambda(void **state)
+{
+    (void)state;
+    fitted fit;
+    open_run(&fit, &runs[0]);
+    const double zero[4] = { 0.0, 3, 0.01, 100 };
+    double edf[2];
+    memcpy(fit.ref.sp_fixed, zero, sizeof zero);
+    for (int ml = 0; ml < 2; ml++) {
+        fit.options.criterion = ml ? WEIR_ML : WEIR_REML;
+        assert_int_equal(select_now(&fit), WEIR_OK);
+        assert_int_equal(w_system_null_dimension(fit.system), 1 + 9 + 3);
+        assert_true(isfinite(fit.result.criterion));
+        edf[ml] = fit.result.edf;
+    }
+    fit.ref.sp_fixed[0] = 1e-12;
+    assert_int_equal(select_now(&fit), WEIR_OK);
+    assert_int_equal(w_system_null_dimension(fit.system), 1 + 4);
+    assert_near(fit.result.edf, edf[0], 1e-8);
+    assert_near(fit.result.edf, edf[1], 1e-8);
+    close_run(&fit);
+}
+
 static weir_status fallible(weir_ctx *ctx, void *arg)
 {
     fitted *fit = arg;
@@ -286,7 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fixed_sp), cmocka_unit_test(test_score_difference), cmocka_unit_test(test_against_mgcv),
         cmocka_unit_test(test_derivatives), cmocka_unit_test(test_joint_hessian), cmocka_unit_test(test_options),
-        cmocka_unit_test(test_degenerate), cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_degenerate), cmocka_unit_test(test_zero_lambda), cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
