@@ -148,7 +148,7 @@ void w_message_clear(weir_ctx *ctx)
     atomic_store(&ctx->cancelled, 0);
 }
 
-void w_log(weir_ctx *ctx, weir_log_level level, const char *format, ...)
+void w_log_line(weir_ctx *ctx, weir_log_level level, const char *format, ...)
 {
     if (!ctx->log) {
         return;

@@ -38,7 +38,7 @@ weir_status w_fail(weir_ctx *ctx, weir_status status, const char *format, ...) _
 /* As w_fail for the remark of a positive status; an existing message is replaced. */
 weir_status w_remark(weir_ctx *ctx, weir_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void w_message_clear(weir_ctx *ctx);
-void w_log(weir_ctx *ctx, weir_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void w_log_line(weir_ctx *ctx, weir_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void w_progress(weir_ctx *ctx, const char *pass, int64_t done, int64_t total);
 /* WEIR_OK, or WEIR_E_CANCELLED with the message set. Any thread may ask; the callback itself and that of w_progress
  * are called from the calling thread only. */

@@ -120,7 +120,7 @@ static void workers_start(weir_ctx *ctx, w_pool *pool, int workers)
         worker *self = &pool->worker[i];
         *self = (worker){ pool, pthread_self(), i, -1 };
         if (pthread_create(&self->thread, &attributes, worker_main, self) != 0) {
-            w_log(ctx, WEIR_LOG_WARNING, "the system allows only %d of %d threads", i, workers);
+            w_log_line(ctx, WEIR_LOG_WARNING, "the system allows only %d of %d threads", i, workers);
             break;
         }
         pool->workers = i + 1;

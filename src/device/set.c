@@ -61,7 +61,7 @@ static void cache_load(weir_ctx *ctx, w_device_set *set)
     if (w_cost_read(path, set->key, &found, NULL, 0) == WEIR_OK) {
         set->cost = found;
     } else {
-        w_log(ctx, WEIR_LOG_DEBUG, "no measured costs in %s", path);
+        w_log_line(ctx, WEIR_LOG_DEBUG, "no measured costs in %s", path);
     }
 }
 

@@ -88,7 +88,7 @@ static void callbacks_get_their_user(void **state)
     options.user = &h;
     weir_ctx *ctx;
     assert_int_equal(weir_ctx_create(&options, &ctx), WEIR_OK);
-    w_log(ctx, WEIR_LOG_INFO, "x=%d", 3);
+    w_log_line(ctx, WEIR_LOG_INFO, "x=%d", 3);
     assert_string_equal(h.line, "x=3");
     assert_int_equal(h.level, WEIR_LOG_INFO);
     w_progress(ctx, "scan", 5, 10);
@@ -96,7 +96,7 @@ static void callbacks_get_their_user(void **state)
     assert_true(h.done == 5 && h.total == 10);
     weir_ctx_destroy(ctx);
     ctx = test_ctx(*state, 1, 0);
-    w_log(ctx, WEIR_LOG_INFO, "nobody listens");
+    w_log_line(ctx, WEIR_LOG_INFO, "nobody listens");
     w_progress(ctx, "scan", 1, 2);
     assert_int_equal(w_check_cancel(ctx), WEIR_OK);
     weir_ctx_destroy(ctx);
