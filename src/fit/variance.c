@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of the core are written out W_PANEL_ROWS at a time, U (rows x p0), and  x'P_00 x = rowsum(U .* (U P_00)):
+/* Without an arrow block a row's variance is a quadratic form of local values through per-pair tables (normal/quadratic.h), as
+ * cheap as the cross-products, as long as the tables fit. Otherwise:
+ *
+ * Rows of the core are written out W_PANEL_ROWS at a time, U (rows x p0), and  x'P_00 x = rowsum(U .* (U P_00)):
  * 2 p0^2 flops a row in one matrix product, against 8 p0 bytes written. A row of a smooth is v' (M_c T) with the k columns
  * of M_c T kept per cell. Panels are always full (zero rows at the end), so a row's bits depend on its place in the
  * tile alone. */
@@ -10,8 +13,10 @@
 #include "base/blas.h"
 #include "base/size.h"
 #include "normal/expand.h"
+#include "normal/quadratic.h"
 
 #define PANEL_ROWS 64
+#define FORM_BYTES ((int64_t)64 << 20) /* at most so much, and at most a quarter of the free budget, for tables */
 #define TAG "variance"
 
 struct w_variance {
@@ -25,6 +30,8 @@ struct w_variance {
     int64_t core;
     int64_t *position;    /* p: place in the core, -1 = arrow column */
     double **row_map;     /* per block: cells x width x k of a smooth, else NULL */
+    int form_count;       /* quadratic forms: one, or one per term; 0 = panels */
+    w_quadratic **form;
     double **panel;       /* per worker: PANEL_ROWS x core, image of the same size, then a zero-padded k-vector */
 };
 
@@ -72,6 +79,37 @@ static void locate_columns(w_variance *v)
     }
 }
 
+/* Places in the core of the columns first … last-1; -1 for all others. */
+static void restrict_columns(const w_variance *v, int64_t first, int64_t last, int64_t *place)
+{
+    for (int64_t c = 0; c < v->design->p; c++) {
+        place[c] = c >= first && c < last ? v->position[c] : -1;
+    }
+}
+
+/* WEIR_DECLINED when the tables are too large or an arrow block asks for more than a quadratic form. */
+static weir_status make_forms(w_variance *v)
+{
+    weir_ctx *ctx = v->ctx;
+    const w_design *design = v->design;
+    if (v->covariance->arrow_levels > 0) {
+        return WEIR_DECLINED;
+    }
+    int count = v->per_term ? design->term_count : 1;
+    int64_t room = w_min64(FORM_BYTES, w_ledger_free_bytes(ctx) / 4) / w_max64(1, count);
+    int64_t *place = w_alloc_array(ctx, TAG, (size_t)design->p, sizeof *place);
+    v->form = w_calloc(ctx, TAG, (size_t)count + 1, sizeof *v->form);
+    weir_status status = place && v->form ? WEIR_OK : w_alloc_status(ctx);
+    for (int t = 0; status == WEIR_OK && t < count; t++) {
+        const w_term *term = &design->term[t];
+        restrict_columns(v, v->per_term ? term->first : 0, v->per_term ? term->first + term->columns : design->p, place);
+        status = w_quadratic_create(ctx, design, v->covariance->core_matrix, v->core, place, room, &v->form[t]);
+    }
+    w_free(ctx, place);
+    v->form_count = status == WEIR_OK ? count : 0;
+    return status;
+}
+
 static weir_status fill(w_variance *v)
 {
     weir_ctx *ctx = v->ctx;
@@ -83,6 +121,10 @@ static weir_status fill(w_variance *v)
         return w_alloc_status(ctx);
     }
     locate_columns(v);
+    weir_status formed = make_forms(v);
+    if (formed != WEIR_DECLINED) {
+        return formed;
+    }
     for (int b = 0; b < v->design->block_count; b++) {
         if (v->design->block[b].kind == W_BLOCK_SMOOTH) {
             weir_status status = make_row_map(v, b);
@@ -128,6 +170,11 @@ void w_variance_free(w_variance *v)
     if (!v) {
         return;
     }
+    int forms = v->per_term ? v->design->term_count : 1;
+    for (int t = 0; v->form && t < forms; t++) {
+        w_quadratic_free(v->form[t]);
+    }
+    w_free(v->ctx, v->form);
     for (int b = 0; v->row_map && b < v->design->block_count; b++) {
         w_free(v->ctx, v->row_map[b]);
     }
@@ -254,6 +301,16 @@ static weir_status range_variance(const w_variance *v, int worker, const w_tile 
 weir_status w_variance_tile(const w_variance *v, int worker, const w_tile *tile, double *out)
 {
     const w_design *design = v->design;
+    for (int t = 0; t < v->form_count; t++) {
+        double *q = out + t * tile->rows;
+        w_quadratic_tile(v->form[t], tile, q);
+        for (int64_t i = 0; i < tile->rows; i++) {
+            q[i] = q[i] > 0 ? q[i] * v->model->scale : 0.0;
+        }
+    }
+    if (v->form_count > 0) {
+        return WEIR_OK;
+    }
     if (!v->per_term) {
         return range_variance(v, worker, tile, 0, design->p, 0, v->core, out);
     }
