@@ -337,6 +337,37 @@ static weir_status accumulate_like(weir_ctx *ctx, weir_table *table, const weir_
     return status;
 }
 
+/* Equal but for blanks. */
+static bool same_text(const char *a, const char *b)
+{
+    for (;;) {
+        a += strspn(a, " \t\n");
+        b += strspn(b, " \t\n");
+        if (*a != *b) {
+            return false;
+        }
+        if (*a == 0) {
+            return true;
+        }
+        a++;
+        b++;
+    }
+}
+
+/* A part made like another one has its formula and weights. */
+static weir_status check_like(weir_ctx *ctx, const char *formula, const weir_fit_options *options, const w_design *design)
+{
+    const char *weights = design->weight_column >= 0 ? design->column[design->weight_column] : NULL;
+    if (formula && !same_text(formula, design->formula)) {
+        return w_fail(ctx, WEIR_E_ARG, "the sums hold another formula: give '%s'", design->formula);
+    }
+    if ((weights != NULL) != (options->weights != NULL) || (weights && strcmp(weights, options->weights) != 0)) {
+        return weights ? w_fail(ctx, WEIR_E_ARG, "the sums were made with weights: give the column '%s'", weights)
+                       : w_fail(ctx, WEIR_E_ARG, "the sums were made without weights: leave '%s' out", options->weights);
+    }
+    return WEIR_OK;
+}
+
 weir_status w_fit_accumulate(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
                              const weir_sums *like, int64_t first_row, weir_sums **out)
 {
@@ -348,6 +379,9 @@ weir_status w_fit_accumulate(weir_ctx *ctx, weir_table *table, const char *formu
     }
     part->ctx = ctx;
     weir_status status = check_options(ctx, options);
+    if (status >= 0 && like) {
+        status = check_like(ctx, formula, options, like->design);
+    }
     if (status >= 0 && like) {
         status = w_design_copy(ctx, like->design, &part->design);
         if (status >= 0) {
