@@ -39,10 +39,20 @@ static int fit_sums(cli_run *run, weir_model **model, weir_status *status)
     return code;
 }
 
+/* What the rows were summed with cannot be changed afterwards. */
+static const char *fixed_in_sums(const cli_args *args)
+{
+    return args->weights ? "--weights" : args->knots || args->knots_exact ? "--knots" : args->sp ? "--sp" :
+           args->select ? "--select" : args->factors ? "--factors" : args->drop ? "--na" : NULL;
+}
+
 static int check(cli_run *run)
 {
     const cli_args *args = &run->args;
     if (args->from) {
+        const char *fixed = fixed_in_sums(args);
+        if (fixed)
+            return cli_fail(run, EXIT_USAGE, "%s was settled when %s was made; leave it out here", fixed, args->from);
         if (run->operand_count)
             return cli_fail(run, EXIT_USAGE, "--from takes the place of DATA; leave out '%s'", run->operand[0]);
         if (args->formula)
