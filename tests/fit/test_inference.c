@@ -5,6 +5,7 @@
 #include "base/ctx.h"
 #include "base/rng.h"
 #include "fit/inference_arrow.h"
+#include "solve/problem.h"
 
 typedef struct run {
     const char *file, *key;
@@ -241,6 +242,52 @@ static weir_status fallible(weir_ctx *ctx, void *arg)
     return status;
 }
 
+/* Unbalanced levels beside smooths and a second random effect: M, C and their moments against dense matrices. */
+static void test_unbalanced_levels(void **state)
+{
+    (void)state;
+    weir_ctx *ctx = test_ctx(NULL, 1, 0);
+    problem problem;
+    problem_make(ctx, &problem, 60, 1, true, false);
+    const int first[4] = { 0, 1, 3, 5 }, count[4] = { 1, 2, 2, 1 };
+    for (int t = 0; t < 4; t++) {
+        problem.term[t].penalty_first = first[t];
+        problem.term[t].penalty_count = count[t];
+    }
+    problem.penalty[0].matrix = NULL; /* the first smooth becomes a random effect of the core */
+    problem.penalty[0].rank = 6;
+    problem.term[0].kind = W_TERM_RANDOM;
+    problem.term[0].null_dimension = 0;
+    double rho[6] = { 1.0, 1.0, -1.0, 2.0, 0.3, 1.5 };
+    w_system *system = NULL;
+    weir_model model = { .ctx = ctx, .design = &problem.design, .rho = rho, .scale = 1.1 };
+    assert_int_equal(w_system_create(ctx, &problem.gram, &problem.design, &system), WEIR_OK);
+    assert_int_equal(w_system_factor(system, rho), WEIR_OK);
+    assert_int_equal(w_system_covariance(system, &model.covariance), WEIR_OK);
+    double *beta = calloc((size_t)problem.p, sizeof *beta);
+    model.beta = beta;
+    for (double scale = 0.5; scale < 3.0; scale += 0.5) {
+        w_term_test moments, exact;
+        for (int64_t i = 0; i < problem.p; i++) {
+            beta[i] = scale * w_system_beta(system)[i];
+        }
+        assert_int_equal(w_test_random(&model, system, &problem.gram, &problem.term[3], 320.0, &exact), WEIR_OK);
+        assert_int_equal(w_test_arrow(&model, &problem.gram, &problem.term[3], 320.0, &moments), WEIR_OK);
+        assert_near(moments.ref_df, exact.ref_df, 0.0);
+        assert_near(moments.statistic, exact.statistic, 1e-9 * exact.statistic);
+        if (exact.p_value > 1e-6) {
+            assert_near(moments.p_value, exact.p_value, 0.25 * exact.p_value); /* few levels: three moments do not suffice */
+        } else {
+            assert_true(moments.p_value < 2e-6);
+        }
+    }
+    free(beta);
+    w_covariance_free(model.covariance);
+    w_system_free(system);
+    problem_free(&problem);
+    weir_ctx_destroy(ctx);
+}
+
 /* What the tables take stays below what the plan counts. */
 static void test_bytes(void **state)
 {
@@ -277,7 +324,7 @@ static void test_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_mgcv), cmocka_unit_test(test_standard_deviations), cmocka_unit_test(test_many_levels), cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_against_mgcv), cmocka_unit_test(test_standard_deviations), cmocka_unit_test(test_many_levels), cmocka_unit_test(test_unbalanced_levels), cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
