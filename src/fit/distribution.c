@@ -173,26 +173,6 @@ double w_t_two_sided(double t, double df)
 
 double w_normal_cdf(double x) { return 0.5 * erfc(-x / sqrt(2.0)); }
 
-/* Start: Abramowitz & Stegun 26.2.23 (4.5e-4), then Halley steps on the tail. */
-double w_normal_quantile(double probability)
-{
-    if (!(probability > 0.0) || !(probability < 1.0)) {
-        return probability == 0.0 ? -INFINITY : (probability == 1.0 ? INFINITY : NAN);
-    }
-    if (probability == 0.5) {
-        return 0.0;
-    }
-    const double tail = probability < 0.5 ? probability : 1.0 - probability;
-    const double t = sqrt(-2.0 * log(tail));
-    double x = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
-    for (int step = 0; step < 4; step++) {
-        const double density = exp(-0.5 * x * x) / sqrt(TWO_PI);
-        const double error = (0.5 * erfc(x / sqrt(2.0)) - tail) / density;
-        x += error / (1.0 - 0.5 * x * error);
-    }
-    return probability < 0.5 ? -x : x;
-}
-
 /* Newton on the logarithm of the two-sided tail, kept inside a bracket. */
 double w_t_quantile(double probability, double df)
 {

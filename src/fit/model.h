@@ -4,6 +4,7 @@
 #ifndef W_FIT_MODEL_H
 #define W_FIT_MODEL_H
 
+#include "dense/elementary.h" /* w_normal_quantile */
 #include "model/design.h"
 #include "solve/system.h"
 #include "weir/gam.h"
@@ -49,7 +50,6 @@ double w_chi_square_mixture_tail(weir_ctx *ctx, int count, const double *weight,
 double w_chi_square_tail(double x, double df);
 double w_f_tail(double x, double df1, double df2);
 double w_t_two_sided(double t, double df);
-double w_normal_quantile(double probability);
 double w_t_quantile(double probability, double df);
 
 /* Model <-> archive. */
