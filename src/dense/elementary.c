@@ -33,7 +33,7 @@ w_isa w_isa_best(void)
 
 BEST_ARRAY(exp)
 BEST_ARRAY(expm1)
-BEST_ARRAY(log)
+void w_log_array(int64_t n, const double *x, double *out) { w_elementary_find(w_isa_best())->log(n, x, out); }
 BEST_ARRAY(log1p)
 BEST_ARRAY(logistic)
 BEST_ARRAY(softplus)

@@ -40,7 +40,7 @@ const w_elementary *w_elementary_find(w_isa isa);
 
 void w_exp(int64_t n, const double *x, double *out);
 void w_expm1(int64_t n, const double *x, double *out);
-void w_log(int64_t n, const double *x, double *out);
+void w_log_array(int64_t n, const double *x, double *out); /* w_log writes the log: base/ctx.h */
 void w_log1p(int64_t n, const double *x, double *out);
 void w_logistic(int64_t n, const double *x, double *out);
 void w_softplus(int64_t n, const double *x, double *out);
