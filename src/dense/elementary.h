@@ -24,7 +24,9 @@
 
 #include <stdint.h>
 
-typedef enum w_isa { W_ISA_PORTABLE = 0, W_ISA_AVX2 = 1, W_ISA_AVX512 = 2, W_ISA_COUNT = 3 } w_isa;
+#include "device/topology.h"
+
+enum { W_ISA_PORTABLE = W_ISA_GENERIC, W_ISA_COUNT = W_ISA_AVX512 + 1 };
 
 typedef void (*w_array_fn)(int64_t n, const double *x, double *out);
 
