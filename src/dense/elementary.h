@@ -26,7 +26,8 @@
 
 #include "device/topology.h"
 
-enum { W_ISA_PORTABLE = W_ISA_GENERIC, W_ISA_COUNT = W_ISA_AVX512 + 1 };
+#define W_ISA_PORTABLE W_ISA_GENERIC
+#define W_ISA_COUNT 3
 
 typedef void (*w_array_fn)(int64_t n, const double *x, double *out);
 
