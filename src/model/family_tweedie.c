@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Saturated log-likelihood of the Tweedie family, 1 < p < 2, for y > 0 (0 for y = 0). A Tweedie variable is a Poisson number
+ * of gamma variables; Dunn & Smyth (Statistics and Computing 15, 2005) sum its density over that number j. With
+ *     a = (2-p)/(p-1),  J = y^(2-p)/(phi (2-p)),  r = j/J,  kappa(r) = r log r - r + 1,
+ *     d(x) = log G(x) - Stirling(x)   (w_stirling_rest),
+ * the terms become exact in a form that nothing large cancels in:
+ *     l_s = -log y + log(a)/2 - log 2 pi + log sum_{j>=1} exp E_j,   E_j = -(1+a) J kappa(j/J) - d(j) - d(ja).
+ * The term is a bell of width sigma = sqrt(J/(1+a)) about J: where sigma is large, every h-th term times h gives the sum to
+ * exp(-2 pi^2 (sigma/h)^2) (trapezoidal rule), so that 40 terms or so do at any phi. Derivatives are moments of the E's
+ * derivatives under the weights exp E_j. Where N = y^(2-p)/phi is large these moments cancel, and the asymptotic expansion
+ *     l_s = -log y + log(N/2pi)/2 + c1(p)/N + c2(p)/N^2 + c3(p)/N^3,   with u = p (p-3),
+ *     c1 = u/24,  c2 = -u (u+2)/48,  c3 = u (7u+12)(23u+50)/5760
+ * (Laplace's method to third order; next term below 1e-15 there) serves for value and derivatives. */
+#include "model/family_parts.h"
+
+#include <math.h>
+
+#define EXPANSION_FROM 3000.0
+#define NEGLIGIBLE 40.0 /* exp(-40) of the largest term */
+
+/* Derivatives of a term are in psi = (p, log phi). */
+typedef struct series {
+    double p, y, a, a1, a2;      /* a and its derivatives in p */
+    double J, J1, J2;            /* J and its derivatives in p */
+    double top;                  /* E of the largest term */
+    double sum, first[2], second[3], square[3]; /* moments: pp, p rho, rho rho */
+} series;
+
+static double exponent(const series *s, double j)
+{
+    double rest[3], rest_a[3];
+    w_stirling_rest(j, rest);
+    w_stirling_rest(j * s->a, rest_a);
+    return -(1.0 + s->a) * s->J * w_kappa((j - s->J) / s->J) - rest[0] - rest_a[0];
+}
+
+/* Adds term j: with b = 1 + a, K = J kappa, dK/dJ = 1 - r:
+ *   E_p   = -b' K - b J'(1-r) - d'(ja) j a'            E_rho = b J (1-r)
+ *   E_pp  = -b'' K - 2 b' J'(1-r) - b (J''(1-r) + J'^2 r/J) - d'' (j a')^2 - d' j a''
+ *   E_prho = b' J (1-r) + b J' ((1-r) + r)             E_rhorho = -b J */
+static void add_term(series *s, double j, double e)
+{
+    double rest_a[3], r = j / s->J, gap = (s->J - j) / s->J, b = 1.0 + s->a, weight = exp(e - s->top);
+    w_stirling_rest(j * s->a, rest_a);
+    double K = s->J * w_kappa(-gap), slope = rest_a[1] * j;
+    double ep = -s->a1 * K - b * s->J1 * gap - slope * s->a1, er = b * s->J * gap;
+    double epp = -s->a2 * K - 2.0 * s->a1 * s->J1 * gap - b * (s->J2 * gap + s->J1 * s->J1 * r / s->J) -
+                 rest_a[2] * (j * s->a1) * (j * s->a1) - slope * s->a2;
+    double epr = s->a1 * s->J * gap + b * s->J1, err = -b * s->J;
+    s->sum += weight;
+    s->first[0] += weight * ep;
+    s->first[1] += weight * er;
+    s->second[0] += weight * epp;
+    s->second[1] += weight * epr;
+    s->second[2] += weight * err;
+    s->square[0] += weight * ep * ep;
+    s->square[1] += weight * ep * er;
+    s->square[2] += weight * er * er;
+}
+
+/* The expansion: l = -log y + log(N/2pi)/2 + C(p, N); N_p = -N log y, N_rho = -N. */
+static void expand(double p, double y, double log_y, double N, w_saturated *out)
+{
+    double u = p * (p - 3.0), u1 = 2.0 * p - 3.0;
+    double c[3] = { u / 24.0, -u * (u + 2.0) / 48.0, u * (7.0 * u + 12.0) * (23.0 * u + 50.0) / 5760.0 };
+    double cu[3] = { 1.0 / 24.0, -(2.0 * u + 2.0) / 48.0, (483.0 * u * u + 1252.0 * u + 600.0) / 5760.0 };
+    double cuu[3] = { 0.0, -2.0 / 48.0, (966.0 * u + 1252.0) / 5760.0 };
+    double power = 1.0;
+    (void)y;
+    out->value = -log_y + 0.5 * log(N / (2.0 * M_PI));
+    out->grad[0] = -0.5 * log_y;
+    out->grad[2] = -0.5;
+    for (int k = 1; k <= 3; k++) {
+        power /= N;
+        double v = c[k - 1] * power, vp = cu[k - 1] * u1 * power;
+        double vpp = (cuu[k - 1] * u1 * u1 + 2.0 * cu[k - 1]) * power;
+        out->value += v;
+        out->grad[0] += vp + k * log_y * v;
+        out->grad[2] += k * v;
+        out->hess[0][0] += vpp + 2.0 * k * log_y * vp + (k * log_y) * (k * log_y) * v;
+        out->hess[0][2] += k * vp + k * k * log_y * v;
+        out->hess[2][2] += k * k * v;
+    }
+    out->hess[2][0] = out->hess[0][2];
+}
+
+void w_saturated_tweedie(W_SATURATED_ARGUMENTS)
+{
+    *out = (w_saturated){ 0 };
+    if (!(y > 0.0)) {
+        return;
+    }
+    double p = glm->param[0], q = 2.0 - p, log_y = log(y), N = exp(q * log_y) * omega / phi;
+    double J = N / q, sigma2 = J * (p - 1.0);
+    if (N >= EXPANSION_FROM && sigma2 >= 4.0) {
+        expand(p, y, log_y, N, out);
+        return;
+    }
+    double g = p - 1.0, t = 1.0 / q - log_y; /* J' = J t, J'' = J (t^2 + 1/q^2) */
+    series s = { .p = p, .y = y, .a = q / g, .a1 = -1.0 / (g * g), .a2 = 2.0 / (g * g * g), .J = J, .J1 = J * t,
+                 .J2 = J * (t * t + 1.0 / (q * q)) };
+    double step = sigma2 > 400.0 ? floor(0.5 * sqrt(sigma2)) : 1.0;
+    double middle = fmax(1.0, floor(J)), below = exponent(&s, middle), above = exponent(&s, middle + 1.0);
+    if (above > below) {
+        middle += 1.0;
+        below = above;
+    }
+    s.top = below;
+    add_term(&s, middle, s.top);
+    for (double j = middle - step; j >= 1.0; j -= step) {
+        double e = exponent(&s, j);
+        if (e < s.top - NEGLIGIBLE) {
+            break;
+        }
+        add_term(&s, j, e);
+    }
+    for (double j = middle + step;; j += step) {
+        double e = exponent(&s, j);
+        if (!(e >= s.top - NEGLIGIBLE)) {
+            break;
+        }
+        add_term(&s, j, e);
+    }
+    out->value = -log_y + 0.5 * log(s.a) - log(2.0 * M_PI) + s.top + log(s.sum * step);
+    double mp = s.first[0] / s.sum, mr = s.first[1] / s.sum;
+    out->grad[0] = mp + 0.5 * s.a1 / s.a;
+    out->grad[2] = mr;
+    out->hess[0][0] = (s.second[0] + s.square[0]) / s.sum - mp * mp + 0.5 * (s.a2 / s.a - (s.a1 / s.a) * (s.a1 / s.a));
+    out->hess[0][2] = out->hess[2][0] = (s.second[1] + s.square[1]) / s.sum - mp * mr;
+    out->hess[2][2] = (s.second[2] + s.square[2]) / s.sum - mr * mr;
+}
