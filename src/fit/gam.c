@@ -17,9 +17,8 @@
 #include "base/format.h"
 #include "base/size.h"
 #include "fit/diagnose.h"
+#include "fit/finish.h"
 #include "fit/planning.h"
-#include "fit/predict.h"
-#include "fit/smoothing.h"
 
 typedef struct fit_times {
     double start, read, design, normal, smoothing;
@@ -39,139 +38,21 @@ weir_status w_design_copy(weir_ctx *ctx, const w_design *design, w_design **out)
     return status;
 }
 
-static weir_status select_smoothing(weir_ctx *ctx, weir_model *model, w_system *system, const w_gram *gram,
-                                    const weir_fit_options *options)
-{
-    const w_design *design = model->design;
-    w_smoothing_options search = {
-        .criterion = options->criterion,
-        .gamma = options->gamma > 0 ? options->gamma : 1.0,
-        .scale = options->scale,
-        .max_iterations = options->max_iterations,
-        .log_likelihood_constant = -0.5 * gram->log_weight_sum,
-    };
-    size_t parameters = (size_t)design->sp_count;
-    model->rho = w_arena_calloc(&model->arena, parameters, sizeof(double));
-    double *hessian = w_arena_calloc(&model->arena, (parameters + 1) * (parameters + 1), sizeof(double));
-    if (!model->rho || !hessian) {
-        return w_alloc_status(ctx);
-    }
-    w_smoothing_result found = { .rho = model->rho, .hessian = hessian };
-    weir_status status = w_smoothing_select(ctx, system, design, gram, &search, &found);
-    if (status < 0) {
-        return status;
-    }
-    model->scale = found.scale;
-    model->summary.criterion = found.criterion;
-    model->summary.scale = found.scale;
-    model->summary.iterations = found.iterations;
-    model->summary.gradient = found.gradient;
-    model->summary.status = found.status;
-    model->summary.scale_estimated = options->scale > 0 ? 0 : 1;
-    return status;
-}
-
-static const char *criterion_name(weir_criterion criterion)
-{
-    static const char *const name[] = { "REML", "ML", "GCV", "UBRE" };
-    return name[criterion];
-}
-
-static void describe(weir_model *model, const w_system *system, const w_gram *gram, const weir_fit_options *options)
-{
-    weir_summary *summary = &model->summary;
-    const w_design *design = model->design;
-    summary->formula = design->formula;
-    summary->family = model->family = "gaussian";
-    summary->link = model->link = "identity";
-    summary->criterion_name = criterion_name(options->criterion);
-    summary->n = gram->n;
-    summary->rows = design->rows;
-    summary->rows_missing = design->rows_missing;
-    summary->rows_zero_weight = design->rows_zero_weight;
-    summary->columns = design->p;
-    summary->rank = w_system_rank(system);
-    summary->condition = w_system_condition(system);
-    summary->backward_error = w_system_backward_error(system);
-    summary->note_count = design->note_count;
-    summary->note = design->note;
-    summary->plan = &model->plan;
-}
-
-static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *gram, const weir_fit_options *options)
-{
-    const w_design *design = model->design;
-    w_system *system = NULL;
-    weir_status status = w_system_create(ctx, gram, design, &system);
-    if (status >= 0) {
-        status = select_smoothing(ctx, model, system, gram, options);
-    }
-    if (status >= 0) {
-        describe(model, system, gram, options);
-        model->beta = w_arena_alloc(&model->arena, (size_t)design->p, sizeof(double));
-        status = model->beta ? WEIR_OK : w_alloc_status(ctx);
-    }
-    if (status >= 0) {
-        memcpy(model->beta, w_system_beta(system), (size_t)design->p * sizeof(double));
-        if (design->intercept_column >= 0) {
-            model->beta[design->intercept_column] += design->response_shift;
-        }
-        status = w_system_covariance(system, &model->covariance);
-    }
-    if (status >= 0) {
-        status = w_inference_fill(ctx, model, system, gram);
-    }
-    if (status >= 0) {
-        status = w_predict_name_terms(model);
-    }
-    w_system_free(system);
-    return status;
-}
-
-static weir_status model_create(weir_ctx *ctx, w_design *design, weir_model **out)
-{
-    weir_model *model = w_calloc(ctx, "model", 1, sizeof *model);
-    if (!model) {
-        return w_alloc_status(ctx);
-    }
-    model->ctx = ctx;
-    model->design = design;
-    w_arena_init(&model->arena, ctx, "model");
-    *out = model;
-    return WEIR_OK;
-}
-
 /* Sums -> model. Takes over `design` on success only. */
 static weir_status fit_from_sums(weir_ctx *ctx, w_design *design, w_sums *sums, const weir_plan *plan,
                                  const weir_fit_options *options, fit_times *times, weir_model **out)
 {
-    weir_model *model = NULL;
     w_gram *gram = NULL;
-    weir_status status = model_create(ctx, design, &model);
-    if (status < 0) {
-        return status;
-    }
-    model->plan = *plan;
     double begin = w_clock_seconds();
-    status = w_sums_gram(sums, w_plan_arrow_block(design), &gram);
-    if (status >= 0 && gram->n < 2) {
-        status = w_fail(ctx, WEIR_E_DATA, "only %lld row%s can be used: a fit needs at least 2", (long long)gram->n,
-                        gram->n == 1 ? "" : "s");
-    }
+    weir_status status = w_sums_gram(sums, w_plan_arrow_block(design), &gram);
     times->normal += w_clock_seconds() - begin;
     begin = w_clock_seconds();
     if (status >= 0) {
-        status = solve_model(ctx, model, gram, options);
+        status = w_finish_model(ctx, design, gram, plan, options, NULL, out);
     }
     times->smoothing = w_clock_seconds() - begin;
     w_gram_free(gram);
-    if (status < 0) {
-        model->design = NULL;
-        w_model_free(model);
-        return status;
-    }
-    *out = model;
-    return model->summary.status;
+    return status;
 }
 
 static void finish_summary(weir_ctx *ctx, weir_model *model, const fit_times *times)
@@ -239,12 +120,18 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     return status;
 }
 
-static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options)
+static bool is_linear(const w_glm *glm)
 {
-    if (options->family && strcmp(options->family, "gaussian") != 0 && strcmp(options->family, "gaussian:identity") != 0) {
-        return w_fail(ctx, WEIR_E_ARG, "family '%s' is not known: use gaussian", options->family);
+    return glm->family->kind == W_FAMILY_GAUSSIAN && glm->link->kind == W_LINK_IDENTITY;
+}
+
+static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options, w_glm *glm)
+{
+    weir_status status = w_family_parse(ctx, options->family ? options->family : "gaussian", glm);
+    if (status < 0) {
+        return status;
     }
-    if (options->criterion == WEIR_UBRE && !(options->scale > 0)) {
+    if (options->criterion == WEIR_UBRE && !(options->scale > 0) && !glm->family->scale_known) {
         return w_fail(ctx, WEIR_E_ARG, "UBRE needs a known scale: give it, or use REML or GCV");
     }
     if (options->gamma < 0 || options->scale < 0 || !isfinite(options->gamma) || !isfinite(options->scale)) {
@@ -253,10 +140,22 @@ static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options)
     return WEIR_OK;
 }
 
+static weir_status check_linear(weir_ctx *ctx, const weir_fit_options *options)
+{
+    w_glm glm;
+    weir_status status = check_options(ctx, options, &glm);
+    if (status >= 0 && !is_linear(&glm)) {
+        return w_fail(ctx, WEIR_E_ARG, "sums of parts serve linear models alone: family %s needs the rows in every pass",
+                      glm.family->name);
+    }
+    return status;
+}
+
 weir_status w_fit_plan(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options, weir_plan *out)
 {
     w_formula *parsed = NULL;
-    weir_status status = check_options(ctx, options);
+    w_glm glm;
+    weir_status status = check_options(ctx, options, &glm);
     if (status >= 0) {
         status = w_formula_parse(ctx, formula, &parsed);
     }
@@ -267,26 +166,58 @@ weir_status w_fit_plan(weir_ctx *ctx, weir_table *table, const char *formula, co
     return status;
 }
 
+/* One pass and the rest is p x p. */
+static weir_status fit_linear(weir_ctx *ctx, w_design *design, weir_table *table, const weir_plan *plan,
+                              const weir_fit_options *options, fit_times *times, weir_model **out)
+{
+    w_sums *sums = NULL;
+    w_tile_request request = { .missing = options->missing };
+    w_pass_options pass = { .request = &request };
+    weir_status status = accumulate(ctx, design, table, &pass, times, &sums);
+    if (status >= 0) {
+        status = fit_from_sums(ctx, design, sums, plan, options, times, out);
+    }
+    w_sums_free(sums);
+    return status;
+}
+
+/* Several passes; the response is not shifted, for the linear predictor's zero matters. */
+static weir_status fit_generalised(weir_ctx *ctx, w_design *design, weir_table *table, const weir_plan *plan,
+                                   const weir_fit_options *options, const w_glm *glm, fit_times *times, weir_model **out)
+{
+    double begin = w_clock_seconds(), read = w_source_seconds(table);
+    w_pirls pirls = { .ctx = ctx, .design = design, .table = table, .options = options, .glm = *glm,
+                      .arrow_block = w_plan_arrow_block(design) };
+    design->response_shift = 0.0;
+    weir_status status = w_pirls_run(&pirls);
+    read = w_source_seconds(table) - read;
+    times->read += read;
+    times->normal += w_clock_seconds() - begin - read;
+    begin = w_clock_seconds();
+    if (status >= 0) {
+        status = w_finish_model(ctx, design, pirls.gram, plan, options, &pirls, out);
+    }
+    times->smoothing = w_clock_seconds() - begin;
+    w_pirls_free(&pirls);
+    return status;
+}
+
 weir_status w_fit_table(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
                         weir_model **out)
 {
     fit_times times = { .start = w_clock_seconds() };
     w_design *design = NULL;
-    w_sums *sums = NULL;
     weir_model *model = NULL;
     weir_plan plan;
+    w_glm glm;
     w_ledger_reset_peak(ctx);
-    weir_status status = check_options(ctx, options);
+    weir_status status = check_options(ctx, options, &glm);
     if (status >= 0) {
         status = compile(ctx, table, formula, options, &times, &design, &plan);
     }
     if (status >= 0) {
-        w_tile_request request = { .missing = options->missing };
-        w_pass_options pass = { .request = &request };
-        status = accumulate(ctx, design, table, &pass, &times, &sums);
-    }
-    if (status >= 0) {
-        status = fit_from_sums(ctx, design, sums, &plan, options, &times, &model);
+        status = is_linear(&glm) ? fit_linear(ctx, design, table, &plan, options, &times, &model)
+                                 : fit_generalised(ctx, design, table, &plan, options, &glm, &times, &model);
     }
     weir_status remark = status;
     if (status >= 0) {
@@ -295,7 +226,6 @@ weir_status w_fit_table(weir_ctx *ctx, weir_table *table, const char *formula, c
             status = w_diagnose(ctx, model, table, options->missing);
         }
     }
-    w_sums_free(sums);
     w_design_free(design);
     if (status < 0) {
         w_model_free(model);
@@ -378,7 +308,7 @@ weir_status w_fit_accumulate(weir_ctx *ctx, weir_table *table, const char *formu
         return w_alloc_status(ctx);
     }
     part->ctx = ctx;
-    weir_status status = check_options(ctx, options);
+    weir_status status = check_linear(ctx, options);
     if (status >= 0 && like) {
         status = check_like(ctx, formula, options, like->design);
     }
@@ -409,7 +339,7 @@ weir_status w_fit_sums(weir_ctx *ctx, weir_sums *sums, const weir_fit_options *o
     w_design *design = NULL;
     weir_plan plan;
     w_ledger_reset_peak(ctx);
-    weir_status status = check_options(ctx, options);
+    weir_status status = check_linear(ctx, options);
     if (status >= 0) {
         status = w_planning_exact(ctx, NULL, sums->design, options, &plan);
     }

@@ -6,6 +6,7 @@
 
 #include "dense/elementary.h" /* w_normal_quantile */
 #include "model/design.h"
+#include "model/family.h"
 #include "solve/system.h"
 #include "weir/gam.h"
 
@@ -35,6 +36,7 @@ struct weir_model {
     weir_plan plan;
     w_diagnostics *diagnostics; /* NULL unless asked for */
     const char *family, *link;
+    w_glm glm;                  /* the same, to compute with */
     const char **predict_names; /* names of every column a prediction can deliver: see fit/predict.c */
 };
 

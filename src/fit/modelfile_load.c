@@ -371,6 +371,15 @@ static weir_status arrays_read(const loader *l, const json_t *fit)
     return status;
 }
 
+/* Format 1 names the family by the text w_family_parse takes; its link is part of it unless it is the default one. */
+static weir_status load_family(weir_model *model)
+{
+    if (w_family_parse(model->ctx, model->family, &model->glm) < 0) {
+        return w_fail(model->ctx, WEIR_E_MODEL, "the model's family '%s' is not known to this version", model->family);
+    }
+    return WEIR_OK;
+}
+
 static weir_status model_read(const loader *l)
 {
     weir_model *model = l->model;
@@ -408,6 +417,9 @@ static weir_status model_read(const loader *l)
     model->scale = s->scale;
     model->family = s->family;
     model->link = s->link;
+    if (status >= 0) {
+        status = load_family(model);
+    }
     return status;
 }
 

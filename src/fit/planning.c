@@ -5,6 +5,7 @@
 
 #include "base/format.h"
 #include "base/size.h"
+#include "fit/model.h"
 #include "fit/rows.h"
 #include "plan/bytes.h"
 #include "plan/rates.h"
@@ -12,18 +13,11 @@
 
 #define DIAGNOSTIC_COLUMNS 3 /* fitted, residual, response */
 
-/* The system, its results and what inference takes: covariance beside the factor, a p-vector table, the largest term's test. */
+/* The system with its covariance, what inference takes beside it, and the search. */
 static int64_t system_bytes(const w_design *design, int arrow_block)
 {
-    int64_t largest = 1;
-    for (int t = 0; t < design->term_count; t++) {
-        if (design->term[t].kind == W_TERM_SMOOTH) {
-            largest = w_max64(largest, design->term[t].columns);
-        }
-    }
-    int64_t test = w_mul64(w_mul64(largest, largest), 12 * (int64_t)sizeof(double));
     int64_t search = w_mul64(w_mul64(design->sp_count + 2, design->sp_count + 2), 16 * (int64_t)sizeof(double));
-    return w_add64(w_system_bytes(design, arrow_block), w_add64(test, search));
+    return w_add64(w_system_bytes(design, arrow_block), w_add64(w_inference_bytes(design, arrow_block), search));
 }
 
 static weir_status report_budget(weir_ctx *ctx, const weir_plan *plan)

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scale of a generalised model whose phi is not known: Pearson's estimate over n - tau with Fletcher's (2012) correction,
+ *     phi = [ sum omega (y - mu)^2 / V / (n - tau) ] / (1 + s),   s = mean of V'(mu)(y - mu)/V, at least -0.9. */
+#include "fit/finish.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "fit/predict.h"
+#include "fit/smoothing.h"
+
+static weir_status select_smoothing(weir_ctx *ctx, weir_model *model, w_system *system, const w_gram *gram,
+                                    const weir_fit_options *options)
+{
+    const w_design *design = model->design;
+    w_smoothing_options search = {
+        .criterion = options->criterion,
+        .gamma = options->gamma > 0 ? options->gamma : 1.0,
+        .scale = options->scale,
+        .max_iterations = options->max_iterations,
+        .log_likelihood_constant = -0.5 * gram->log_weight_sum,
+    };
+    size_t parameters = (size_t)design->sp_count;
+    double *hessian = w_arena_calloc(&model->arena, (parameters + 1) * (parameters + 1), sizeof(double));
+    if (!hessian) {
+        return w_alloc_status(ctx);
+    }
+    w_smoothing_result found = { .rho = model->rho, .hessian = hessian };
+    weir_status status = w_smoothing_select(ctx, system, design, gram, &search, &found);
+    if (status < 0) {
+        return status;
+    }
+    if (options->criterion == WEIR_REML || options->criterion == WEIR_ML) {
+        model->hessian = hessian;
+    }
+    model->scale = found.scale;
+    model->summary.criterion = found.criterion;
+    model->summary.scale = found.scale;
+    model->summary.iterations = found.iterations;
+    model->summary.gradient = found.gradient;
+    model->summary.status = found.status;
+    model->summary.scale_estimated = options->scale > 0 ? 0 : 1;
+    return status;
+}
+
+/* Smoothing parameters stand; the system is factored at them. */
+static weir_status take_pirls(weir_model *model, w_system *system, const w_gram *gram, const weir_fit_options *options,
+                              const w_pirls *pirls)
+{
+    weir_summary *summary = &model->summary;
+    memcpy(model->rho, pirls->rho, (size_t)model->design->sp_count * sizeof *model->rho);
+    weir_status status = w_system_factor(system, model->rho);
+    bool known = pirls->glm.family->scale_known || options->scale > 0;
+    double spread = (double)gram->n - pirls->edf;
+    double bias = fmax(gram->extra[W_SUM_FLETCHER] / (double)gram->n, -0.9);
+    model->scale = pirls->glm.family->scale_known ? 1.0
+                   : options->scale > 0          ? options->scale
+                                                 : gram->extra[W_SUM_PEARSON] / (spread * (1.0 + bias));
+    summary->criterion = pirls->criterion;
+    summary->scale = model->scale;
+    summary->iterations = pirls->iterations;
+    summary->gradient = pirls->gradient;
+    summary->status = pirls->status > 0 ? pirls->status : status;
+    summary->scale_estimated = known ? 0 : 1;
+    return status;
+}
+
+/* What the linear model's account of deviance and likelihood is replaced by. */
+static void describe_response(weir_model *model, const w_gram *gram, const w_pirls *pirls)
+{
+    weir_summary *summary = &model->summary;
+    const double *sum = gram->extra;
+    summary->deviance = sum[W_SUM_DEVIANCE];
+    summary->null_deviance = sum[W_SUM_NULL_DEVIANCE];
+    summary->deviance_explained =
+        summary->null_deviance > 0 ? (summary->null_deviance - summary->deviance) / summary->null_deviance : NAN;
+    double residual = sum[W_SUM_RESIDUAL_SQUARE] - sum[W_SUM_RESIDUAL] * sum[W_SUM_RESIDUAL] / sum[W_SUM_PRIOR];
+    double response = sum[W_SUM_RESPONSE_SQUARE];
+    summary->r_squared_adjusted = response > 0 && summary->residual_df > 0
+                                      ? 1.0 - residual * ((double)gram->n - 1.0) / (response * summary->residual_df)
+                                      : NAN;
+    if (pirls->glm.family->quasi) {
+        summary->log_likelihood = summary->aic = NAN;
+        return;
+    }
+    double degrees = summary->edf_total + (summary->scale_estimated ? 1.0 : 0.0);
+    summary->log_likelihood = sum[W_SUM_SATURATED] - summary->deviance / (2.0 * pirls->phi);
+    summary->aic = -2.0 * summary->log_likelihood + 2.0 * degrees;
+}
+
+static const char *criterion_name(weir_criterion criterion)
+{
+    static const char *const name[] = { "REML", "ML", "GCV", "UBRE" };
+    return name[criterion];
+}
+
+static weir_status name_family(weir_model *model, const w_pirls *pirls)
+{
+    char text[W_FAMILY_TEXT];
+    if (!pirls) {
+        model->family = "gaussian";
+        model->link = "identity";
+        weir_status status = w_family_parse(model->ctx, "gaussian", &model->glm);
+        if (status < 0) {
+            return status;
+        }
+    } else {
+        model->glm = pirls->glm;
+        w_family_text(&model->glm, text, sizeof text);
+        model->family = w_arena_strdup(&model->arena, text);
+        model->link = model->glm.link->name;
+    }
+    model->summary.family = model->family;
+    model->summary.link = model->link;
+    return model->family ? WEIR_OK : w_alloc_status(model->ctx);
+}
+
+static void describe(weir_model *model, const w_system *system, const w_gram *gram, const weir_fit_options *options)
+{
+    weir_summary *summary = &model->summary;
+    const w_design *design = model->design;
+    summary->formula = design->formula;
+    summary->criterion_name = criterion_name(options->criterion);
+    summary->n = gram->n;
+    summary->rows = design->rows;
+    summary->rows_missing = design->rows_missing;
+    summary->rows_zero_weight = design->rows_zero_weight;
+    summary->columns = design->p;
+    summary->rank = w_system_rank(system);
+    summary->condition = w_system_condition(system);
+    summary->backward_error = w_system_backward_error(system);
+    summary->note_count = design->note_count;
+    summary->note = design->note;
+    summary->plan = &model->plan;
+}
+
+static weir_status take_coefficients(weir_model *model, w_system *system, const w_pirls *pirls)
+{
+    const w_design *design = model->design;
+    memcpy(model->beta, pirls ? pirls->beta : w_system_beta(system), (size_t)design->p * sizeof(double));
+    if (!pirls && design->intercept_column >= 0) {
+        model->beta[design->intercept_column] += design->response_shift;
+    }
+    return w_system_covariance(system, &model->covariance);
+}
+
+static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *gram, const weir_fit_options *options,
+                               const w_pirls *pirls)
+{
+    const w_design *design = model->design;
+    w_system *system = NULL;
+    weir_status remark = WEIR_OK;
+    model->rho = w_arena_calloc(&model->arena, (size_t)design->sp_count + 1, sizeof(double));
+    model->beta = w_arena_alloc(&model->arena, (size_t)design->p, sizeof(double));
+    weir_status status = model->rho && model->beta ? name_family(model, pirls) : w_alloc_status(ctx);
+    if (status >= 0) {
+        status = w_system_create(ctx, gram, design, &system);
+    }
+    if (status >= 0) {
+        remark = status = pirls ? take_pirls(model, system, gram, options, pirls)
+                                : select_smoothing(ctx, model, system, gram, options);
+    }
+    if (status >= 0) {
+        describe(model, system, gram, options);
+        status = take_coefficients(model, system, pirls);
+    }
+    if (status >= 0) {
+        status = w_inference_fill(ctx, model, system, gram);
+    }
+    if (status >= 0 && pirls) {
+        describe_response(model, gram, pirls);
+    }
+    if (status >= 0) {
+        status = w_predict_name_terms(model);
+    }
+    w_system_free(system);
+    return status < 0 ? status : model->summary.status > 0 ? model->summary.status : remark;
+}
+
+weir_status w_finish_model(weir_ctx *ctx, w_design *design, const w_gram *gram, const weir_plan *plan,
+                           const weir_fit_options *options, const w_pirls *pirls, weir_model **out)
+{
+    if (gram->n < 2) {
+        return w_fail(ctx, WEIR_E_DATA, "only %lld row%s can be used: a fit needs at least 2", (long long)gram->n,
+                      gram->n == 1 ? "" : "s");
+    }
+    weir_model *model = w_calloc(ctx, "model", 1, sizeof *model);
+    if (!model) {
+        return w_alloc_status(ctx);
+    }
+    model->ctx = ctx;
+    model->design = design;
+    model->plan = *plan;
+    w_arena_init(&model->arena, ctx, "model");
+    weir_status status = solve_model(ctx, model, gram, options, pirls);
+    if (status < 0) {
+        model->design = NULL;
+        w_model_free(model);
+        return status;
+    }
+    *out = model;
+    return status;
+}

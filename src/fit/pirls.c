@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fit/pirls.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+
+#define PASSES 60
+#define HALVINGS 12
+#define TOLERANCE 1e-8
+#define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
+#define TAG "working model"
+
+double w_pirls_penalty(const w_design *design, const double *beta, const double *rho)
+{
+    double total = 0;
+    for (int j = 0; j < design->penalty_count; j++) {
+        const w_design_penalty *penalty = &design->penalty[j];
+        double lambda = exp(rho[penalty->sp]), sum = 0;
+        for (int64_t r = 0; r < penalty->repeat; r++) {
+            const double *b = beta + penalty->first + r * penalty->k;
+            for (int64_t i = 0; i < penalty->k; i++) {
+                double row = penalty->matrix ? 0.0 : b[i];
+                for (int64_t l = 0; penalty->matrix && l < penalty->k; l++) {
+                    row += penalty->matrix[i * penalty->k + l] * b[l];
+                }
+                sum += b[i] * row;
+            }
+        }
+        total += lambda * sum;
+    }
+    return total;
+}
+
+weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out)
+{
+    w_product *product = NULL;
+    weir_status status = beta ? w_product_create(pirls->ctx, pirls->design, beta, &product) : WEIR_OK;
+    if (status >= 0) {
+        w_working working = { .glm = &pirls->glm, .product = product, .newton = newton && !pirls->fisher, .phi = pirls->phi,
+                              .null_mean = full ? pirls->null_mean : NAN, .check = beta == NULL };
+        status = w_working_pass(pirls->ctx, pirls->design, pirls->table, pirls->options->missing, &working,
+                                pirls->arrow_block, out);
+        pirls->passes++;
+    }
+    w_product_free(product);
+    return status;
+}
+
+static void take_gram(w_pirls *pirls, w_gram *gram)
+{
+    w_gram_free(pirls->gram);
+    pirls->gram = gram;
+    pirls->deviance = gram->extra[W_SUM_DEVIANCE];
+}
+
+/* Passes at trial (p values; moved towards pirls->beta while it is worse) until the penalised deviance at rho does not rise.
+ * WEIR_NOT_CONVERGED when no halving helped: the pass of the last trial is kept out. */
+static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool newton)
+{
+    const size_t p = (size_t)pirls->design->p;
+    const bool first = pirls->iterations == 0;
+    double before = first ? INFINITY : pirls->deviance + w_pirls_penalty(pirls->design, pirls->beta, rho);
+    for (int halving = 0; halving <= HALVINGS; halving++) {
+        w_gram *gram = NULL;
+        weir_status status = w_pirls_pass(pirls, trial, newton, false, &gram);
+        if (status < 0) {
+            return status;
+        }
+        double penalty = w_pirls_penalty(pirls->design, trial, rho);
+        double now = gram->extra[W_SUM_DEVIANCE] + penalty;
+        bool valid = gram->extra[W_SUM_INVALID] == 0 && isfinite(now);
+        if (valid && (first || now <= before + RISE * (0.1 + fabs(before)))) {
+            take_gram(pirls, gram);
+            memcpy(pirls->beta, trial, p * sizeof *trial);
+            pirls->penalty = penalty;
+            return WEIR_OK;
+        }
+        w_gram_free(gram);
+        for (size_t i = 0; i < p; i++) { /* before the first accepted step pirls->beta is zero */
+            trial[i] = 0.5 * (trial[i] + pirls->beta[i]);
+        }
+    }
+    return WEIR_NOT_CONVERGED;
+}
+
+/* beta of the working model in pirls->gram at rho; with `search` lambda is chosen too and rho rewritten. */
+static weir_status solve(w_pirls *pirls, double *rho, bool search, double *trial)
+{
+    w_system *system = NULL;
+    weir_status status = w_system_create(pirls->ctx, pirls->gram, pirls->design, &system);
+    if (status >= 0 && search) {
+        const weir_fit_options *options = pirls->options;
+        w_smoothing_options how = { .criterion = options->criterion, .gamma = options->gamma > 0 ? options->gamma : 1.0,
+                                    .max_iterations = options->max_iterations,
+                                    .start = pirls->iterations > 0 ? pirls->rho : NULL };
+        how.scale = pirls->glm.family->scale_known ? 1.0 : options->scale;
+        w_smoothing_result found = { .rho = rho };
+        status = w_smoothing_select(pirls->ctx, system, pirls->design, pirls->gram, &how, &found);
+        if (status >= 0) {
+            pirls->phi = pirls->glm.family->scale_known ? 1.0 : found.scale;
+            pirls->criterion = found.criterion;
+            pirls->edf = found.edf;
+            pirls->gradient = found.gradient;
+        }
+    } else if (status >= 0) {
+        status = w_system_factor(system, rho);
+    }
+    if (status >= 0) {
+        memcpy(trial, w_system_beta(system), (size_t)pirls->design->p * sizeof *trial);
+    }
+    w_system_free(system);
+    return status;
+}
+
+static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *trial)
+{
+    weir_status last = WEIR_OK;
+    for (int step = 0; step < PASSES; step++) {
+        double before = pirls->deviance + pirls->penalty;
+        weir_status status = solve(pirls, rho, search, trial);
+        if (status < 0) {
+            return status;
+        }
+        last = status;
+        status = accept(pirls, trial, rho, !search);
+        if (status < 0) {
+            return status;
+        }
+        pirls->iterations++;
+        memcpy(pirls->rho, rho, (size_t)pirls->design->sp_count * sizeof *rho);
+        if (status == WEIR_NOT_CONVERGED) {
+            return step > 0 ? last : status; /* nothing better than what is there */
+        }
+        double now = pirls->deviance + pirls->penalty;
+        if (step > 0 && fabs(now - before) < TOLERANCE * (0.1 + fabs(now))) {
+            return last;
+        }
+    }
+    return WEIR_NOT_CONVERGED;
+}
+
+weir_status w_pirls_settle(w_pirls *pirls, const double *rho)
+{
+    const size_t m = (size_t)pirls->design->sp_count, p = (size_t)pirls->design->p;
+    double *block = w_alloc_array(pirls->ctx, TAG, m + p + 1, sizeof *block);
+    if (!block) {
+        return w_alloc_status(pirls->ctx);
+    }
+    memcpy(block, rho, m * sizeof *block);
+    pirls->penalty = w_pirls_penalty(pirls->design, pirls->beta, rho);
+    weir_status status = iterate(pirls, block, false, block + m);
+    w_free(pirls->ctx, block);
+    return status;
+}
+
+/* Fitted values at the edge of their range, as under separation: the likelihood has no maximum there. */
+static weir_status judge(w_pirls *pirls, weir_status status)
+{
+    double extreme = pirls->gram->extra[W_SUM_EXTREME];
+    if (status == WEIR_NOT_CONVERGED) {
+        return w_remark(pirls->ctx, status, "not converged after %d passes: the result is the last iterate", pirls->passes);
+    }
+    if (extreme > 0 && pirls->glm.family->kind != W_FAMILY_GAUSSIAN) {
+        return w_remark(pirls->ctx, WEIR_NOT_CONVERGED,
+                        "fitted values of %.0f rows ran to the edge of their range (separation): coefficients are not "
+                        "determined there; drop or penalise the terms that separate them", extreme);
+    }
+    return status;
+}
+
+weir_status w_pirls_run(w_pirls *pirls)
+{
+    weir_ctx *ctx = pirls->ctx;
+    const size_t m = (size_t)pirls->design->sp_count, p = (size_t)pirls->design->p;
+    pirls->beta = w_calloc(ctx, TAG, p, sizeof(double));
+    pirls->rho = w_calloc(ctx, TAG, m + 1, sizeof(double));
+    double *block = w_calloc(ctx, TAG, m + p + 1, sizeof *block);
+    weir_status status = pirls->beta && pirls->rho && block ? WEIR_OK : w_alloc_status(ctx);
+    w_gram *gram = NULL;
+    pirls->phi = pirls->options->scale > 0 ? pirls->options->scale : 1.0;
+    if (status >= 0) {
+        status = w_pirls_pass(pirls, NULL, false, false, &gram);
+    }
+    if (status >= 0) {
+        take_gram(pirls, gram);
+        pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
+        status = iterate(pirls, block, true, block + m);
+    }
+    weir_status reached = status;
+    if (status >= 0) {
+        gram = NULL;
+        status = w_pirls_pass(pirls, pirls->beta, false, true, &gram);
+    }
+    if (status >= 0) {
+        take_gram(pirls, gram);
+        status = judge(pirls, reached);
+    }
+    pirls->status = status;
+    w_free(ctx, block);
+    return status;
+}
+
+void w_pirls_free(w_pirls *pirls)
+{
+    w_free(pirls->ctx, pirls->beta);
+    w_free(pirls->ctx, pirls->rho);
+    w_gram_free(pirls->gram);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Penalised iteratively re-weighted least squares with smoothing parameters.
+ *
+ * Working criterion. Each pass over the rows gives the working model at beta; its REML (ML, GCV, UBRE) is minimised in lambda
+ * completely, p x p only, and beta follows. Steps that raise the penalised deviance D + beta'S_lambda beta or leave the
+ * range of the link are halved. Stops when the penalised deviance changes by less than 1e-8 of itself.
+ *
+ * Laplace criterion (fit/laplace.h). From there, the exact Laplace-approximate REML
+ *     V = (D + beta'S beta)/(2 phi) - l_s(phi) + 1/2 log|H| - 1/2 log|S|_+ - M_p/2 log(2 pi phi)
+ * with beta at its maximum for each lambda.
+ *
+ * References: Wood, Goude & Shaw (2015) for the working criterion, Wood (2011) for the Laplace criterion. */
+#ifndef W_FIT_PIRLS_H
+#define W_FIT_PIRLS_H
+
+#include "fit/smoothing.h"
+#include "fit/working.h"
+
+typedef struct w_pirls {
+    weir_ctx *ctx;
+    const w_design *design;
+    weir_table *table;
+    const weir_fit_options *options;
+    w_glm glm;             /* parameters move while they are estimated */
+    int arrow_block;
+    double *beta;          /* p */
+    double *rho;           /* sp_count */
+    double phi;            /* scale */
+    double deviance, penalty;
+    double criterion, edf, gradient;
+    double null_mean;
+    bool fisher;           /* Newton weights were indefinite: Fisher weights from then on */
+    int iterations, passes;
+    weir_status status;
+    w_gram *gram;          /* at beta, owned */
+} w_pirls;
+
+/* Fits; `beta` and `rho` are taken from the ledger and freed by w_pirls_free. On return `gram` is the working model at
+ * beta with every sum filled. WEIR_NOT_CONVERGED when passes ran out or fitted values ran to the edge of their range. */
+weir_status w_pirls_run(w_pirls *pirls);
+void w_pirls_free(w_pirls *pirls);
+
+/* Pieces shared with the Laplace criterion. */
+weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out);
+/* beta at given rho to convergence; pirls->beta is the start and the result, pirls->gram follows. */
+weir_status w_pirls_settle(w_pirls *pirls, const double *rho);
+/* beta' S_lambda beta. */
+double w_pirls_penalty(const w_design *design, const double *beta, const double *rho);
+
+#endif

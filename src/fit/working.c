@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of a tile are taken W_FAMILY_CHUNK at a time, so that all arrays of the sweep lie in the first-level cache. */
+#include "fit/working.h"
+
+#include <math.h>
+#include <string.h>
+
+#define CHUNK W_FAMILY_CHUNK
+#define VANISHED 1e-10 /* share of the prior weight below which a working weight says nothing */
+
+typedef struct chunk {
+    int64_t rows;
+    const double *y, *prior;
+    double eta[CHUNK], mu[CHUNK], w[CHUNK], z[CHUNK], dev[CHUNK], dw[CHUNK];
+} chunk;
+
+static void add_moments(const w_working *working, const chunk *c, double *sum)
+{
+    double v[CHUNK], v1[CHUNK], v2[CHUNK];
+    working->glm->family->variance(working->glm, c->rows, c->mu, v, v1, v2);
+    for (int64_t i = 0; i < c->rows; i++) {
+        double omega = c->prior[i], r = c->y[i] - c->mu[i];
+        if (!(omega > 0)) {
+            continue;
+        }
+        sum[W_SUM_NEGATIVE] += c->w[i] < 0;
+        sum[W_SUM_EXTREME] += fabs(c->w[i]) < VANISHED * omega;
+        sum[W_SUM_PEARSON] += omega * r * r / v[i];
+        sum[W_SUM_FLETCHER] += v1[i] * r / v[i];
+        sum[W_SUM_RESIDUAL] += omega * r;
+        sum[W_SUM_RESIDUAL_SQUARE] += omega * r * r;
+        sum[W_SUM_RESPONSE] += omega * c->y[i];
+        sum[W_SUM_PRIOR] += omega;
+        if (!isnan(working->null_mean)) {
+            double about = c->y[i] - working->null_mean;
+            sum[W_SUM_RESPONSE_SQUARE] += omega * about * about;
+        }
+    }
+}
+
+static void add_null_deviance(const w_working *working, const chunk *c, double *sum)
+{
+    double mu[CHUNK], d[CHUNK];
+    for (int64_t i = 0; i < c->rows; i++) {
+        mu[i] = working->null_mean;
+    }
+    working->glm->family->deviance(w_elementary_find(w_isa_best()), working->glm, c->rows, c->y, mu, d);
+    for (int64_t i = 0; i < c->rows; i++) {
+        sum[W_SUM_NULL_DEVIANCE] += c->prior[i] > 0 ? c->prior[i] * d[i] : 0;
+    }
+}
+
+static void add_likelihood(const w_working *working, const chunk *c, double *sum)
+{
+    const w_glm *glm = working->glm;
+    int count = glm->family->param_count;
+    w_saturated saturated;
+    memset(&saturated, 0, sizeof saturated);
+    w_family_saturated(glm, c->rows, c->y, c->prior, working->phi, &saturated);
+    sum[W_SUM_SATURATED] += saturated.value;
+    sum[W_SUM_SATURATED_1] += saturated.grad[2];
+    sum[W_SUM_SATURATED_2] += saturated.hess[2][2];
+    if (count == 0) {
+        return;
+    }
+    double grad[W_FAMILY_PARAMS] = { 0 }, hess[W_FAMILY_PARAMS][W_FAMILY_PARAMS] = { { 0 } };
+    w_family_theta(glm, c->rows, c->y, c->mu, c->prior, grad, hess, NULL, NULL);
+    double *theta = sum + W_SUM_THETA;
+    for (int a = 0; a < count; a++) {
+        theta[a] += grad[a] / (2 * working->phi) - saturated.grad[a];
+        for (int b = 0; b < count; b++) {
+            theta[W_FAMILY_PARAMS + a * W_FAMILY_PARAMS + b] += hess[a][b] / (2 * working->phi) - saturated.hess[a][b];
+        }
+    }
+}
+
+static void evaluate(const w_working *working, chunk *c, double *sum)
+{
+    w_glm_rows rows = { .rows = c->rows, .eta = c->eta, .y = c->y, .prior = c->prior, .newton = working->newton,
+                        .mu = c->mu, .w = c->w, .z = c->z, .dev = c->dev, .dw = working->leverage ? c->dw : NULL };
+    w_glm_total total;
+    w_family_rows(working->glm, &rows, &total);
+    sum[W_SUM_DEVIANCE] += total.deviance;
+    sum[W_SUM_INVALID] += (double)total.invalid;
+}
+
+static weir_status working_tile(void *arg, const w_design *design, w_tile *tile, double *sum)
+{
+    const w_working *working = arg;
+    const int width = design->block[0].width;
+    double *z = tile->block[0].value + (width - 1);
+    double eta[W_TILE_ROWS], leverage[W_TILE_ROWS];
+    int64_t fractional = 0;
+    if (working->check) {
+        weir_status status = w_family_check(design->ctx, working->glm, tile->rows, tile->response, tile->weight,
+                                            tile->first_row + 1, &fractional);
+        if (status < 0) {
+            return status;
+        }
+    }
+    if (working->product) {
+        w_product_tile(working->product, tile, eta);
+    }
+    if (working->leverage) {
+        w_quadratic_tile(working->leverage, tile, leverage);
+    }
+    chunk c;
+    for (int64_t start = 0; start < tile->rows; start += CHUNK) {
+        c.rows = tile->rows - start < CHUNK ? tile->rows - start : CHUNK;
+        c.y = tile->response + start;
+        c.prior = tile->weight + start;
+        const double *offset = tile->offset + start;
+        if (working->product) {
+            for (int64_t i = 0; i < c.rows; i++) {
+                c.eta[i] = eta[start + i] + offset[i];
+            }
+        } else {
+            w_family_start(working->glm, c.rows, c.y, c.prior, c.eta);
+        }
+        evaluate(working, &c, sum);
+        add_moments(working, &c, sum);
+        if (!isnan(working->null_mean)) {
+            add_null_deviance(working, &c, sum);
+            add_likelihood(working, &c, sum);
+        }
+        for (int64_t i = 0; i < c.rows; i++) {
+            bool counts = c.prior[i] > 0;
+            z[(start + i) * width] = working->leverage ? c.dw[i] * leverage[start + i] : c.z[i] - offset[i];
+            tile->weight[start + i] = working->leverage ? (double)counts : c.w[i];
+        }
+    }
+    return WEIR_OK;
+}
+
+weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *table, weir_missing missing,
+                           const w_working *working, int arrow_block, w_gram **out)
+{
+    w_sums *sums = NULL;
+    w_tile_request request = { .missing = missing };
+    w_working copy = *working;
+    w_pass_options options = { .request = &request, .working = working_tile, .working_arg = &copy,
+                               .extra_count = W_SUM_COUNT };
+    weir_status status = w_sums_create(ctx, design, W_SUM_COUNT, &sums);
+    if (status >= 0) {
+        status = w_sums_accumulate(sums, table, &options);
+    }
+    if (status >= 0) {
+        status = w_sums_gram(sums, arrow_block, out);
+    }
+    w_sums_free(sums);
+    return status;
+}

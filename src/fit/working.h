@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One pass over the rows for a generalised model: at coefficients beta,
+ *     eta = X beta + offset,  mu = g^-1(eta),  w and z of the working model (model/family.h),
+ * and in the same sweep X'WX, X'Wz and the sums below. Nothing of length n is kept. */
+#ifndef W_FIT_WORKING_H
+#define W_FIT_WORKING_H
+
+#include "model/family.h"
+#include "normal/normal.h"
+#include "normal/quadratic.h"
+
+/* Places in w_gram.extra. */
+enum {
+    W_SUM_DEVIANCE,       /* sum omega d(y, mu) */
+    W_SUM_NULL_DEVIANCE,  /* sum omega d(y, null_mean) */
+    W_SUM_INVALID,        /* rows whose eta or mu is outside its range */
+    W_SUM_NEGATIVE,       /* rows with a negative Newton weight */
+    W_SUM_EXTREME,        /* rows whose working weight has all but vanished: mu at the edge of its range */
+    W_SUM_PEARSON,        /* sum omega (y - mu)^2 / V */
+    W_SUM_FLETCHER,       /* sum V'(mu)(y - mu)/V over rows with omega > 0 */
+    W_SUM_RESIDUAL,       /* sum omega (y - mu) */
+    W_SUM_RESIDUAL_SQUARE,/* sum omega (y - mu)^2 */
+    W_SUM_RESPONSE,       /* sum omega y */
+    W_SUM_RESPONSE_SQUARE,/* sum omega (y - null_mean)^2 */
+    W_SUM_PRIOR,          /* sum omega */
+    W_SUM_SATURATED,      /* l_s(phi) and its derivatives in log phi */
+    W_SUM_SATURATED_1,
+    W_SUM_SATURATED_2,
+    W_SUM_THETA,          /* D/(2 phi) - l_s: gradient (2) and Hessian (2 x 2) in the family's working parameters */
+    W_SUM_COUNT = W_SUM_THETA + W_FAMILY_PARAMS + W_FAMILY_PARAMS * W_FAMILY_PARAMS
+};
+
+typedef struct w_working {
+    const w_glm *glm;
+    const w_product *product; /* of beta; NULL = the family's start */
+    bool newton;              /* Newton weights, else Fisher */
+    double phi;               /* scale at which l_s is evaluated */
+    double null_mean;         /* NaN: the two sums that need it are left at zero */
+    /* With a form the pass is another one: w = 1 and z = (dw/deta) x'Px, so that the right-hand side is
+     * X' (dw/deta .* leverage): what the gradient of log|H| needs (gamalgo §1.4). */
+    const w_quadratic *leverage;
+    bool check;               /* refuse responses outside the family's range, naming the row */
+} w_working;
+
+weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *table, weir_missing missing,
+                           const w_working *working, int arrow_block, w_gram **out);
+
+#endif
