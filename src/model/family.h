@@ -9,7 +9,8 @@
  *                                       w = omega E[D'']/2, z = eta - offset - D'/E[D'']  (Fisher)
  * which for exponential families are  w = omega m1^2/V,  z = eta - offset + (y - mu)/m1  times and over
  * alpha = 1 + (y - mu)(V'/V - m2/m1^2), m1 = dmu/deta, m2 its derivative. Newton weights may be negative where the link
- * is not canonical: the caller falls back to Fisher.
+ * is not canonical: the caller falls back to Fisher. One below 1e-8 of Fisher's in size is raised to that (binomial:log
+ * has zero curvature at y = 1): the score w (z - eta + offset) = -omega D'/2 holds all the same.
  *
  *   family             V(mu)                y                phi    theta                        default link
  *   gaussian           1                    finite           free   -                            identity

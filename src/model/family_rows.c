@@ -100,6 +100,9 @@ typedef struct slopes {
     double m1[W_FAMILY_CHUNK], m2[W_FAMILY_CHUNK], m3[W_FAMILY_CHUNK];
 } slopes;
 
+/* A Newton weight this small beside Fisher's is raised to it, for z to exist: the score w (z - eta) stays what it is. */
+#define LEAST_WEIGHT 1e-8
+
 static void chain_rule(const w_rows_chunk *k, const slopes *m, const w_deviance *dev)
 {
     for (int64_t i = 0; i < k->rows; i++) {
@@ -108,6 +111,8 @@ static void chain_rule(const w_rows_chunk *k, const slopes *m, const w_deviance 
         if (k->newton) {
             second = dev->d2[i] * m1 * m1 + dev->d1[i] * m2;
             third = dev->d3[i] * m1 * m1 * m1 + 3.0 * dev->d2[i] * m1 * m2 + dev->d1[i] * m->m3[i];
+            double least = LEAST_WEIGHT * dev->e2[i] * m1 * m1;
+            second = fabs(second) < least ? least : second;
         } else {
             second = dev->e2[i] * m1 * m1;
             third = dev->e3[i] * m1 * m1 * m1 + 2.0 * dev->e2[i] * m1 * m2;
