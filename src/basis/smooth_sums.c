@@ -7,10 +7,11 @@
  *     sum_i v_i'M_{c_i} = sum_c (sum_{i in c} v_i)'M_c;
  * a row v'M_c has absolute sum at most sum_r |v_r| |M_c[r]|_1, so that only rows which may exceed the largest
  * so far are formed. About 10 flops per row.
- * Several margins: rows are formed; the absolute row sum of a row-Kronecker product is the product of the
- * margins' absolute row sums. */
+ * Several margins: with A the tile's rows of all margins but the last (joined) and B those of the last, the sums are
+ * the matrix A'B; the absolute row sum of a row-Kronecker product is the product of the margins' absolute row sums. */
 #include <math.h>
 #include <string.h>
+#include "base/blas.h"
 #include "base/size.h"
 #include "basis/parts.h"
 
@@ -45,12 +46,12 @@ static void margin_rows(const w_margin *margin, const double *x, int64_t count, 
     }
 }
 
-/* out (raw_columns) = Kronecker product of the margins' rows number i. */
-static void raw_row(const w_smooth *smooth, const tile *t, int64_t i, double *out)
+/* out = Kronecker product of the rows number i of the first `margins` margins. */
+static void join_rows(const w_smooth *smooth, int margins, const tile *t, int64_t i, double *out)
 {
     int64_t filled = 1;
     out[0] = 1;
-    for (int m = 0; m < smooth->margin_count; m++) {
+    for (int m = 0; m < margins; m++) {
         int64_t k = smooth->margin[m].k;
         const double *row = t->row[m] + i * k;
         for (int64_t a = filled - 1; a >= 0; a--) {
@@ -114,37 +115,52 @@ static weir_status sum_one_margin(w_arena *work, const w_margin *margin, int64_t
     return WEIR_OK;
 }
 
+/* column_sum += A'B over the tile. */
+static void add_products(int64_t count, int64_t before, int64_t last, const double *a, const double *b,
+                         double *column_sum)
+{
+    const double one = 1;
+    w_blas_int rows = w_narrow(last), columns = w_narrow(before), inner = w_narrow(count);
+    W_BLAS_SERIAL;
+    dgemm_("N", "T", &rows, &columns, &inner, &one, b, &rows, a, &columns, &one, column_sum, &rows);
+}
+
+static weir_status sum_tensor(w_arena *work, const w_smooth *smooth, const w_smooth_data *data, double *column_sum,
+                              double *largest_row)
+{
+    int margins = smooth->margin_count;
+    int64_t last = smooth->margin[margins - 1].k, before = smooth->raw_columns / last;
+    tile *t = make_tile(work, smooth);
+    double *joined =
+        t && margins > 2 ? w_arena_alloc(work, w_mul_size(TILE, (size_t)before), sizeof *joined) : NULL;
+    if (!t || (margins > 2 && !joined))
+        return w_alloc_status(work->ctx);
+    double largest = 0;
+    for (int64_t start = 0; start < data->rows; start += TILE) {
+        int64_t count = w_min64(TILE, data->rows - start);
+        for (int m = 0; m < margins; m++)
+            margin_rows(&smooth->margin[m], data->x[m] + start, count, t, t->row[m]);
+        for (int64_t i = 0; i < count; i++) {
+            double size = 1;
+            for (int m = 0; m < margins; m++)
+                size *= absolute_sum(smooth->margin[m].k, t->row[m] + i * smooth->margin[m].k);
+            largest = fmax(largest, size);
+            if (joined)
+                join_rows(smooth, margins - 1, t, i, joined + i * before);
+        }
+        add_products(count, before, last, joined ? joined : t->row[0], t->row[margins - 1], column_sum);
+    }
+    *largest_row = largest;
+    return WEIR_OK;
+}
+
 weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_data *data, double *column_sum,
                           double *largest_row)
 {
-    int64_t raw = smooth->raw_columns;
-    memset(column_sum, 0, (size_t)raw * sizeof *column_sum);
-    if (smooth->margin_count == 1)
-        return sum_one_margin(work, &smooth->margin[0], data->rows, data->x[0], column_sum, largest_row);
-    tile *t = make_tile(work, smooth);
-    double *row = w_arena_alloc(work, (size_t)raw, sizeof *row),
-           *partial = w_arena_alloc(work, (size_t)raw, sizeof *partial);
-    if (!t || !row || !partial)
-        return w_alloc_status(work->ctx);
-    *largest_row = 0;
-    for (int64_t start = 0; start < data->rows; start += TILE) {
-        int64_t count = w_min64(TILE, data->rows - start);
-        for (int m = 0; m < smooth->margin_count; m++)
-            margin_rows(&smooth->margin[m], data->x[m] + start, count, t, t->row[m]);
-        memset(partial, 0, (size_t)raw * sizeof *partial);
-        for (int64_t i = 0; i < count; i++) {
-            double size = 1;
-            for (int m = 0; m < smooth->margin_count; m++)
-                size *= absolute_sum(smooth->margin[m].k, t->row[m] + i * smooth->margin[m].k);
-            *largest_row = fmax(*largest_row, size);
-            raw_row(smooth, t, i, row);
-            for (int64_t j = 0; j < raw; j++)
-                partial[j] += row[j];
-        }
-        for (int64_t j = 0; j < raw; j++)
-            column_sum[j] += partial[j];
-    }
-    return WEIR_OK;
+    memset(column_sum, 0, (size_t)smooth->raw_columns * sizeof *column_sum);
+    return smooth->margin_count == 1
+               ? sum_one_margin(work, &smooth->margin[0], data->rows, data->x[0], column_sum, largest_row)
+               : sum_tensor(work, smooth, data, column_sum, largest_row);
 }
 
 weir_status w_smooth_rows(weir_ctx *ctx, const w_smooth *smooth, int64_t rows, const double *const *x, double *out)
@@ -153,22 +169,17 @@ weir_status w_smooth_rows(weir_ctx *ctx, const w_smooth *smooth, int64_t rows, c
     w_arena_init(&work, ctx, "smooth rows");
     int64_t raw = smooth->raw_columns, k = smooth->columns;
     tile *t = make_tile(&work, smooth);
-    double *row = w_arena_alloc(&work, (size_t)raw, sizeof *row);
-    weir_status status = t && row ? WEIR_OK : w_alloc_status(ctx);
+    double *joined = w_arena_alloc(&work, w_mul_size(TILE, (size_t)raw), sizeof *joined);
+    weir_status status = t && joined ? WEIR_OK : w_alloc_status(ctx);
     for (int64_t start = 0; !status && start < rows; start += TILE) {
         int64_t count = w_min64(TILE, rows - start);
         for (int m = 0; m < smooth->margin_count; m++)
             margin_rows(&smooth->margin[m], x[m] + start, count, t, t->row[m]);
-        for (int64_t i = 0; i < count; i++) {
-            double *target = out + (start + i) * k;
-            raw_row(smooth, t, i, row);
-            for (int64_t j = 0; j < k; j++) {
-                double sum = smooth->transform ? 0 : row[j];
-                for (int64_t r = 0; smooth->transform && r < raw; r++)
-                    sum += row[r] * smooth->transform[r * k + j];
-                target[j] = sum;
-            }
-        }
+        double *to = smooth->transform ? joined : out + start * k;
+        for (int64_t i = 0; i < count; i++)
+            join_rows(smooth, smooth->margin_count, t, i, to + i * raw);
+        if (smooth->transform)
+            status = w_small_multiply(ctx, count, raw, k, joined, smooth->transform, out + start * k);
     }
     w_arena_free(&work);
     return status;

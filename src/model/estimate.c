@@ -142,8 +142,8 @@ static int64_t setup_bytes(const w_builder *b, const w_design_options *options)
     }
     int64_t run = 2048 * (int64_t)sizeof(double);
     int64_t nesting =
-        w_mul64(smooth_columns + 1, w_add64(run, w_mul64(smooth_columns + 40, 2 * (int64_t)sizeof(double))));
-    nesting = w_add64(nesting, w_mul64(widest, w_add64(run, w_mul64(widest, 8 * (int64_t)sizeof(double)))));
+        w_mul64(smooth_columns + 1, w_add64(run, w_mul64(smooth_columns + 40, 8 * (int64_t)sizeof(double))));
+    nesting = w_add64(nesting, w_mul64(widest, w_add64(3 * run, w_mul64(widest, 8 * (int64_t)sizeof(double)))));
     int64_t busiest = w_max64(largest, nesting);
     return w_add64(w_add64(w_mul64(worker, w_pool_workers(b->ctx)), row_bytes(b, rows)),
                    w_add64(busiest, (int64_t)1 << 20));

@@ -12,7 +12,10 @@
  * A dropped direction then lies in the null space of every penalty, so the restricted log-determinant differs from that of
  * the full smooth by a number free of lambda: only the constant is computed anew. Ti terms and random effects take no part.
  *
- * Q is never formed: R is updated over runs of rows, O(n p^2) time and O(p^2) memory.
+ * Q is never formed: R is updated over runs of rows, O(n p^2) time and O(p^2) memory. Of very many rows a fixed sample of
+ * max(4096, 16 p), one from each of as many equal stretches, is factorized: what is independent there is independent. What
+ * is found dependent there, X_D = X_K B + E with B from the sample's R, is checked on all rows in O(n p |D|): accepted if
+ * |E|_F / |D| is below the same limit, else everything is repeated with all rows.
  * Wood (2017), Generalized Additive Models, 5.6.3. */
 #include "model/nest.h"
 
@@ -26,6 +29,7 @@
 
 #define TAG "side conditions"
 #define RUN 2048
+#define SAMPLE_ROWS 4096
 
 typedef struct nesting {
     w_setup *s;
@@ -34,8 +38,11 @@ typedef struct nesting {
     int *covered;        /* of `call`: how many of the earlier ones share a covariate with the present one */
     w_arena lists, work; /* for all smooths; for the present one */
     int64_t p;           /* columns of [X_1 X_2] */
+    int64_t rows;        /* rows that take part: all set-up rows or a sample of them */
     double *stack;       /* column-major (p + RUN) x p: R above a run of rows */
     double *tau, *lapack;
+    double *gathered;  /* (W_MAX_MARGINS + 1) x RUN */
+    double *row_major; /* RUN x widest */
     w_blas_int lapack_count;
 } nesting;
 
@@ -61,6 +68,30 @@ static bool share(const w_smooth_call *a, const w_smooth_call *b)
 
 /* ---- [X_1 X_2] -> R ---- */
 
+/* The set-up row that stands for row i of those that take part. */
+static int64_t row_of(const nesting *n, int64_t i)
+{
+    int64_t total = n->s->scan->setup_rows, first = i * total / n->rows, stretch = (i + 1) * total / n->rows - first;
+    uint64_t mixed = (uint64_t)i * 0x9E3779B97F4A7C15u;
+    return first + (int64_t)((mixed >> 32) % (uint64_t)stretch);
+}
+
+/* Values of an atom in the rows start … start+rows-1 that take part; `gathered` has room for a run. */
+static weir_status run_values(nesting *n, int atom, int64_t start, int64_t rows, double *gathered, const double **out)
+{
+    const double *all;
+    weir_status status = w_setup_values(n->s, atom, &all);
+    if (status == WEIR_OK && n->rows == n->s->scan->setup_rows) {
+        *out = all + start;
+    } else if (status == WEIR_OK) {
+        for (int64_t r = 0; r < rows; r++) {
+            gathered[r] = all[row_of(n, start + r)];
+        }
+        *out = gathered;
+    }
+    return status;
+}
+
 /* Rows start … start+rows-1 of one smooth's columns, times a numeric by variable, into column `at` of the run. */
 static weir_status smooth_rows(nesting *n, int i, int64_t start, int64_t rows, int64_t at, double *row_major)
 {
@@ -69,11 +100,10 @@ static weir_status smooth_rows(nesting *n, int i, int64_t start, int64_t rows, i
     const double *x[W_MAX_MARGINS], *by = NULL;
     weir_status status = WEIR_OK;
     for (int m = 0; m < call->margin_count && status == WEIR_OK; m++) {
-        status = w_setup_values(n->s, call->covariate[m], &x[m]);
-        x[m] = status == WEIR_OK ? x[m] + start : NULL;
+        status = run_values(n, call->covariate[m], start, rows, n->gathered + m * RUN, &x[m]);
     }
     if (status == WEIR_OK && call->by >= 0 && !n->s->builder->program->atom[call->by].category) {
-        status = w_setup_values(n->s, call->by, &by);
+        status = run_values(n, call->by, start, rows, n->gathered + W_MAX_MARGINS * RUN, &by);
     }
     if (status == WEIR_OK) {
         status = w_smooth_rows(n->s->builder->ctx, smooth, rows, x, row_major);
@@ -81,7 +111,7 @@ static weir_status smooth_rows(nesting *n, int i, int64_t start, int64_t rows, i
     for (int64_t j = 0; j < smooth->columns && status == WEIR_OK; j++) {
         double *out = n->stack + (at + j) * (n->p + RUN) + n->p;
         for (int64_t r = 0; r < rows; r++) {
-            out[r] = row_major[r * smooth->columns + j] * (by ? by[start + r] : 1);
+            out[r] = row_major[r * smooth->columns + j] * (by ? by[r] : 1);
         }
     }
     return status;
@@ -99,42 +129,55 @@ static weir_status update(nesting *n, int64_t rows)
                      : w_fail(n->work.ctx, WEIR_E_INTERNAL, "QR of the side conditions failed (%d)", (int)info);
 }
 
-static weir_status factor_data(nesting *n, int target, bool intercept, double *sum_of_magnitudes)
+/* Rows start … start+rows-1 of [1 X_1 X_2] into the run. */
+static weir_status fill_run(nesting *n, int target, int64_t start, int64_t rows, double *sum_of_magnitudes)
 {
-    int64_t total = n->s->scan->setup_rows, widest = 0;
+    int64_t at = n->s->builder->terms.intercept, lead = n->p + RUN;
+    for (int64_t r = 0; at && r < rows; r++) {
+        n->stack[n->p + r] = 1;
+    }
     for (int i = 0; i <= target; i++) {
-        widest = w_max64(widest, smooth_at(n, i)->columns);
-        sum_of_magnitudes[i] = 0;
-    }
-    double *row_major = w_arena_alloc(&n->work, w_mul_size((size_t)widest, RUN), sizeof *row_major);
-    if (!row_major) {
-        return no_memory(n);
-    }
-    for (int64_t start = 0; start < total; start += RUN) {
-        int64_t rows = w_min64(RUN, total - start), at = intercept;
-        for (int64_t r = 0; intercept && r < rows; r++) {
-            n->stack[n->p + r] = 1;
+        if (i < target && !n->covered[i]) {
+            continue;
         }
-        for (int i = 0; i <= target; i++) {
-            if (i < target && !n->covered[i]) {
-                continue;
-            }
-            weir_status status = smooth_rows(n, i, start, rows, at, row_major);
-            if (status != WEIR_OK) {
-                return status;
-            }
-            for (int64_t j = 0; j < smooth_at(n, i)->columns; j++, at++) {
-                for (int64_t r = 0; r < rows; r++) {
-                    sum_of_magnitudes[i] += fabs(n->stack[at * (n->p + RUN) + n->p + r]);
-                }
-            }
-        }
-        weir_status status = update(n, rows);
+        weir_status status = smooth_rows(n, i, start, rows, at, n->row_major);
         if (status != WEIR_OK) {
             return status;
         }
+        for (int64_t j = 0; j < smooth_at(n, i)->columns; j++, at++) {
+            for (int64_t r = 0; r < rows; r++) {
+                sum_of_magnitudes[i] += fabs(n->stack[at * lead + n->p + r]);
+            }
+        }
     }
     return WEIR_OK;
+}
+
+/* A sampled row stands for as many as it was drawn from. */
+static void weight_run(nesting *n, int64_t rows)
+{
+    double root = sqrt((double)n->s->scan->setup_rows / (double)n->rows);
+    for (int64_t j = 0; j < n->p && root != 1; j++) {
+        double *column = n->stack + j * (n->p + RUN) + n->p;
+        for (int64_t r = 0; r < rows; r++) {
+            column[r] *= root;
+        }
+    }
+}
+
+static weir_status factor_data(nesting *n, int target, double *sum_of_magnitudes)
+{
+    weir_status status = WEIR_OK;
+    memset(sum_of_magnitudes, 0, (size_t)(target + 1) * sizeof *sum_of_magnitudes);
+    for (int64_t start = 0; start < n->rows && status == WEIR_OK; start += RUN) {
+        int64_t rows = w_min64(RUN, n->rows - start);
+        status = fill_run(n, target, start, rows, sum_of_magnitudes);
+        if (status == WEIR_OK) {
+            weight_run(n, rows);
+            status = update(n, rows);
+        }
+    }
+    return status;
 }
 
 /* Adds the rows of smooth i's penalty root: E = diag(sqrt(value)) U' from the eigenvectors of sum alpha_j S_j. */
@@ -147,7 +190,7 @@ static weir_status factor_penalty(nesting *n, int i, int64_t at, double magnitud
     if (!sum || !value) {
         return no_memory(n);
     }
-    double mean = magnitudes / ((double)n->s->scan->setup_rows * (double)k);
+    double mean = magnitudes / ((double)n->rows * (double)k);
     for (int j = 0; j < smooth->penalty_count; j++) {
         double penalty = 0;
         for (int64_t e = 0; e < k * k; e++) {
@@ -172,13 +215,19 @@ static weir_status factor_penalty(nesting *n, int i, int64_t at, double magnitud
     return status;
 }
 
-static weir_status allocate(nesting *n)
+static weir_status allocate(nesting *n, int target)
 {
     w_blas_int rows = w_narrow(n->p + RUN), p = w_narrow(n->p), query = -1, info, pivot = 0;
     double size = 1, size_pivoted = 1;
+    int64_t widest = 1;
+    for (int i = 0; i <= target; i++) {
+        widest = w_max64(widest, smooth_at(n, i)->columns);
+    }
     n->stack = w_arena_calloc(&n->work, w_mul_size((size_t)n->p + RUN, (size_t)n->p), sizeof(double));
     n->tau = w_arena_alloc(&n->work, (size_t)n->p, sizeof(double));
-    if (!n->stack || !n->tau || rows < 0) {
+    n->gathered = w_arena_alloc(&n->work, (W_MAX_MARGINS + 1) * RUN, sizeof(double));
+    n->row_major = w_arena_alloc(&n->work, w_mul_size((size_t)widest, RUN), sizeof(double));
+    if (!n->stack || !n->tau || !n->gathered || !n->row_major || rows < 0) {
         return no_memory(n);
     }
     dgeqrf_(&rows, &p, n->stack, &rows, n->tau, &size, &query, &info);
@@ -190,28 +239,32 @@ static weir_status allocate(nesting *n)
 
 /* ---- R_22 -> dependent columns ---- */
 
-static weir_status find_dependent(nesting *n, int64_t before, int64_t k, bool *dropped, int64_t *count)
+/* sqrt(eps) times the largest column norm of X_1 */
+static double norm_limit(const nesting *n, int64_t before)
 {
-    int64_t lead = n->p + RUN;
     double largest = 0;
     for (int64_t j = 0; j < before; j++) {
         double square = 0;
         for (int64_t r = 0; r <= j; r++) {
-            square += n->stack[j * lead + r] * n->stack[j * lead + r];
+            square += n->stack[j * (n->p + RUN) + r] * n->stack[j * (n->p + RUN) + r];
         }
         largest = fmax(largest, sqrt(square));
     }
-    w_blas_int *pivot = w_arena_calloc(&n->work, (size_t)k, sizeof *pivot);
-    if (!pivot) {
-        return no_memory(n);
-    }
+    return largest * sqrt(DBL_EPSILON);
+}
+
+/* R_22 is overwritten by its pivoted triangle; the last *count pivots are dependent. */
+static weir_status find_dependent(nesting *n, int64_t before, int64_t k, double limit, w_blas_int *pivot,
+                                  int64_t *count)
+{
+    int64_t lead = n->p + RUN;
     w_blas_int order = w_narrow(k), ld = w_narrow(lead), info;
-    double *block = n->stack + before * lead + before;
+    double *block = n->stack + before * lead + before, sum = 0;
+    memset(pivot, 0, (size_t)k * sizeof *pivot);
     dgeqp3_(&order, &order, block, &ld, pivot, n->tau, n->lapack, &n->lapack_count, &info);
     if (info != 0) {
         return w_fail(n->work.ctx, WEIR_E_INTERNAL, "pivoted QR of the side conditions failed (%d)", (int)info);
     }
-    double sum = 0, limit = largest * sqrt(DBL_EPSILON);
     *count = 0;
     for (int64_t r = k - 1; r >= 0; r--) {
         for (int64_t j = r; j < k; j++) {
@@ -221,10 +274,77 @@ static weir_status find_dependent(nesting *n, int64_t before, int64_t k, bool *d
         if (!(sum / (size * size) < limit)) {
             break;
         }
-        dropped[pivot[r] - 1] = true;
         ++*count;
     }
     return WEIR_OK;
+}
+
+/* C (p x count) with [X_1 X_2] C = X_D - X_K B from the triangle; false if that is singular. */
+static bool combination(nesting *n, int64_t before, int64_t k, const w_blas_int *pivot, int64_t count, double *triangle,
+                        double *c)
+{
+    int64_t p = n->p, lead = p + RUN, kept = p - count;
+    for (int64_t j = 0; j < p; j++) {
+        const double *top = n->stack + (j < before ? j : before + pivot[j - before] - 1) * lead;
+        memcpy(triangle + j * p, top, (size_t)w_min64(before, p) * sizeof *top);
+        for (int64_t r = before; r < p; r++) {
+            triangle[j * p + r] = j >= before && r <= j ? n->stack[j * lead + r] : 0;
+        }
+    }
+    const double one = 1;
+    w_blas_int order = w_narrow(kept), columns = w_narrow(count), ld = w_narrow(p);
+    for (int64_t j = 0; j < kept; j++) {
+        if (triangle[j * p + j] == 0) {
+            return false;
+        }
+    }
+    dtrsm_("L", "U", "N", "N", &order, &columns, &one, triangle, &ld, triangle + kept * p, &ld);
+    memset(c, 0, (size_t)(p * count) * sizeof *c);
+    for (int64_t d = 0; d < count; d++) {
+        for (int64_t j = 0; j < kept; j++) {
+            c[d * p + (j < before ? j : before + pivot[j - before] - 1)] = -triangle[(kept + d) * p + j];
+        }
+        c[d * p + before + pivot[k - count + d] - 1] = 1;
+    }
+    return true;
+}
+
+/* Whether the dependence found in the sample holds in all rows: |X_D - X_K B|_F < limit count. */
+static weir_status holds_everywhere(nesting *n, int target, int64_t before, const w_blas_int *pivot, int64_t count,
+                                    double limit, bool *out)
+{
+    int64_t k = smooth_at(n, target)->columns, p = n->p;
+    double *triangle = w_arena_alloc(&n->work, w_mul_size((size_t)p, (size_t)p), sizeof *triangle);
+    double *c = w_arena_alloc(&n->work, w_mul_size((size_t)p, (size_t)count), sizeof *c);
+    double *rest = w_arena_alloc(&n->work, w_mul_size(RUN, (size_t)count), sizeof *rest);
+    double *ignored = w_arena_calloc(&n->work, (size_t)target + 1, sizeof *ignored);
+    if (!triangle || !c || !rest || !ignored) {
+        return no_memory(n);
+    }
+    *out = false;
+    if (!combination(n, before, k, pivot, count, triangle, c)) {
+        return WEIR_OK;
+    }
+    const double one = 1, zero = 0;
+    double squares = 0;
+    int64_t total = n->s->scan->setup_rows;
+    w_blas_int columns = w_narrow(count), inner = w_narrow(p), lead = w_narrow(p + RUN), run = RUN;
+    weir_status status = WEIR_OK;
+    n->rows = total;
+    for (int64_t start = 0; start < total && status == WEIR_OK; start += RUN) {
+        w_blas_int rows = w_narrow(w_min64(RUN, total - start));
+        status = fill_run(n, target, start, rows, ignored);
+        if (status == WEIR_OK) {
+            dgemm_("N", "N", &rows, &columns, &inner, &one, n->stack + p, &lead, c, &inner, &zero, rest, &run);
+        }
+        for (int64_t d = 0; d < count && status == WEIR_OK; d++) {
+            for (int64_t r = 0; r < rows; r++) {
+                squares += rest[d * RUN + r] * rest[d * RUN + r];
+            }
+        }
+    }
+    *out = sqrt(squares) < limit * (double)count;
+    return status;
 }
 
 /* ---- the smaller smooth ---- */
@@ -359,24 +479,53 @@ static weir_status is_unpenalised(nesting *n, const w_smooth *smooth, const bool
     return status;
 }
 
-/* Marks the columns of `target` that depend on the covered smooths; `penalised`: with the penalties' rows. */
-static weir_status dependent_columns(nesting *n, int target, int64_t before, bool penalised, bool *dropped,
-                                     int64_t *count)
+/* One factorization over n->rows rows. */
+static weir_status factor(nesting *n, int target, int64_t before, bool penalised, double *limit, w_blas_int *pivot,
+                          int64_t *count)
 {
-    bool intercept = n->s->builder->terms.intercept;
-    int64_t at = intercept;
+    int64_t at = n->s->builder->terms.intercept;
     double *magnitudes = w_arena_alloc(&n->work, (size_t)target + 1, sizeof *magnitudes);
-    weir_status status = magnitudes ? allocate(n) : no_memory(n);
-    if (status == WEIR_OK) {
-        status = factor_data(n, target, intercept, magnitudes);
+    if (!magnitudes) {
+        return no_memory(n);
     }
+    memset(n->stack, 0, (size_t)((n->p + RUN) * n->p) * sizeof *n->stack);
+    weir_status status = factor_data(n, target, magnitudes);
     for (int i = 0; penalised && i <= target && status == WEIR_OK; i++) {
         if (i == target || n->covered[i]) {
             status = factor_penalty(n, i, at, magnitudes[i]);
             at += smooth_at(n, i)->columns;
         }
     }
-    return status == WEIR_OK ? find_dependent(n, before, smooth_at(n, target)->columns, dropped, count) : status;
+    *limit = norm_limit(n, before);
+    return status == WEIR_OK ? find_dependent(n, before, smooth_at(n, target)->columns, *limit, pivot, count) : status;
+}
+
+/* Marks the columns of `target` that depend on the covered smooths; `penalised`: with the penalties' rows. */
+static weir_status dependent_columns(nesting *n, int target, int64_t before, bool penalised, bool *dropped,
+                                     int64_t *count)
+{
+    int64_t k = smooth_at(n, target)->columns, total = n->s->scan->setup_rows;
+    int64_t sample = w_max64(SAMPLE_ROWS, 16 * n->p);
+    w_blas_int *pivot = w_arena_alloc(&n->work, (size_t)k, sizeof *pivot);
+    double limit;
+    bool settled = true;
+    if (!pivot) {
+        return no_memory(n);
+    }
+    n->rows = sample <= total / 2 ? sample : total;
+    bool sampled = n->rows < total;
+    weir_status status = factor(n, target, before, penalised, &limit, pivot, count);
+    if (status == WEIR_OK && sampled && *count) {
+        status = holds_everywhere(n, target, before, pivot, *count, limit, &settled);
+    }
+    if (status == WEIR_OK && !settled) {
+        n->rows = total;
+        status = factor(n, target, before, penalised, &limit, pivot, count);
+    }
+    for (int64_t r = k - *count; status == WEIR_OK && r < k; r++) {
+        dropped[pivot[r] - 1] = true;
+    }
+    return status;
 }
 
 static weir_status resolve_one(nesting *n, int target)
@@ -394,7 +543,10 @@ static weir_status resolve_one(nesting *n, int target)
     }
     n->p = before + k;
     bool *dropped = w_arena_calloc(&n->work, (size_t)k, sizeof *dropped), free_only = true;
-    weir_status status = dropped ? dependent_columns(n, target, before, false, dropped, &count) : no_memory(n);
+    weir_status status = dropped ? allocate(n, target) : no_memory(n);
+    if (status == WEIR_OK) {
+        status = dependent_columns(n, target, before, false, dropped, &count);
+    }
     if (status == WEIR_OK && count) {
         status = is_unpenalised(n, smooth_at(n, target), dropped, count, &free_only);
     }

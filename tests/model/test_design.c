@@ -195,6 +195,31 @@ static void side_conditions(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* So many rows that a sample of them is factorized. With z = w the products te(x,w) and te(x,z) share the unpenalised x,
+ * w and x*w; two rows in which z and w differ leave only x, whether the sample holds them or not. */
+static void sampled_side_conditions(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    test_data *data = test_data_make(20000, 7);
+    const int64_t changed[] = {-1, 100, 201, 302, 19998};
+    for (size_t i = 0; i < sizeof changed / sizeof *changed; i++) {
+        memcpy(data->z, data->w, 20000 * sizeof(double));
+        if (changed[i] >= 0) {
+            data->z[changed[i]] = 1 - data->w[changed[i]];
+            data->z[changed[i] + 1] = 1 - data->w[changed[i] + 1];
+        }
+        weir_table *table = test_data_table(ctx, data);
+        w_design *d = test_design(ctx, "y ~ te(x, w, k=4) + te(x, z, k=4)", table, NULL);
+        const w_term *last = &d->term[d->term_count - 1];
+        assert_int_equal(last->columns, changed[i] < 0 ? 12 : 14);
+        assert_int_equal(last->null_dimension, changed[i] < 0 ? 0 : 2);
+        w_design_free(d);
+        w_table_free(table);
+    }
+    test_data_free(data);
+    weir_ctx_destroy(ctx);
+}
+
 /* ---- the same design, byte by byte ---- */
 
 static char *saved(weir_ctx *ctx, const w_design *design, size_t *size)
@@ -357,7 +382,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals),        cmocka_unit_test(weights_and_options), cmocka_unit_test(shapes),
-        cmocka_unit_test(side_conditions), cmocka_unit_test(same_bits),           cmocka_unit_test(skeleton),
+        cmocka_unit_test(side_conditions), cmocka_unit_test(sampled_side_conditions),
+        cmocka_unit_test(same_bits),       cmocka_unit_test(skeleton),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
