@@ -94,15 +94,26 @@ double w_log1p_minus(double e)
     return log1p(e) - e;
 }
 
+/* Below 10 from x + n, n whole: Gamma(x) = Gamma(x+n)/(x (x+1) ... (x+n-1)), so
+ *   d(x)   = d(x+n)   + (x+n-1/2) log(x+n) - (x-1/2) log x - n - log(x (x+1) ... (x+n-1))
+ *   d'(x)  = d'(x+n)  + log((x+n)/x) + 1/(2x) - 1/(2(x+n)) - sum 1/(x+i)
+ *   d''(x) = d''(x+n) - 1/x - 1/(2x^2) + 1/(x+n) + 1/(2(x+n)^2) + sum 1/(x+i)^2 */
 void w_stirling_rest(double x, double out[3])
 {
     double rest = 0.0, slope = 0.0, bend = 0.0;
-    /* d(x) = d(x+1) + (x + 1/2) log(1 + 1/x) - 1 */
-    for (; x < 10.0; x += 1.0) {
-        double step = log1p(1.0 / x), area = x * (x + 1.0);
-        rest += (x + 0.5) * step - 1.0;
-        slope += step - (x + 0.5) / area;
-        bend += 0.5 / (area * area);
+    if (x < 10.0) {
+        double product = 1.0, first = 0.0, second = 0.0, y = x, n = 0.0;
+        for (; y < 10.0; y += 1.0, n += 1.0) {
+            double inverse = 1.0 / y;
+            product *= y;
+            first += inverse;
+            second += inverse * inverse;
+        }
+        double log_ratio = log(y / x), inverse_x = 1.0 / x, inverse_y = 1.0 / y;
+        rest = (x - 0.5) * log_ratio + n * log(y) - n - log(product);
+        slope = log_ratio + 0.5 * (inverse_x - inverse_y) - first;
+        bend = second - inverse_x * (1.0 + 0.5 * inverse_x) + inverse_y * (1.0 + 0.5 * inverse_y);
+        x = y;
     }
     static const double c[] = { 1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188, -691.0 / 360360, 1.0 / 156 };
     double inverse = 1.0 / x, square = inverse * inverse, value = 0.0, first = 0.0, second = 0.0;

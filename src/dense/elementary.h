@@ -10,6 +10,8 @@
  *   expm1      e^x - 1                         <= 2 ulp                        all; -1 at -inf
  *   log        log x                           <= 1 ulp                        -inf at 0, NaN below
  *   log1p      log(1 + x)                      <= 1.5 ulp                      -inf at -1, NaN below
+ *   log1p_minus log(1 + x) - x                  <= 16 ulp                       -inf at -1, NaN below
+ *   kappa      (1 + x) log(1 + x) - x          <= 16 ulp                       1 at -1, NaN below
  *   logistic   1/(1 + e^-x)                    <= 2.5 ulp (3 at denormals)     all
  *   softplus   log(1 + e^x)                    <= 2.5 ulp                      all
  *   normal     Phi(x) = P(Z <= x)              <= 8 ulp                        all, down to the smallest denormal
@@ -33,7 +35,7 @@ typedef void (*w_array_fn)(int64_t n, const double *x, double *out);
 
 typedef struct w_elementary {
     const char *name; /* "portable", "avx2", "avx512" */
-    w_array_fn exp, expm1, log, log1p, logistic, softplus, normal, log_normal, lgamma, digamma, trigamma;
+    w_array_fn exp, expm1, log, log1p, log1p_minus, kappa, logistic, softplus, normal, log_normal, lgamma, digamma, trigamma;
 } w_elementary;
 
 /* The best instruction set of this processor. */
@@ -61,7 +63,7 @@ double w_normal1(double x);
 /* Phi^-1(p): Halley steps on Phi from a rational start, relative error <= 1e-14 (absolute where |result| < 1).
  * -inf at 0, inf at 1, NaN outside [0, 1]. */
 double w_normal_quantile(double p);
-/* log(1+e) - e without cancellation, e > -1. */
+/* One value of log1p_minus, through the C library. */
 double w_log1p_minus(double e);
 /* Stirling's remainder d(x) = log Gamma(x) - [(x - 1/2) log x - x + log(2 pi)/2], x > 0, with its first two derivatives. */
 void w_stirling_rest(double x, double out[3]);

@@ -26,6 +26,8 @@ W_ARRAY_FUNCTION(exp)
 W_ARRAY_FUNCTION(expm1)
 W_ARRAY_FUNCTION(log)
 W_ARRAY_FUNCTION(log1p)
+W_ARRAY_FUNCTION(log1p_minus)
+W_ARRAY_FUNCTION(kappa)
 W_ARRAY_FUNCTION(logistic)
 W_ARRAY_FUNCTION(softplus)
 W_ARRAY_FUNCTION(normal)
@@ -35,6 +37,6 @@ W_ARRAY_FUNCTION(digamma)
 W_ARRAY_FUNCTION(trigamma)
 
 const w_elementary W_LANES_TABLE = {
-    W_LANES_NAME, array_exp, array_expm1, array_log, array_log1p, array_logistic, array_softplus, array_normal,
-    array_log_normal, array_lgamma, array_digamma, array_trigamma
+    W_LANES_NAME, array_exp, array_expm1, array_log, array_log1p, array_log1p_minus, array_kappa, array_logistic,
+    array_softplus, array_normal, array_log_normal, array_lgamma, array_digamma, array_trigamma
 };

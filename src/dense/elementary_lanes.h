@@ -127,6 +127,22 @@ LANES_INLINE vec lanes_log_minus(vec r, vec e, vec *minus)
     return value;
 }
 
+/* log(1+e) - e and (1+e) log(1+e) - e for e >= -1, without cancellation near 0. */
+LANES_INLINE vec lanes_log1p_minus(vec e)
+{
+    vec minus, r = lanes_set(1.0) + e;
+    (void)lanes_log_minus(r, e, &minus);
+    minus = lanes_select(lanes_lt(e, lanes_set(INFINITY)), minus, lanes_negate(e));
+    return lanes_select(lanes_eq(r, lanes_set(0.0)), lanes_set(-INFINITY), lanes_select(lanes_lt(r, lanes_set(0.0)), lanes_set(NAN), minus));
+}
+
+LANES_INLINE vec lanes_kappa(vec e)
+{
+    vec minus, r = lanes_set(1.0) + e, value = lanes_log_minus(r, e, &minus);
+    vec result = lanes_select(lanes_lt(e, lanes_set(INFINITY)), lanes_fma(e, value, minus), e);
+    return lanes_select(lanes_eq(r, lanes_set(0.0)), lanes_set(1.0), lanes_select(lanes_lt(r, lanes_set(0.0)), lanes_set(NAN), result));
+}
+
 LANES_INLINE vec lanes_log1p(vec x)
 {
     vec u = lanes_set(1.0) + x, k, half;

@@ -25,32 +25,43 @@ void w_deviance_gaussian(W_DEVIANCE_ARGUMENTS)
     }
 }
 
+/* d = scale * fn((y-mu)/mu), then times mu if `by_mean`. */
+static void relative(w_array_fn fn, double scale, bool by_mean, int64_t n, const double *y, const double *mu, double *d)
+{
+    for (int64_t i = 0; i < n; i++) {
+        d[i] = (y[i] - mu[i]) / mu[i];
+    }
+    fn(n, d, d);
+    for (int64_t i = 0; i < n; i++) {
+        d[i] *= by_mean ? scale * mu[i] : scale;
+    }
+}
+
 void w_deviance_binomial(W_DEVIANCE_ARGUMENTS)
 {
-    (void)f;
+    double other[W_FAMILY_CHUNK];
+    relative(f->kappa, 2.0, true, n, y, mu, d);
+    for (int64_t i = 0; i < n; i++) {
+        other[i] = (mu[i] - y[i]) / (1.0 - mu[i]);
+    }
+    other[0] = n > 0 ? other[0] : 0.0;
+    f->kappa(n, other, other);
     (void)glm;
     for (int64_t i = 0; i < n; i++) {
-        double other = 1.0 - mu[i], residual = y[i] - mu[i];
-        d[i] = 2.0 * (mu[i] * w_kappa(residual / mu[i]) + other * w_kappa(-residual / other));
+        d[i] += 2.0 * (1.0 - mu[i]) * other[i];
     }
 }
 
 void w_deviance_poisson(W_DEVIANCE_ARGUMENTS)
 {
-    (void)f;
     (void)glm;
-    for (int64_t i = 0; i < n; i++) {
-        d[i] = 2.0 * mu[i] * w_kappa((y[i] - mu[i]) / mu[i]);
-    }
+    relative(f->kappa, 2.0, true, n, y, mu, d);
 }
 
 void w_deviance_gamma(W_DEVIANCE_ARGUMENTS)
 {
-    (void)f;
     (void)glm;
-    for (int64_t i = 0; i < n; i++) {
-        d[i] = -2.0 * w_log1p_minus((y[i] - mu[i]) / mu[i]);
-    }
+    relative(f->log1p_minus, -2.0, false, n, y, mu, d);
 }
 
 void w_deviance_inverse_gaussian(W_DEVIANCE_ARGUMENTS)
@@ -65,22 +76,35 @@ void w_deviance_inverse_gaussian(W_DEVIANCE_ARGUMENTS)
 
 void w_deviance_nb(W_DEVIANCE_ARGUMENTS)
 {
-    (void)f;
-    double theta = glm->param[0];
+    double theta = glm->param[0], second[W_FAMILY_CHUNK] = { 0.0 };
+    relative(f->kappa, 2.0, true, n, y, mu, d);
     for (int64_t i = 0; i < n; i++) {
-        double residual = y[i] - mu[i], sum = mu[i] + theta;
-        d[i] = fmax(0.0, 2.0 * (mu[i] * w_kappa(residual / mu[i]) - sum * w_kappa(residual / sum)));
+        second[i] = (y[i] - mu[i]) / (mu[i] + theta);
+    }
+    f->kappa(n, second, second);
+    for (int64_t i = 0; i < n; i++) {
+        d[i] = fmax(0.0, d[i] - 2.0 * (mu[i] + theta) * second[i]);
     }
 }
 
 void w_deviance_tweedie(W_DEVIANCE_ARGUMENTS)
 {
-    double q = 2.0 - glm->param[0], scale = 2.0 / (q * (q - 1.0)), log_mu[W_FAMILY_CHUNK];
-    f->log(n, mu, log_mu);
+    double q = 2.0 - glm->param[0], scale = 2.0 / (q * (q - 1.0)), power[W_FAMILY_CHUNK];
     for (int64_t i = 0; i < n; i++) {
-        double e = (y[i] - mu[i]) / mu[i];
-        double x = y[i] > 0.0 ? expm1(q * log1p(e)) : -1.0;
-        d[i] = fmax(0.0, exp(q * log_mu[i]) * (x - q * e) * scale);
+        power[i] = mu[i];
+        d[i] = (y[i] - mu[i]) / mu[i];
+    }
+    power[0] = n > 0 ? power[0] : 1.0;
+    f->log(n, power, power);
+    f->log1p(n, d, d);
+    for (int64_t i = 0; i < n; i++) {
+        power[i] *= q;
+        d[i] *= q;
+    }
+    f->exp(n, power, power);
+    f->expm1(n, d, d);
+    for (int64_t i = 0; i < n; i++) {
+        d[i] = fmax(0.0, power[i] * (d[i] - q * ((y[i] - mu[i]) / mu[i])) * scale);
     }
 }
 
@@ -106,11 +130,14 @@ void w_deviance_quasi(W_DEVIANCE_ARGUMENTS)
 
 void w_deviance_scat(W_DEVIANCE_ARGUMENTS)
 {
-    (void)f;
-    double nu = glm->param[0], s = nu * glm->param[1] * glm->param[1];
+    double nu = glm->param[0], inverse = 1.0 / (nu * glm->param[1] * glm->param[1]);
     for (int64_t i = 0; i < n; i++) {
         double residual = y[i] - mu[i];
-        d[i] = (nu + 1.0) * log1p(residual * residual / s);
+        d[i] = residual * residual * inverse;
+    }
+    f->log1p(n, d, d);
+    for (int64_t i = 0; i < n; i++) {
+        d[i] *= nu + 1.0;
     }
 }
 
