@@ -5,10 +5,16 @@
 static const cli_option model_options[] = {
     {'f', "formula", CLI_TEXT, CLI_AT(formula), 0, "FORMULA",
      "the model, as in R's mgcv: 'y ~ s(x, k=20) + te(a, b) + f + offset(o)'"},
-    {0, "family", CLI_TEXT, CLI_AT(family), 0, "NAME[:LINK]", "distribution of the response (default gaussian)"},
+    {0, "family", CLI_TEXT, CLI_AT(family), 0, "NAME[:LINK]",
+     "distribution of the response (default gaussian): gaussian, binomial, poisson, gamma, inverse-gaussian, nb[:THETA], "
+     "tweedie[:P], quasi, quasipoisson, quasibinomial, scat, beta; links: identity, log, logit, probit, cloglog, cauchit, "
+     "inverse, 1/mu^2, sqrt, power(K)"},
     {'w', "weights", CLI_TEXT, CLI_AT(weights), 0, "COL", "column of prior weights; rows of weight 0 do not count"},
     {0, "method", CLI_CHOICE, CLI_AT(method), 0, "REML|ML|GCV|UBRE",
      "how smoothing parameters are chosen (default REML); UBRE needs --scale"},
+    {0, "criterion", CLI_CHOICE, CLI_AT(criterion), 0, "auto|laml|working",
+     "families other than gaussian: exact Laplace criterion, that of the working model, or the first below a million rows "
+     "(default)"},
     {0, "knots", CLI_KNOTS, CLI_AT(knots), 0, "exact|LIST",
      "'exact': knots from every row however many there are; or the knots themselves, 'x=0.5,12.5;z=0,1'"},
     {0, "sp", CLI_REALS, CLI_AT(sp), 0, "A,B,...",

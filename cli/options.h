@@ -12,6 +12,7 @@
 typedef struct cli_args {
     const char *formula, *family, *weights, *from;
     int method;      /* weir_criterion */
+    int criterion;   /* 0 auto, 1 laml, 2 working */
     const char *knots; /* owned, joined with ';' */
     bool knots_exact;
     double *sp; /* owned; NaN = estimate */

@@ -188,6 +188,7 @@ weir_fit_options cli_fit_options(const cli_run *run)
     options.select = args->select;
     options.diagnostics = args->report != NULL;
     options.max_iterations = args->iterations > INT32_MAX ? INT32_MAX : (int32_t)args->iterations;
+    options.laplace = args->criterion == 1 ? 1 : args->criterion == 2 ? -1 : 0;
     return options;
 }
 

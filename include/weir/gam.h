@@ -24,7 +24,7 @@ typedef enum weir_criterion {
 typedef struct weir_fit_options {
     int32_t version;          /**< WEIR_FIT_OPTIONS_VERSION */
     weir_criterion criterion;
-    const char *family;       /**< NULL = "gaussian" */
+    const char *family;       /**< "poisson", "gamma:log", "nb(theta=2)" …; NULL = "gaussian" */
     const char *weights;      /**< column of prior weights, or NULL */
     weir_missing missing;
     double gamma;             /**< 0 = 1; > 1 smooths more */
@@ -36,10 +36,13 @@ typedef struct weir_fit_options {
     int32_t select;           /**< non-zero: extra penalties that can remove whole terms */
     int32_t diagnostics;      /**< non-zero: one more pass for residual summaries (the HTML report needs it) */
     int32_t max_iterations;   /**< of the smoothing parameter search; 0 = 100 */
+    int32_t laplace;          /**< since version 2. Generalised models: 1 = criterion of the Laplace approximation, -1 = of the
+                                   working model, 0 = the Laplace approximation below 1e6 rows */
 } weir_fit_options;
 
-#define WEIR_FIT_OPTIONS_VERSION 1
-#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+/** Options of version 1, which end before `laplace`, are taken as well. */
+#define WEIR_FIT_OPTIONS_VERSION 2
+#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** What weir_fit would do with this formula, table and context, before any row is read (the head of a text file is
  *  looked at to tell kinds and width). */

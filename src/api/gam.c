@@ -2,6 +2,7 @@
 /* Public entry points of fits, sums and predictions: check arguments, call one internal function. */
 #include "weir/gam.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/ctx.h"
@@ -13,13 +14,23 @@
 static weir_status read_fit_options(weir_ctx *ctx, const weir_fit_options *given, weir_fit_options *out)
 {
     static const weir_fit_options defaults = WEIR_FIT_OPTIONS_INIT;
-    *out = given ? *given : defaults;
+    *out = defaults;
+    if (given && given->version == 1) {
+        memcpy(out, given, offsetof(weir_fit_options, laplace));
+        out->version = WEIR_FIT_OPTIONS_VERSION;
+    } else if (given) {
+        *out = *given;
+    }
     if (out->version != WEIR_FIT_OPTIONS_VERSION) {
         return w_fail(ctx, WEIR_E_VERSION, "fit options have version %d, this library knows %d: use WEIR_FIT_OPTIONS_INIT",
                       (int)out->version, WEIR_FIT_OPTIONS_VERSION);
     }
     if ((int)out->criterion < 0 || out->criterion > WEIR_UBRE) {
         return w_fail(ctx, WEIR_E_ARG, "criterion %d is none of REML, ML, GCV, UBRE", (int)out->criterion);
+    }
+    if (out->laplace < -1 || out->laplace > 1) {
+        return w_fail(ctx, WEIR_E_ARG, "laplace is %d: 1 asks for the Laplace criterion, -1 for that of the working model, 0 "
+                      "leaves the choice", (int)out->laplace);
     }
     if (out->sp_count < 0 || (out->sp_count > 0 && !out->sp)) {
         return w_fail(ctx, WEIR_E_ARG, "sp_count is %d but sp is NULL", (int)out->sp_count);

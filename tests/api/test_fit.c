@@ -374,10 +374,34 @@ static void test_predictions_survive_a_file(void **state)
     free(d);
 }
 
+/* A program compiled before `laplace` was added passes a shorter structure. */
+static void test_options_of_the_first_version(void **state)
+{
+    (void)state;
+    weir_ctx *ctx = test_ctx(NULL, 1, 0);
+    data *d = make_data();
+    weir_table *table = NULL;
+    weir_model *model = NULL;
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    assert_int_equal(weir_table_from_columns(ctx, ROWS, 6, d->column, &table), WEIR_OK);
+    options.laplace = 7;
+    assert_int_equal(weir_fit(ctx, table, "y ~ x2", &options, &model), WEIR_E_ARG);
+    assert_non_null(strstr(weir_ctx_message(ctx), "laplace is 7"));
+    options.version = 1; /* what lies behind its end is not looked at */
+    assert_int_equal(weir_fit(ctx, table, "y ~ x2", &options, &model), WEIR_OK);
+    weir_model_free(model);
+    options.version = WEIR_FIT_OPTIONS_VERSION + 1;
+    assert_int_equal(weir_fit(ctx, table, "y ~ x2", &options, &model), WEIR_E_VERSION);
+    weir_table_close(table);
+    free(d);
+    weir_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recovers_the_truth),
+        cmocka_unit_test(test_options_of_the_first_version),
         cmocka_unit_test(test_bits_do_not_depend_on_threads),
         cmocka_unit_test(test_bits_do_not_depend_on_files_or_budget),
         cmocka_unit_test(test_parts_saved_merged_and_fitted),
