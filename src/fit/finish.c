@@ -50,8 +50,19 @@ static weir_status take_pirls(weir_model *model, w_system *system, const w_gram 
     weir_summary *summary = &model->summary;
     memcpy(model->rho, pirls->rho, (size_t)model->design->sp_count * sizeof *model->rho);
     weir_status status = w_system_factor(system, model->rho);
+    if (status < 0) {
+        return status;
+    }
     bool known = pirls->glm.family->scale_known || options->scale > 0;
-    double spread = (double)gram->n - pirls->edf;
+    double *trace = w_arena_alloc(&model->arena, (size_t)model->design->sp_count + 1, sizeof *trace);
+    weir_status measured = trace ? w_system_derivatives(system, trace, NULL, NULL) : w_alloc_status(model->ctx);
+    if (measured < 0) {
+        return measured;
+    }
+    double spread = (double)(gram->n - w_system_rank(system)); /* n - tau, tau = rank - tr(P S_lambda) */
+    for (int j = 0; j < model->design->sp_count; j++) {
+        spread += trace[j];
+    }
     double bias = fmax(gram->extra[W_SUM_FLETCHER] / (double)gram->n, -0.9);
     model->scale = pirls->glm.family->scale_known ? 1.0
                    : options->scale > 0          ? options->scale
@@ -96,23 +107,9 @@ static const char *criterion_name(weir_criterion criterion)
 
 static weir_status name_family(weir_model *model, const w_pirls *pirls)
 {
-    char text[W_FAMILY_TEXT];
-    if (!pirls) {
-        model->family = "gaussian";
-        model->link = "identity";
-        weir_status status = w_family_parse(model->ctx, "gaussian", &model->glm);
-        if (status < 0) {
-            return status;
-        }
-    } else {
-        model->glm = pirls->glm;
-        w_family_text(&model->glm, text, sizeof text);
-        model->family = w_arena_strdup(&model->arena, text);
-        model->link = model->glm.link->name;
-    }
-    model->summary.family = model->family;
-    model->summary.link = model->link;
-    return model->family ? WEIR_OK : w_alloc_status(model->ctx);
+    w_glm glm;
+    weir_status status = pirls ? WEIR_OK : w_family_parse(model->ctx, "gaussian", &glm);
+    return status < 0 ? status : w_model_name_family(model, pirls ? &pirls->glm : &glm);
 }
 
 static void describe(weir_model *model, const w_system *system, const w_gram *gram, const weir_fit_options *options)

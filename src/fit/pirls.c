@@ -5,11 +5,15 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "fit/laplace.h"
 
 #define PASSES 60
 #define HALVINGS 12
 #define TOLERANCE 1e-8
 #define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
+#define LAPLACE_ROWS 1000000 /* the exact criterion is the default below so many rows */
+#define THETA_STEPS 25
+#define LAPLACE_TURNS 2      /* enough where the Laplace criterion goes on */
 #define TAG "working model"
 
 double w_pirls_penalty(const w_design *design, const double *beta, const double *rho)
@@ -33,13 +37,27 @@ double w_pirls_penalty(const w_design *design, const double *beta, const double 
     return total;
 }
 
+double w_pirls_parameter(const w_glm *glm, int a)
+{
+    return glm->family->kind == W_FAMILY_TWEEDIE ? glm->param[a] : log(glm->param[a]);
+}
+
+void w_pirls_set_parameter(w_glm *glm, int a, double working)
+{
+    const w_family *family = glm->family;
+    const bool plain = family->kind == W_FAMILY_TWEEDIE;
+    const double margin = plain ? 1e-2 : 1e-6;
+    glm->param[a] = fmin(fmax(plain ? working : exp(working), family->param_low[a] + margin),
+                         fmin(family->param_high[a] - margin, 1e12));
+}
+
 weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out)
 {
     w_product *product = NULL;
     weir_status status = beta ? w_product_create(pirls->ctx, pirls->design, beta, &product) : WEIR_OK;
     if (status >= 0) {
         w_working working = { .glm = &pirls->glm, .product = product, .newton = newton && !pirls->fisher, .phi = pirls->phi,
-                              .null_mean = full ? pirls->null_mean : NAN, .check = beta == NULL };
+                              .null_mean = full ? pirls->null_mean : NAN, .check = beta == NULL, .cross_parameter = -1 };
         status = w_working_pass(pirls->ctx, pirls->design, pirls->table, pirls->options->missing, &working,
                                 pirls->arrow_block, out);
         pirls->passes++;
@@ -134,11 +152,31 @@ static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *tri
             return step > 0 ? last : status; /* nothing better than what is there */
         }
         double now = pirls->deviance + pirls->penalty;
-        if (step > 0 && fabs(now - before) < TOLERANCE * (0.1 + fabs(now))) {
+        if ((step > 0 || !search) && fabs(now - before) < TOLERANCE * (0.1 + fabs(now))) {
             return last;
         }
     }
     return WEIR_NOT_CONVERGED;
+}
+
+static bool has_free_parameters(const w_glm *glm)
+{
+    bool any = false;
+    for (int a = 0; a < glm->family->param_count; a++) {
+        any |= glm->estimate[a];
+    }
+    return any;
+}
+
+/* The working model at the same beta under parameters that have moved. */
+static weir_status refresh(w_pirls *pirls, bool newton, bool full)
+{
+    w_gram *gram = NULL;
+    weir_status status = w_pirls_pass(pirls, pirls->beta, newton, full, &gram);
+    if (status >= 0) {
+        take_gram(pirls, gram);
+    }
+    return status;
 }
 
 weir_status w_pirls_settle(w_pirls *pirls, const double *rho)
@@ -150,7 +188,10 @@ weir_status w_pirls_settle(w_pirls *pirls, const double *rho)
     }
     memcpy(block, rho, m * sizeof *block);
     pirls->penalty = w_pirls_penalty(pirls->design, pirls->beta, rho);
-    weir_status status = iterate(pirls, block, false, block + m);
+    weir_status status = has_free_parameters(&pirls->glm) ? refresh(pirls, true, false) : WEIR_OK;
+    if (status >= 0) {
+        status = iterate(pirls, block, false, block + m);
+    }
     w_free(pirls->ctx, block);
     return status;
 }
@@ -170,6 +211,55 @@ static weir_status judge(w_pirls *pirls, weir_status status)
     return status;
 }
 
+/* One Newton step in the family's parameters at the present fit: they minimise D/(2 phi) - l_s there. *moved: the largest
+ * change of a working parameter. */
+static void step_theta(w_pirls *pirls, double *moved)
+{
+    w_glm *glm = &pirls->glm;
+    const double *sum = pirls->gram->extra + W_SUM_THETA;
+    const double a = sum[2], b = sum[3], d = sum[5], det = a * d - b * b;
+    double step[W_FAMILY_PARAMS];
+    bool both = glm->family->param_count == 2 && glm->estimate[0] && glm->estimate[1] && a > 0 && det > 0;
+    step[0] = both ? -(d * sum[0] - b * sum[1]) / det : -sum[0] / fmax(fabs(a), 1e-10);
+    step[1] = both ? -(a * sum[1] - b * sum[0]) / det : -sum[1] / fmax(fabs(d), 1e-10);
+    *moved = 0;
+    for (int i = 0; i < glm->family->param_count; i++) {
+        if (glm->estimate[i]) {
+            double length = fmax(-1.0, fmin(1.0, step[i])), before = glm->param[i];
+            w_pirls_set_parameter(glm, i, w_pirls_parameter(glm, i) + length);
+            *moved = fmax(*moved, fabs(glm->param[i] - before) / fmax(fabs(before), 1e-3));
+        }
+    }
+}
+
+/* Working criterion, with the family's parameters estimated in turns. */
+static weir_status run_working(w_pirls *pirls, double *rho, double *trial, int turns)
+{
+    weir_status status = iterate(pirls, rho, true, trial);
+    double moved = has_free_parameters(&pirls->glm) ? 1.0 : 0.0;
+    for (int turn = 0; status >= 0 && moved > 1e-7 && turn < turns; turn++) {
+        status = refresh(pirls, false, true);
+        if (status >= 0) {
+            step_theta(pirls, &moved);
+            status = refresh(pirls, false, false);
+        }
+        if (status >= 0) {
+            pirls->penalty = w_pirls_penalty(pirls->design, pirls->beta, rho);
+            status = iterate(pirls, rho, true, trial);
+        }
+    }
+    return status;
+}
+
+static bool wants_laplace(const w_pirls *pirls)
+{
+    const weir_fit_options *options = pirls->options;
+    if (options->criterion != WEIR_REML || options->laplace < 0) {
+        return false;
+    }
+    return options->laplace > 0 || pirls->gram->n < LAPLACE_ROWS;
+}
+
 weir_status w_pirls_run(w_pirls *pirls)
 {
     weir_ctx *ctx = pirls->ctx;
@@ -177,7 +267,7 @@ weir_status w_pirls_run(w_pirls *pirls)
     pirls->beta = w_calloc(ctx, TAG, p, sizeof(double));
     pirls->rho = w_calloc(ctx, TAG, m + 1, sizeof(double));
     double *block = w_calloc(ctx, TAG, m + p + 1, sizeof *block);
-    weir_status status = pirls->beta && pirls->rho && block ? WEIR_OK : w_alloc_status(ctx);
+    weir_status status = pirls->beta && pirls->rho && block ? WEIR_OK : w_alloc_status(ctx), laplace = WEIR_DECLINED;
     w_gram *gram = NULL;
     pirls->phi = pirls->options->scale > 0 ? pirls->options->scale : 1.0;
     if (status >= 0) {
@@ -186,16 +276,18 @@ weir_status w_pirls_run(w_pirls *pirls)
     if (status >= 0) {
         take_gram(pirls, gram);
         pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
-        status = iterate(pirls, block, true, block + m);
+        status = run_working(pirls, block, block + m, wants_laplace(pirls) ? LAPLACE_TURNS : THETA_STEPS);
     }
-    weir_status reached = status;
-    if (status >= 0) {
-        gram = NULL;
-        status = w_pirls_pass(pirls, pirls->beta, false, true, &gram);
+    if (status >= 0 && status != WEIR_NOT_CONVERGED && wants_laplace(pirls)) {
+        laplace = w_laplace_run(pirls);
+        status = laplace == WEIR_DECLINED ? status : laplace;
+    }
+    if (status >= 0 && laplace == WEIR_DECLINED) {
+        weir_status refreshed = refresh(pirls, false, true);
+        status = refreshed < 0 ? refreshed : status;
     }
     if (status >= 0) {
-        take_gram(pirls, gram);
-        status = judge(pirls, reached);
+        status = judge(pirls, status);
     }
     pirls->status = status;
     w_free(ctx, block);

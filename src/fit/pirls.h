@@ -44,6 +44,9 @@ void w_pirls_free(w_pirls *pirls);
 weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out);
 /* beta at given rho to convergence; pirls->beta is the start and the result, pirls->gram follows. */
 weir_status w_pirls_settle(w_pirls *pirls, const double *rho);
+/* The family's working parameters: p of tweedie as it is, any other by its logarithm; moved ones stay inside their range. */
+double w_pirls_parameter(const w_glm *glm, int a);
+void w_pirls_set_parameter(w_glm *glm, int a, double working);
 /* beta' S_lambda beta. */
 double w_pirls_penalty(const w_design *design, const double *beta, const double *rho);
 

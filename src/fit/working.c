@@ -68,8 +68,32 @@ static void add_likelihood(const w_working *working, const chunk *c, double *sum
     double *theta = sum + W_SUM_THETA;
     for (int a = 0; a < count; a++) {
         theta[a] += grad[a] / (2 * working->phi) - saturated.grad[a];
+        sum[W_SUM_THETA_PHI + a] -= grad[a] / (2 * working->phi) + saturated.hess[a][2];
         for (int b = 0; b < count; b++) {
             theta[W_FAMILY_PARAMS + a * W_FAMILY_PARAMS + b] += hess[a][b] / (2 * working->phi) - saturated.hess[a][b];
+        }
+    }
+}
+
+/* From the derivatives of dd/dmu and d2d/dmu2 in theta: with m1, m2 of the inverse link,
+ *     d^2 d/(deta dtheta) = d1 m1,   dw/dtheta = omega (d2 m1^2 + d1 m2)/2. */
+static void add_parameters(const w_working *working, const chunk *c, const double *leverage, double *r, double *sum)
+{
+    const w_glm *glm = working->glm;
+    int count = glm->family->param_count;
+    double mu[CHUNK], m1[CHUNK], m2[CHUNK], m3[CHUNK];
+    double grad[W_FAMILY_PARAMS] = { 0 }, hess[W_FAMILY_PARAMS][W_FAMILY_PARAMS] = { { 0 } };
+    double d1[CHUNK * W_FAMILY_PARAMS], d2[CHUNK * W_FAMILY_PARAMS];
+    glm->link->inverse(w_elementary_find(w_isa_best()), glm->power, c->rows, c->eta, mu, m1, m2, m3);
+    w_family_theta(glm, c->rows, c->y, c->mu, c->prior, grad, hess, d1, d2);
+    for (int64_t i = 0; i < c->rows; i++) {
+        bool counts = c->prior[i] > 0;
+        for (int a = 0; a < count && counts && leverage; a++) {
+            double dw = 0.5 * (d2[i * count + a] * m1[i] * m1[i] + d1[i * count + a] * m2[i]);
+            sum[W_SUM_THETA + a] += leverage[i] * dw;
+        }
+        if (working->cross_parameter >= 0) {
+            r[i] = counts ? 0.5 * d1[i * count + working->cross_parameter] * m1[i] : 0.0;
         }
     }
 }
@@ -123,10 +147,17 @@ static weir_status working_tile(void *arg, const w_design *design, w_tile *tile,
             add_null_deviance(working, &c, sum);
             add_likelihood(working, &c, sum);
         }
+        bool linear = working->leverage || working->cross_parameter >= 0; /* a sum X'r, not a working model */
+        double r[CHUNK];
+        if (linear && working->glm->family->param_count > 0) {
+            add_parameters(working, &c, working->leverage ? leverage + start : NULL, r, sum);
+        }
         for (int64_t i = 0; i < c.rows; i++) {
-            bool counts = c.prior[i] > 0;
-            z[(start + i) * width] = working->leverage ? c.dw[i] * leverage[start + i] : c.z[i] - offset[i];
-            tile->weight[start + i] = working->leverage ? (double)counts : c.w[i];
+            double value = working->cross_parameter >= 0 ? r[i]
+                           : working->leverage          ? c.dw[i] * leverage[start + i]
+                                                        : c.z[i] - offset[i];
+            z[(start + i) * width] = value;
+            tile->weight[start + i] = linear ? (double)(c.prior[i] > 0) : c.w[i];
         }
     }
     return WEIR_OK;

@@ -26,8 +26,11 @@ enum {
     W_SUM_SATURATED,      /* l_s(phi) and its derivatives in log phi */
     W_SUM_SATURATED_1,
     W_SUM_SATURATED_2,
-    W_SUM_THETA,          /* D/(2 phi) - l_s: gradient (2) and Hessian (2 x 2) in the family's working parameters */
-    W_SUM_COUNT = W_SUM_THETA + W_FAMILY_PARAMS + W_FAMILY_PARAMS * W_FAMILY_PARAMS
+    /* D/(2 phi) - l_s: gradient (2) and Hessian (2 x 2) in the family's working parameters; in a leverage pass the gradient's
+     * place holds sum h dw/dtheta. */
+    W_SUM_THETA,
+    W_SUM_THETA_PHI = W_SUM_THETA + W_FAMILY_PARAMS + W_FAMILY_PARAMS * W_FAMILY_PARAMS, /* mixed derivatives with log phi (2) */
+    W_SUM_COUNT = W_SUM_THETA_PHI + W_FAMILY_PARAMS
 };
 
 typedef struct w_working {
@@ -39,6 +42,8 @@ typedef struct w_working {
     /* With a form the pass is another one: w = 1 and z = (dw/deta) x'Px, so that the right-hand side is
      * X' (dw/deta .* leverage): what the gradient of log|H| needs (gamalgo §1.4). */
     const w_quadratic *leverage;
+    /* With a parameter number: w = 1 and z = 1/2 omega d^2 d/(deta dtheta), so that the right-hand side is X'r. -1 = no. */
+    int cross_parameter;
     bool check;               /* refuse responses outside the family's range, naming the row */
 } w_working;
 

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fit/laplace.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "dense/dense.h"
+#include "fit/criterion.h"
+
+#define ITERATIONS 40
+#define HALVINGS 10
+#define GRADIENT_BOUND 2e-6
+#define FLAT_BOUND 1e-5
+#define LARGEST_STEP 3.0   /* in log lambda and log phi */
+#define LARGEST_THETA_STEP 1.0
+#define TABLE_BYTES ((int64_t)256 << 20)
+#define W_PAIRS 10
+#define TAG "laplace criterion"
+
+/* The parameters searched, in one vector: log lambda (all sp_count), log phi, theta. Fixed ones have free[j] = false. */
+typedef struct laplace {
+    w_pirls *pirls;
+    int sp_count, count;
+    bool phi_free;
+    bool *free;
+    int *index;                   /* of the parameters that move */
+    double *point, *trial, *step; /* count */
+    double *gradient;             /* count */
+    double *hessian;              /* count x count */
+    double *matrix, *eigen, *reduced;
+    double *beta;                 /* p: of the best point */
+    double *u;                    /* p */
+    double *pair;                 /* steps and changes of the gradient along them: 2 count each, W_PAIRS kept */
+    int pairs;
+    double *before;               /* count: gradient at `point` while a trial is looked at */
+    void *block;
+    double value;
+} laplace;
+
+static int theta_place(const laplace *l, int a) { return l->sp_count + 1 + a; }
+
+static weir_status allocate(laplace *l)
+{
+    w_pirls *pirls = l->pirls;
+    const size_t p = (size_t)pirls->design->p;
+    l->sp_count = pirls->design->sp_count;
+    l->count = l->sp_count + 1 + W_FAMILY_PARAMS;
+    const size_t c = (size_t)l->count;
+    double *block = w_calloc(pirls->ctx, TAG, (9 + 2 * W_PAIRS) * c + 2 * c * c + 2 * p, sizeof *block);
+    l->block = block;
+    if (!block) {
+        return w_alloc_status(pirls->ctx);
+    }
+    l->point = block;
+    l->trial = block + c;
+    l->step = block + 2 * c;
+    l->gradient = block + 3 * c;
+    l->eigen = block + 4 * c;
+    l->reduced = block + 5 * c;
+    l->free = (bool *)(block + 6 * c);
+    l->index = (int *)(block + 7 * c);
+    l->hessian = block + 8 * c;
+    l->matrix = l->hessian + c * c;
+    l->beta = l->matrix + c * c;
+    l->u = l->beta + p;
+    l->before = l->u + p;
+    l->pair = l->before + c;
+    return WEIR_OK;
+}
+
+static void start(laplace *l)
+{
+    const w_pirls *pirls = l->pirls;
+    const w_design *design = pirls->design;
+    const w_glm *glm = &pirls->glm;
+    for (int j = 0; j < l->sp_count; j++) {
+        l->point[j] = pirls->rho[j];
+        l->free[j] = !design->sp_fixed || isnan(design->sp_fixed[j]);
+    }
+    l->phi_free = !glm->family->scale_known && !(pirls->options->scale > 0);
+    l->point[l->sp_count] = log(pirls->phi);
+    l->free[l->sp_count] = l->phi_free;
+    for (int a = 0; a < glm->family->param_count; a++) {
+        l->point[theta_place(l, a)] = w_pirls_parameter(glm, a);
+        l->free[theta_place(l, a)] = glm->estimate[a];
+    }
+}
+
+static void set_parameters(laplace *l, const double *point)
+{
+    w_pirls *pirls = l->pirls;
+    pirls->phi = exp(point[l->sp_count]);
+    for (int a = 0; a < pirls->glm.family->param_count; a++) {
+        if (pirls->glm.estimate[a]) {
+            w_pirls_set_parameter(&pirls->glm, a, point[theta_place(l, a)]);
+        }
+    }
+}
+
+static weir_status linear_pass(w_pirls *pirls, const w_quadratic *leverage, int cross_parameter, w_gram **out)
+{
+    w_product *product = NULL;
+    weir_status status = w_product_create(pirls->ctx, pirls->design, pirls->beta, &product);
+    if (status >= 0) {
+        w_working working = { .glm = &pirls->glm, .product = product, .newton = !pirls->fisher, .phi = pirls->phi,
+                              .null_mean = NAN, .leverage = leverage, .cross_parameter = cross_parameter };
+        status = w_working_pass(pirls->ctx, pirls->design, pirls->table, pirls->options->missing, &working, -1, out);
+        pirls->passes++;
+    }
+    w_product_free(product);
+    return status;
+}
+
+/* u = P s for a core vector s; the design has no arrow block, so the core is all of X. */
+static void times_covariance(const w_covariance *covariance, const double *s, double *u)
+{
+    const int64_t p = covariance->p;
+    for (int64_t i = 0; i < p; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < p; j++) {
+            sum += covariance->core_matrix[i * p + j] * s[j];
+        }
+        u[i] = sum;
+    }
+}
+
+/* x' (S_j beta) summed over the penalties of each smoothing parameter, times lambda_j, taken off the gradient by halves. */
+static void subtract_pull(laplace *l, const double *x)
+{
+    const w_pirls *pirls = l->pirls;
+    const w_design *design = pirls->design;
+    for (int q = 0; q < design->penalty_count; q++) {
+        const w_design_penalty *penalty = &design->penalty[q];
+        double lambda = exp(pirls->rho[penalty->sp]), sum = 0;
+        for (int64_t r = 0; r < penalty->repeat; r++) {
+            const int64_t first = penalty->first + r * penalty->k;
+            for (int64_t i = 0; i < penalty->k; i++) {
+                double row = penalty->matrix ? 0.0 : pirls->beta[first + i];
+                for (int64_t c = 0; penalty->matrix && c < penalty->k; c++) {
+                    row += penalty->matrix[i * penalty->k + c] * pirls->beta[first + c];
+                }
+                sum += x[first + i] * row;
+            }
+        }
+        l->gradient[penalty->sp] -= 0.5 * lambda * sum;
+    }
+}
+
+/* The parts of the gradient that come from the dependence of the weights on beta and theta. */
+static weir_status add_weight_terms(laplace *l, w_system *system)
+{
+    w_pirls *pirls = l->pirls;
+    w_covariance *covariance = NULL;
+    w_quadratic *leverage = NULL;
+    w_gram *gram = NULL;
+    weir_status status = w_system_covariance(system, &covariance);
+    if (status >= 0) {
+        int64_t room = w_min64(TABLE_BYTES, w_ledger_free_bytes(pirls->ctx) / 2);
+        status = w_quadratic_create(pirls->ctx, pirls->design, covariance->core_matrix, covariance->core, NULL, room, &leverage);
+    }
+    if (status == WEIR_OK) {
+        status = linear_pass(pirls, leverage, -1, &gram);
+    }
+    if (status == WEIR_OK) {
+        times_covariance(covariance, gram->rhs, l->u);
+        subtract_pull(l, l->u);
+        for (int a = 0; a < pirls->glm.family->param_count; a++) {
+            l->gradient[theta_place(l, a)] += 0.5 * gram->extra[W_SUM_THETA + a];
+        }
+    }
+    w_gram_free(gram);
+    for (int a = 0; status == WEIR_OK && a < pirls->glm.family->param_count; a++) {
+        if (!pirls->glm.estimate[a]) {
+            continue;
+        }
+        gram = NULL;
+        status = linear_pass(pirls, NULL, a, &gram);
+        for (int64_t i = 0; status == WEIR_OK && i < pirls->design->p; i++) {
+            l->gradient[theta_place(l, a)] -= 0.5 * l->u[i] * gram->rhs[i];
+        }
+        w_gram_free(gram);
+    }
+    w_quadratic_free(leverage);
+    w_covariance_free(covariance);
+    return status;
+}
+
+/* Direct derivatives in log phi and theta, and V itself. */
+static void add_likelihood_terms(laplace *l, const w_criterion *criterion, w_system *system)
+{
+    const w_pirls *pirls = l->pirls;
+    const double *sum = pirls->gram->extra;
+    const int m = l->sp_count, c = l->count;
+    const double null = (double)w_system_null_dimension(system), phi = pirls->phi;
+    const double halved = (pirls->deviance + pirls->penalty) / (2.0 * phi);
+    const double two_pi = 6.283185307179586476925;
+    l->value = halved - sum[W_SUM_SATURATED] +
+               0.5 * (w_system_log_det(system) - w_criterion_penalty_logdet(pirls->design, pirls->rho, NULL, NULL)) -
+               0.5 * null * log(two_pi * phi);
+    for (int i = 0; i < m; i++) {
+        l->gradient[i] = 0.5 * (criterion->pull[i] / phi + criterion->trace[i] - criterion->logdet_gradient[i]);
+        for (int j = 0; j < m; j++) {
+            l->hessian[i * c + j] = criterion->fixed_scale_hessian[i * m + j];
+        }
+        l->hessian[i * c + m] = l->hessian[m * c + i] = -0.5 * criterion->pull[i] / phi;
+    }
+    l->gradient[m] = -halved - sum[W_SUM_SATURATED_1] - 0.5 * null;
+    l->hessian[m * c + m] = halved - sum[W_SUM_SATURATED_2];
+    for (int a = 0; a < W_FAMILY_PARAMS; a++) {
+        int i = theta_place(l, a);
+        l->gradient[i] = sum[W_SUM_THETA + a];
+        l->hessian[i * c + m] = l->hessian[m * c + i] = sum[W_SUM_THETA_PHI + a];
+        for (int b = 0; b < W_FAMILY_PARAMS; b++) {
+            l->hessian[i * c + theta_place(l, b)] = sum[W_SUM_THETA + W_FAMILY_PARAMS + a * W_FAMILY_PARAMS + b];
+        }
+    }
+}
+
+/* beta at this point to convergence, then V and, if asked for, its derivatives. V = +infinity where beta does not exist. */
+static weir_status evaluate(laplace *l, const double *point, bool derivatives)
+{
+    w_pirls *pirls = l->pirls;
+    w_gram *gram = NULL;
+    w_system *system = NULL;
+    w_criterion criterion;
+    memset(&criterion, 0, sizeof criterion);
+    set_parameters(l, point);
+    memcpy(pirls->rho, point, (size_t)l->sp_count * sizeof *point);
+    weir_status status = w_pirls_settle(pirls, point);
+    if (status == WEIR_NOT_CONVERGED) {
+        l->value = INFINITY;
+        return WEIR_OK;
+    }
+    if (status >= 0) {
+        status = w_pirls_pass(pirls, pirls->beta, true, true, &gram);
+    }
+    if (status >= 0) {
+        w_gram_free(pirls->gram);
+        pirls->gram = gram;
+        pirls->deviance = gram->extra[W_SUM_DEVIANCE];
+        pirls->penalty = w_pirls_penalty(pirls->design, pirls->beta, point);
+        status = w_system_create(pirls->ctx, pirls->gram, pirls->design, &system);
+    }
+    w_smoothing_options options = { .criterion = WEIR_REML, .gamma = 1.0, .scale = pirls->phi };
+    if (status >= 0) {
+        status = w_criterion_create(pirls->ctx, system, pirls->design, pirls->gram, &options, &criterion);
+    }
+    if (status >= 0) {
+        status = w_criterion_evaluate(&criterion, point, derivatives);
+    }
+    if (status >= 0) {
+        pirls->edf = criterion.edf;
+        add_likelihood_terms(l, &criterion, system);
+    }
+    if (status >= 0 && derivatives) {
+        status = add_weight_terms(l, system);
+    }
+    status = status > 0 && status != WEIR_DECLINED ? WEIR_OK : status;
+    w_criterion_free(&criterion);
+    w_system_free(system);
+    return status;
+}
+
+static bool is_active(const laplace *l, int j)
+{
+    bool flat = j < l->sp_count && fabs(l->gradient[j]) < FLAT_BOUND && fabs(l->hessian[j * (l->count + 1)]) < FLAT_BOUND;
+    return l->free[j] && !flat;
+}
+
+static double largest_gradient(const laplace *l)
+{
+    double largest = 0;
+    for (int j = 0; j < l->count; j++) {
+        if (is_active(l, j)) {
+            largest = fmax(largest, fabs(l->gradient[j]));
+        }
+    }
+    return largest;
+}
+
+/* The model's Hessian lacks what couples lambda, phi and theta through the weights: the last steps show it, and the BFGS
+ * formula B += yy'/(y's) - Bs s'B/(s'Bs) puts it in. work: count. */
+static void learn(laplace *l, double *work)
+{
+    const int c = l->count;
+    for (int q = 0; q < l->pairs; q++) {
+        const double *s = l->pair + (size_t)(2 * q) * (size_t)c, *y = s + c;
+        double ys = 0, sbs = 0, ss = 0;
+        for (int i = 0; i < c; i++) {
+            work[i] = 0;
+            for (int j = 0; j < c; j++) {
+                work[i] += l->hessian[i * c + j] * s[j];
+            }
+            ys += y[i] * s[i];
+            sbs += work[i] * s[i];
+            ss += s[i] * s[i];
+        }
+        if (!(sbs > 1e-12 * ss) || !(ys > 1e-3 * sbs)) {
+            continue;
+        }
+        for (int i = 0; i < c; i++) {
+            for (int j = 0; j < c; j++) {
+                l->hessian[i * c + j] += y[i] * y[j] / ys - work[i] * work[j] / sbs;
+            }
+        }
+    }
+}
+
+static void remember(laplace *l, const double *from)
+{
+    const size_t c = (size_t)l->count;
+    if (l->pairs == W_PAIRS) {
+        memmove(l->pair, l->pair + 2 * c, 2 * c * (W_PAIRS - 1) * sizeof *l->pair);
+        l->pairs--;
+    }
+    double *s = l->pair + 2 * c * (size_t)l->pairs++, *y = s + c;
+    for (size_t j = 0; j < c; j++) {
+        s[j] = l->free[j] ? l->trial[j] - from[j] : 0.0;
+        y[j] = l->free[j] ? l->gradient[j] - l->before[j] : 0.0;
+    }
+}
+
+static weir_status newton_step(laplace *l)
+{
+    int *index = l->index, active = 0;
+    learn(l, l->reduced);
+    for (int j = 0; j < l->count; j++) {
+        l->step[j] = 0;
+        if (is_active(l, j)) {
+            index[active++] = j;
+        }
+    }
+    for (int a = 0; a < active; a++) {
+        for (int b = 0; b < active; b++) {
+            l->matrix[a + b * active] = l->hessian[index[a] * l->count + index[b]];
+        }
+    }
+    weir_status status = w_eigen_symmetric(l->pirls->ctx, active, l->matrix, l->eigen, true);
+    if (status < 0) {
+        return status;
+    }
+    double top = 0, scale = 1;
+    for (int e = 0; e < active; e++) {
+        top = fmax(top, fabs(l->eigen[e]));
+    }
+    for (int e = 0; e < active; e++) {
+        double slope = 0;
+        for (int a = 0; a < active; a++) {
+            slope += l->matrix[a + e * active] * l->gradient[index[a]];
+        }
+        double length = -slope / fmax(fabs(l->eigen[e]), top * sqrt(DBL_EPSILON));
+        for (int a = 0; a < active; a++) {
+            l->step[index[a]] += length * l->matrix[a + e * active];
+        }
+    }
+    for (int a = 0; a < active; a++) {
+        double bound = index[a] > l->sp_count ? LARGEST_THETA_STEP : LARGEST_STEP;
+        scale = fmin(scale, bound / fmax(fabs(l->step[index[a]]), bound));
+    }
+    for (int a = 0; a < active; a++) {
+        l->step[index[a]] *= scale;
+    }
+    return WEIR_OK;
+}
+
+/* Moves to point + step, halved until V does not rise, and differentiates there. WEIR_NOT_CONVERGED: it cannot be lowered;
+ * everything is as it was at `point`. */
+static weir_status advance(laplace *l)
+{
+    w_pirls *pirls = l->pirls;
+    const size_t p = (size_t)pirls->design->p, c = (size_t)l->count;
+    const double before = l->value, noise = 1e-9 * (1.0 + fabs(before));
+    memcpy(l->beta, pirls->beta, p * sizeof *l->beta);
+    memcpy(l->before, l->gradient, c * sizeof *l->before);
+    for (int halving = 0; halving <= HALVINGS; halving++) {
+        for (size_t j = 0; j < c; j++) {
+            l->trial[j] = l->point[j] + ldexp(l->step[j], -halving);
+        }
+        weir_status status = evaluate(l, l->trial, true);
+        if (status != WEIR_OK) {
+            return status;
+        }
+        if (l->value <= before + noise) {
+            remember(l, l->point);
+            memcpy(l->point, l->trial, c * sizeof *l->point);
+            return WEIR_OK;
+        }
+        memcpy(pirls->beta, l->beta, p * sizeof *l->beta);
+    }
+    weir_status status = evaluate(l, l->point, true);
+    return status == WEIR_OK ? WEIR_NOT_CONVERGED : status;
+}
+
+static bool is_optimal(const laplace *l)
+{
+    return largest_gradient(l) <= GRADIENT_BOUND * (1.0 + 1e-3 * fabs(l->value));
+}
+
+static weir_status search(laplace *l)
+{
+    weir_status status = evaluate(l, l->point, true);
+    for (int step = 0; status == WEIR_OK && step < ITERATIONS; step++) {
+        l->pirls->gradient = largest_gradient(l);
+        l->pirls->criterion = l->value;
+        if (is_optimal(l)) {
+            return WEIR_OK;
+        }
+        status = newton_step(l);
+        if (status < 0) {
+            return status;
+        }
+        double gain = 0; /* what the step promises; when it cannot be had, and lies within rounding, this is the optimum */
+        for (int j = 0; j < l->count; j++) {
+            gain -= 0.5 * l->step[j] * l->gradient[j];
+        }
+        status = advance(l);
+        if (status == WEIR_NOT_CONVERGED && gain < 1e-7 * (1.0 + fabs(l->value))) {
+            return WEIR_OK;
+        }
+    }
+    return status == WEIR_OK ? WEIR_NOT_CONVERGED : status;
+}
+
+weir_status w_laplace_run(w_pirls *pirls)
+{
+    if (pirls->arrow_block >= 0) {
+        return WEIR_DECLINED;
+    }
+    laplace l = { .pirls = pirls };
+    weir_status status = allocate(&l);
+    if (status >= 0) {
+        start(&l);
+        status = search(&l);
+    }
+    w_free(pirls->ctx, l.block);
+    return status;
+}
