@@ -84,10 +84,11 @@ double w_normal_quantile(double p)
 /* Near 0: with s = e/(2+e), log(1+e) - e = -s e + 2 (s^3/3 + s^5/5 + ...). */
 double w_log1p_minus(double e)
 {
+    static const double c[] = { 2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11, 2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21 };
     if (e > -0.29 && e < 0.41) {
-        double s = e / (2.0 + e), z = s * s, sum = 0.0;
-        for (int i = 21; i >= 3; i -= 2) {
-            sum = sum * z + 2.0 / i;
+        double s = e / (2.0 + e), z = s * s, sum = c[9];
+        for (int i = 8; i >= 0; i--) {
+            sum = sum * z + c[i];
         }
         return s * (z * sum - e);
     }
@@ -115,13 +116,16 @@ void w_stirling_rest(double x, double out[3])
         bend = second - inverse_x * (1.0 + 0.5 * inverse_x) + inverse_y * (1.0 + 0.5 * inverse_y);
         x = y;
     }
-    static const double c[] = { 1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188, -691.0 / 360360, 1.0 / 156 };
-    double inverse = 1.0 / x, square = inverse * inverse, value = 0.0, first = 0.0, second = 0.0;
-    for (int i = 6; i >= 0; i--) {
-        int power = 2 * i + 1;
-        value = value * square + c[i];
-        first = first * square - power * c[i];
-        second = second * square + power * (power + 1.0) * c[i];
+    static const double c[3][7] = {
+        { 1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188, -691.0 / 360360, 1.0 / 156 },
+        { -1.0 / 12, 1.0 / 120, -1.0 / 252, 1.0 / 240, -1.0 / 132, 691.0 / 32760, -1.0 / 12 },
+        { 1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6 },
+    };
+    double inverse = 1.0 / x, square = inverse * inverse, value = c[0][6], first = c[1][6], second = c[2][6];
+    for (int i = 5; i >= 0; i--) {
+        value = value * square + c[0][i];
+        first = first * square + c[1][i];
+        second = second * square + c[2][i];
     }
     out[0] = rest + inverse * value;
     out[1] = slope + square * first;

@@ -133,14 +133,16 @@ LANES_INLINE vec lanes_log1p_minus(vec e)
     vec minus, r = lanes_set(1.0) + e;
     (void)lanes_log_minus(r, e, &minus);
     minus = lanes_select(lanes_lt(e, lanes_set(INFINITY)), minus, lanes_negate(e));
-    return lanes_select(lanes_eq(r, lanes_set(0.0)), lanes_set(-INFINITY), lanes_select(lanes_lt(r, lanes_set(0.0)), lanes_set(NAN), minus));
+    minus = lanes_select(lanes_lt(r, lanes_set(0.0)), lanes_set(NAN), minus);
+    return lanes_select(lanes_eq(r, lanes_set(0.0)), lanes_set(-INFINITY), minus);
 }
 
 LANES_INLINE vec lanes_kappa(vec e)
 {
     vec minus, r = lanes_set(1.0) + e, value = lanes_log_minus(r, e, &minus);
     vec result = lanes_select(lanes_lt(e, lanes_set(INFINITY)), lanes_fma(e, value, minus), e);
-    return lanes_select(lanes_eq(r, lanes_set(0.0)), lanes_set(1.0), lanes_select(lanes_lt(r, lanes_set(0.0)), lanes_set(NAN), result));
+    result = lanes_select(lanes_lt(r, lanes_set(0.0)), lanes_set(NAN), result);
+    return lanes_select(lanes_eq(r, lanes_set(0.0)), lanes_set(1.0), result);
 }
 
 LANES_INLINE vec lanes_log1p(vec x)

@@ -145,10 +145,11 @@ static const w_family families[W_FAMILY_COUNT] = {
       .range = "finite numbers", .mu_low = -INFINITY, .mu_high = INFINITY, .variance = variance_constant,
       .deviance = w_deviance_gaussian, .saturated = w_saturated_gaussian, .start = start_y },
     { .kind = W_FAMILY_BINOMIAL, .name = "binomial", .default_link = W_LINK_LOGIT, .scale_known = true, .discrete = true,
-      .y_low = 0.0, .y_high = 1.0, .range = "0 to 1 (proportions of the trials given as weights)", .mu_low = 0.0, .mu_high = 1.0,
-      .variance = variance_binomial, .deviance = w_deviance_binomial, .saturated = w_saturated_binomial, .start = start_binomial },
-    { .kind = W_FAMILY_POISSON, .name = "poisson", .default_link = W_LINK_LOG, .scale_known = true, .discrete = true, .y_low = 0.0,
-      .y_high = DBL_MAX, .range = "0 and more", .mu_low = 0.0, .mu_high = INFINITY, .variance = variance_mu,
+      .y_low = 0.0, .y_high = 1.0, .range = "0 to 1 (proportions of the trials given as weights)", .mu_low = 0.0,
+      .mu_high = 1.0, .variance = variance_binomial, .deviance = w_deviance_binomial, .saturated = w_saturated_binomial,
+      .start = start_binomial },
+    { .kind = W_FAMILY_POISSON, .name = "poisson", .default_link = W_LINK_LOG, .scale_known = true, .discrete = true,
+      .y_low = 0.0, .y_high = DBL_MAX, .range = "0 and more", .mu_low = 0.0, .mu_high = INFINITY, .variance = variance_mu,
       .deviance = w_deviance_poisson, .saturated = w_saturated_poisson, .start = start_poisson },
     { .kind = W_FAMILY_GAMMA, .name = "gamma", .default_link = W_LINK_INVERSE, .y_low = 0.0, .y_high = DBL_MAX, .open = true,
       .range = "numbers above 0", .mu_low = 0.0, .mu_high = INFINITY, .variance = variance_mu2, .deviance = w_deviance_gamma,
@@ -164,8 +165,8 @@ static const w_family families[W_FAMILY_COUNT] = {
       .range = "0 and more", .param_count = 1, .param_name = { "p" }, .param_start = { 1.5 }, .param_low = { 1.0 },
       .param_high = { 2.0 }, .mu_low = 0.0, .mu_high = INFINITY, .variance = variance_tweedie, .deviance = w_deviance_tweedie,
       .saturated = w_saturated_tweedie, .theta = w_theta_tweedie, .start = start_tweedie },
-    { .kind = W_FAMILY_QUASI, .name = "quasi", .default_link = W_LINK_IDENTITY, .quasi = true, .y_low = -DBL_MAX, .y_high = DBL_MAX,
-      .range = "finite numbers", .mu_low = -INFINITY, .mu_high = INFINITY, .variance = variance_quasi,
+    { .kind = W_FAMILY_QUASI, .name = "quasi", .default_link = W_LINK_IDENTITY, .quasi = true, .y_low = -DBL_MAX,
+      .y_high = DBL_MAX, .range = "finite numbers", .mu_low = -INFINITY, .mu_high = INFINITY, .variance = variance_quasi,
       .deviance = w_deviance_quasi, .saturated = w_saturated_quasi, .start = start_quasi },
     { .kind = W_FAMILY_QUASIPOISSON, .name = "quasipoisson", .default_link = W_LINK_LOG, .quasi = true, .y_low = 0.0,
       .y_high = DBL_MAX, .range = "0 and more", .mu_low = 0.0, .mu_high = INFINITY, .variance = variance_mu,
@@ -174,8 +175,8 @@ static const w_family families[W_FAMILY_COUNT] = {
       .y_high = 1.0, .range = "0 to 1", .mu_low = 0.0, .mu_high = 1.0, .variance = variance_binomial,
       .deviance = w_deviance_binomial, .saturated = w_saturated_quasi, .start = start_binomial },
     { .kind = W_FAMILY_SCAT, .name = "scat", .default_link = W_LINK_IDENTITY, .scale_known = true, .y_low = -DBL_MAX,
-      .y_high = DBL_MAX, .range = "finite numbers", .param_count = 2, .param_name = { "nu", "sigma" }, .param_start = { 5.0, 1.0 },
-      .param_low = { 2.0, 0.0 }, .param_high = { INFINITY, INFINITY }, .mu_low = -INFINITY, .mu_high = INFINITY,
+      .y_high = DBL_MAX, .range = "finite numbers", .param_count = 2, .param_name = { "nu", "sigma" },
+      .param_start = { 5.0, 1.0 }, .param_low = { 2.0, 0.0 }, .param_high = { INFINITY, INFINITY }, .mu_low = -INFINITY, .mu_high = INFINITY,
       .variance = variance_scat, .deviance = w_deviance_scat, .derivatives = w_derivatives_scat, .saturated = w_saturated_scat,
       .theta = w_theta_scat, .start = start_y },
     { .kind = W_FAMILY_BETA, .name = "beta", .default_link = W_LINK_LOGIT, .scale_known = true, .y_low = 0.0, .y_high = 1.0,
@@ -255,5 +256,22 @@ void w_family_start(const w_glm *glm, int64_t rows, const double *y, const doubl
             mu = fmax(0.005, fmin(0.995, mu));
         }
         eta[i] = omega > 0.0 ? glm->link->link(glm->power, mu) : 0.0;
+    }
+}
+
+void w_family_pearson(const w_glm *glm, int64_t rows, const double *y, const double *mu, const double *prior, double *pearson,
+                      double *slope)
+{
+    double v[W_FAMILY_CHUNK], v1[W_FAMILY_CHUNK], v2[W_FAMILY_CHUNK];
+    for (int64_t start = 0; start < rows; start += W_FAMILY_CHUNK) {
+        int64_t n = rows - start < W_FAMILY_CHUNK ? rows - start : W_FAMILY_CHUNK;
+        glm->family->variance(glm, n, mu + start, v, v1, v2);
+        for (int64_t i = 0; i < n; i++) {
+            double omega = prior ? prior[start + i] : 1.0, residual = y[start + i] - mu[start + i];
+            if (omega > 0.0) {
+                *pearson += omega * residual * residual / v[i];
+                *slope += sqrt(omega) * v1[i] * residual / v[i];
+            }
+        }
     }
 }

@@ -116,6 +116,10 @@ weir_status w_family_parse(weir_ctx *ctx, const char *text, w_glm *out);
 /* The text that w_family_parse turns into the same: for model files and reports. `size` >= W_FAMILY_TEXT. */
 #define W_FAMILY_TEXT 128
 void w_family_text(const w_glm *glm, char *text, size_t size);
+/* The name that people read, without the link and with four digits: "poisson", "nb(theta=2.313)", "quasi(variance=mu^2)". */
+void w_family_label(const w_glm *glm, char *text, size_t size);
+/* Likewise of the link: "log", "power(0.5)". */
+void w_family_link_label(const w_glm *glm, char *text, size_t size);
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
@@ -159,6 +163,10 @@ void w_family_saturated(const w_glm *glm, int64_t rows, const double *y, const d
  * omega; NULL = not wanted) take dd1/dtheta and dd2/dtheta. Nothing to do without theta. */
 void w_family_theta(const w_glm *glm, int64_t rows, const double *y, const double *mu, const double *prior, double *grad,
                     double hess[W_FAMILY_PARAMS][W_FAMILY_PARAMS], double *d1, double *d2);
+/* Adds sum omega (y-mu)^2/V to *pearson and sum sqrt(omega) V'(mu) (y-mu)/V to *slope over the rows that count: the scale is
+ * pearson/(n - edf), with Fletcher's correction (Biometrika 99, 2012) over 1 + max(-0.9, slope/n). */
+void w_family_pearson(const w_glm *glm, int64_t rows, const double *y, const double *mu, const double *prior, double *pearson,
+                      double *slope);
 /* log f(y; mu, phi/omega, theta); NaN for quasi families but for quasipoisson and quasibinomial at phi = 1. */
 double w_family_log_density(const w_glm *glm, double y, double mu, double omega, double phi);
 /* Largest log-density of beta over mu at this y: d + 2 of it is the deviance. */

@@ -13,7 +13,11 @@
 
 double w_kappa(double e)
 {
-    return e <= -1.0 ? 1.0 : w_log1p_minus(e) + e * log1p(e);
+    if (e <= -1.0) {
+        return 1.0;
+    }
+    double minus = w_log1p_minus(e);
+    return minus + e * (minus + e);
 }
 
 void w_deviance_gaussian(W_DEVIANCE_ARGUMENTS)

@@ -52,7 +52,8 @@ static double binomial_cdf(double k, double trials, double mu)
 /* Terms around the mean number of jumps until both sides are negligible. */
 static double tweedie_cdf(double y, double mu, double s, double p)
 {
-    double lambda = pow(mu, 2.0 - p) / (s * (2.0 - p)), a = (2.0 - p) / (p - 1.0), scaled = y / (s * (p - 1.0) * pow(mu, p - 1.0));
+    double lambda = pow(mu, 2.0 - p) / (s * (2.0 - p)), a = (2.0 - p) / (p - 1.0);
+    double scaled = y / (s * (p - 1.0) * pow(mu, p - 1.0));
     double middle = floor(lambda), weight = exp(middle * log(lambda) - lambda - w_lgamma1(middle + 1.0));
     double total = 0.0, down = weight;
     for (double n = middle; n >= 0.0; n -= 1.0) {
@@ -165,7 +166,8 @@ double w_family_quantile(const w_glm *glm, double probability, double mu, double
     if (step > 0.0) {
         return lattice_quantile(glm, probability, mu, omega, phi, step);
     }
-    double low = range->y_low == 0.0 ? 0.0 : mu - 1.0, high = range->y_high == 1.0 ? 1.0 : range->y_low == 0.0 ? 2.0 * mu : mu + 1.0;
+    double low = range->y_low == 0.0 ? 0.0 : mu - 1.0;
+    double high = range->y_high == 1.0 ? 1.0 : range->y_low == 0.0 ? 2.0 * mu : mu + 1.0;
     if (low == 0.0 && w_family_cdf(glm, 0.0, mu, omega, phi) >= probability) {
         return 0.0;
     }

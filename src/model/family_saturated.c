@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Saturated log-likelihoods of one row, by Stirling's remainder d(x) wherever large terms would cancel (tweedie has its own file):
+/* Saturated log-likelihoods of one row, by Stirling's remainder d(x) wherever large terms would cancel (tweedie has its
+ * own file):
  *   gaussian          -log(2 pi phi/omega)/2
  *   binomial          log C(omega, omega y) + omega (y log y + (1-y) log(1-y))
  *   poisson           omega (y log y - y - log y!) = -omega (log(2 pi y)/2 + d(y))
@@ -39,7 +40,8 @@ void w_saturated_binomial(W_SATURATED_ARGUMENTS)
     (void)glm;
     (void)phi;
     double k = omega * y;
-    *out = (w_saturated){ .value = y > 0.0 && y < 1.0 ? factorial_rest(omega) - factorial_rest(k) - factorial_rest(omega - k) : 0.0 };
+    bool inside = y > 0.0 && y < 1.0;
+    *out = (w_saturated){ .value = inside ? factorial_rest(omega) - factorial_rest(k) - factorial_rest(omega - k) : 0.0 };
 }
 
 void w_saturated_poisson(W_SATURATED_ARGUMENTS)

@@ -9,14 +9,13 @@
  * (trapezoidal rule): with h = sigma/3 the error is below exp(-sigma^2 (1 - cos(2 pi/h))) <= e^-72, and 60 terms or so do at
  * any phi. Derivatives are moments of the E's
  * derivatives under the weights exp E_j. Where N = y^(2-p)/phi is large these moments cancel, and the asymptotic expansion
- *     l_s = -log y + log(N/2pi)/2 + c1(p)/N + c2(p)/N^2 + c3(p)/N^3,   with u = p (p-3),
- *     c1 = u/24,  c2 = -u (u+2)/48,  c3 = u (7u+12)(23u+50)/5760
- * (Laplace's method to third order; next term below 1e-15 there) serves for value and derivatives. */
+ *     l_s = -log y + log(N/2pi)/2 + sum_{k=1}^5 c_k(u)/N^k,  u = p (p-3),  c_1 = u/24,  c_2 = -u (u+2)/48,  ...
+ * (Laplace's method, the next term below 1e-15 there) serves for value and derivatives. */
 #include "model/family_parts.h"
 
 #include <math.h>
 
-#define EXPANSION_FROM 3000.0
+#define EXPANSION_FROM 150.0
 #define NEGLIGIBLE 38.0 /* exp(-38) of the largest term */
 
 /* Derivatives of a term are in psi = (p, log phi). */
@@ -82,21 +81,32 @@ static void add_terms(series *s, double step)
     }
 }
 
-/* The expansion: l = -log y + log(N/2pi)/2 + C(p, N); N_p = -N log y, N_rho = -N. */
+#define ORDERS 5
+
+/* The expansion: l = -log y + log(N/2pi)/2 + sum c_k(u)/N^k; u = p (p-3), N_p = -N log y, N_rho = -N. */
 static void expand(double p, double log_y, double N, w_saturated *out)
 {
-    double u = p * (p - 3.0), u1 = 2.0 * p - 3.0;
-    double c[3] = { u / 24.0, -u * (u + 2.0) / 48.0, u * (7.0 * u + 12.0) * (23.0 * u + 50.0) / 5760.0 };
-    double cu[3] = { 1.0 / 24.0, -(2.0 * u + 2.0) / 48.0, (483.0 * u * u + 1252.0 * u + 600.0) / 5760.0 };
-    double cuu[3] = { 0.0, -2.0 / 48.0, (966.0 * u + 1252.0) / 5760.0 };
-    double power = 1.0;
+    static const double c[ORDERS][ORDERS + 1] = {
+        { 0.0, 1.0 / 24 },
+        { 0.0, -2.0 / 48, -1.0 / 48 },
+        { 0.0, 600.0 / 5760, 626.0 / 5760, 161.0 / 5760 },
+        { 0.0, -2520.0 / 5760, -4024.0 / 5760, -2116.0 / 5760, -367.0 / 5760 },
+        { 0.0, 7620480.0 / 2903040, 16388784.0 / 2903040, 13082092.0 / 2903040, 4598836.0 / 2903040, 601285.0 / 2903040 },
+    };
+    double u = p * (p - 3.0), u1 = 2.0 * p - 3.0, power = 1.0;
     out->value = -log_y + 0.5 * log(N / (2.0 * M_PI));
     out->grad[0] = -0.5 * log_y;
     out->grad[2] = -0.5;
-    for (int k = 1; k <= 3; k++) {
+    for (int k = 1; k <= ORDERS; k++) {
+        double v = 0.0, first = 0.0, second = 0.0; /* c_k and its derivatives in u, by Horner's rule */
+        for (int i = k; i >= 0; i--) {
+            second = second * u + 2.0 * first;
+            first = first * u + v;
+            v = v * u + c[k - 1][i];
+        }
         power /= N;
-        double v = c[k - 1] * power, vp = cu[k - 1] * u1 * power;
-        double vpp = (cuu[k - 1] * u1 * u1 + 2.0 * cu[k - 1]) * power;
+        v *= power;
+        double vp = first * u1 * power, vpp = (second * u1 * u1 + 2.0 * first) * power;
         out->value += v;
         out->grad[0] += vp + k * log_y * v;
         out->grad[2] += k * v;

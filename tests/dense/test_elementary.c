@@ -19,7 +19,7 @@ static long double exact_softplus(long double x) { return x > 0 ? x + log1pl(exp
 static long double exact_normal(long double x) { return 0.5L * erfcl(-x * 0.70710678118654752440084436210485L); }
 static long double exact_log_normal(long double x) { return x > 0 ? log1pl(-exact_normal(-x)) : logl(exact_normal(x)); }
 
-/* (log(1+e) - e) and kappa = (1+e) log(1+e) - e by their series near 0: sum of (-1)^(k+1) e^k/k, and with /(k(k-1)) turned round. */
+/* log(1+e) - e and kappa = (1+e) log(1+e) - e by their series near 0, with terms -(-e)^k/k and (-e)^k/(k(k-1)). */
 static long double exact_log1p_minus(long double e)
 {
     if (fabsl(e) > 0.05L) {
@@ -221,7 +221,8 @@ static void test_same_bits(void **state)
                 function_of(t, offset)(N - start, x + start, other);
                 for (int i = 0; i < N - start; i++) {
                     if (memcmp(&other[i], &best[i + start], 8) != 0 && !(isnan(other[i]) && isnan(best[i + start]))) {
-                        fail_msg("%s: function %zu of %a is %a, portable %a", t->name, k, x[i + start], other[i], best[i + start]);
+                        fail_msg("%s: function %zu of %a is %a, portable %a", t->name, k, x[i + start], other[i],
+                                 best[i + start]);
                     }
                 }
             }

@@ -174,6 +174,9 @@ static void test_tweedie(void **state)
         CLOSE(s.grad[2], phi * r[1], 1e-8, 1e-11 * loss, "tweedie", rows);
         CLOSE(s.hess[2][2], phi * (r[1] + phi * r[2]), 1e-7, 1e-10 * loss * (1 + N), "tweedie", rows);
         CLOSE(s.grad[0], r[3], 1e-8, 1e-11 * loss / (p - 1), "tweedie", rows);
+        double second = 1e-9 * loss * (1 + N) / ((p - 1) * (p - 1));
+        CLOSE(s.hess[0][0], r[4], 1e-6, second, "tweedie", rows);
+        CLOSE(s.hess[0][2], phi * r[5], 1e-6, second, "tweedie", rows);
         rows++;
     }
     fclose(file);
@@ -191,12 +194,12 @@ static void test_tweedie(void **state)
         }
     }
     for (p = 1.05; p < 1.96; p += 0.1) {
-        w_saturated below = tweedie(p, 1.0 / 2999.9, 1.0), above = tweedie(p, 1.0 / 3000.1, 1.0);
-        double step = log(3000.1 / 2999.9); /* log phi */
-        CLOSE(below.value - above.value, below.grad[2] * step, 1e-7, 1e-12, "seam", 0);
-        CLOSE(below.grad[2] - above.grad[2], below.hess[2][2] * step, 1e-5, 1e-10, "seam", 0);
-        CLOSE(below.grad[0], above.grad[0], 1e-6, 1e-9, "seam", 0);
-        CLOSE(below.hess[0][0], above.hess[0][0], 1e-5, 1e-8 / ((p - 1) * (p - 1)), "seam", 0);
+        w_saturated below = tweedie(p, 1.0 / 149.999, 1.0), above = tweedie(p, 1.0 / 150.001, 1.0);
+        double step = log(149.999 / 150.001); /* of log phi */
+        CLOSE(above.value - below.value, below.grad[2] * step, 1e-7, 1e-12, "seam", 0);
+        CLOSE(above.grad[2] - below.grad[2], below.hess[2][2] * step, 1e-3, 2e-12, "seam", 0);
+        CLOSE(above.grad[0] - below.grad[0], below.hess[0][2] * step, 1e-4, 2e-12 / (p - 1), "seam", 0);
+        CLOSE(below.hess[0][0], above.hess[0][0], 1e-4, 1e-10 / ((p - 1) * (p - 1)), "seam", 0);
     }
 }
 
@@ -371,6 +374,17 @@ static void test_beta_saturated(void **state)
     CLOSE(w_family_beta_saturated(&glm, 0.5), lgamma(7) - 2 * lgamma(3.5) + 5 * log(0.5), 1e-13, 0, "beta", 0);
 }
 
+static void test_pearson(void **state)
+{
+    (void)state;
+    w_glm glm = parse("gamma:log");
+    const double y[3] = { 1, 5, NAN }, mu[3] = { 2, 4, 1 }, prior[3] = { 1, 4, 0 };
+    double pearson = 1, slope = 0;
+    w_family_pearson(&glm, 3, y, mu, prior, &pearson, &slope);
+    CLOSE(pearson, 1 + 0.25 + 4.0 / 16, 1e-15, 0, "gamma", 0);
+    CLOSE(slope, 2 * 2 * -1 / 4.0 + 2 * 2 * 4 * 1 / 16.0, 1e-15, 1e-15, "gamma", 0);
+}
+
 static int setup(void **state)
 {
     ctx = test_ctx(state, 1, 0);
@@ -390,7 +404,7 @@ int main(void)
         cmocka_unit_test(test_links), cmocka_unit_test(test_link_derivatives), cmocka_unit_test(test_link_extremes),
         cmocka_unit_test(test_deviance), cmocka_unit_test(test_saturated), cmocka_unit_test(test_tweedie),
         cmocka_unit_test(test_saturated_derivatives), cmocka_unit_test(test_extended), cmocka_unit_test(test_theta_differences),
-        cmocka_unit_test(test_beta_saturated),
+        cmocka_unit_test(test_beta_saturated), cmocka_unit_test(test_pearson),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
