@@ -172,22 +172,36 @@ static void gamma_pair(w_array_fn fn, double t, int64_t n, const double *mu, dou
     fn(n, b, b);
 }
 
+/* log y and log(1-y). */
+static void log_pair(const w_elementary *f, int64_t n, const double *y, double *log_y, double *log_other)
+{
+    log_other[0] = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        log_other[i] = -y[i];
+    }
+    f->log(n, y, log_y);
+    f->log1p(n, log_other, log_other);
+}
+
 void w_deviance_beta(W_DEVIANCE_ARGUMENTS)
 {
-    double t = glm->param[0], constant = w_lgamma1(t), a[W_FAMILY_CHUNK], b[W_FAMILY_CHUNK];
+    double t = glm->param[0], constant, a[W_FAMILY_CHUNK], b[W_FAMILY_CHUNK], log_y[W_FAMILY_CHUNK], log_other[W_FAMILY_CHUNK];
+    f->lgamma(1, &t, &constant);
     gamma_pair(f->lgamma, t, n, mu, a, b);
+    log_pair(f, n, y, log_y, log_other);
     for (int64_t i = 0; i < n; i++) {
-        d[i] = 2.0 * (a[i] + b[i] - constant - (mu[i] * t - 1.0) * log(y[i]) - ((1.0 - mu[i]) * t - 1.0) * log1p(-y[i]));
+        d[i] = 2.0 * (a[i] + b[i] - constant - (mu[i] * t - 1.0) * log_y[i] - ((1.0 - mu[i]) * t - 1.0) * log_other[i]);
     }
 }
 
 /* d1 = 2t (psi(a) - psi(b) - logit y), d2 = 2t^2 (psi'(a) + psi'(b)) = E d2, d3 = 2t^3 (psi''(a) - psi''(b)) */
 void w_derivatives_beta(W_DERIVATIVE_ARGUMENTS)
 {
-    double t = glm->param[0], a[W_FAMILY_CHUNK], b[W_FAMILY_CHUNK];
+    double t = glm->param[0], a[W_FAMILY_CHUNK], b[W_FAMILY_CHUNK], log_y[W_FAMILY_CHUNK], log_other[W_FAMILY_CHUNK];
+    log_pair(f, n, y, log_y, log_other);
     gamma_pair(f->digamma, t, n, mu, a, b);
     for (int64_t i = 0; i < n; i++) {
-        out->d1[i] = 2.0 * t * (a[i] - b[i] - (log(y[i]) - log1p(-y[i])));
+        out->d1[i] = 2.0 * t * (a[i] - b[i] - (log_y[i] - log_other[i]));
     }
     gamma_pair(f->trigamma, t, n, mu, a, b);
     for (int64_t i = 0; i < n; i++) {

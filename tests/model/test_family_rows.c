@@ -29,8 +29,8 @@ static const char *const texts[] = {
     "binomial:cauchit", "binomial:log", "poisson", "poisson:identity", "poisson:sqrt", "gamma", "gamma:log", "gamma:identity",
     "inverse-gaussian", "inverse-gaussian:log", "inverse-gaussian:inverse", "nb:2.5", "nb:0.3:sqrt", "nb:7:identity", "tweedie:1.5",
     "tweedie:1.05", "tweedie:1.9", "tweedie:1.4:power(0.5)", "tweedie:1.6:identity", "quasi", "quasi(variance=mu,link=log)",
-    "quasi(variance=mu^2,link=log)", "quasi(variance=mu^3,link=log)", "quasi(variance=mu(1-mu),link=logit)", "quasipoisson",
-    "quasibinomial", "scat:5:1.3", "scat:4:0.7:log", "beta:7", "beta:3:probit", "gamma:power(0.3)",
+    "quasi(variance=mu^2,link=log)", "quasi(variance=mu^3,link=log)", "quasi(variance=mu(1-mu),link=logit)",
+    "quasipoisson", "quasibinomial", "scat:5:1.3", "scat:4:0.7:log", "beta:7", "beta:3:probit", "gamma:power(0.3)",
 };
 #define TEXTS (sizeof texts / sizeof *texts)
 
