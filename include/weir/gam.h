@@ -122,9 +122,11 @@ typedef enum weir_predict_type { WEIR_PREDICT_LINK = 0, WEIR_PREDICT_RESPONSE = 
 
 typedef struct weir_predict_options {
     int32_t version;            /**< WEIR_PREDICT_OPTIONS_VERSION */
-    weir_predict_type type;
-    int32_t se;                 /**< non-zero: standard errors too */
-    double interval;            /**< 0 = none, else the level: confidence and prediction limits */
+    weir_predict_type type;     /**< response: g^-1 of the linear predictor; terms: on the scale of the linear predictor */
+    int32_t se;                 /**< non-zero: standard errors too; of the response by the delta method */
+    double interval;            /**< 0 = none, else the level: confidence limits (of the response: g^-1 of those of the linear
+                                     predictor) and, on the scale of the response, prediction limits: quantiles of the
+                                     family at the predicted mean and the model's scale */
     weir_missing missing;       /**< FAIL, or DROP = NaN in the output row */
     int32_t unseen_missing;     /**< non-zero: an unseen factor level gives NaN instead of an error */
 } weir_predict_options;
@@ -136,8 +138,8 @@ typedef struct weir_predict_options {
  *  Return non-zero to stop with WEIR_E_IO. */
 typedef int (*weir_rows_fn)(void *user, int64_t first_row, int64_t rows, const double *values);
 /** Number and names of the columns weir_predict delivers: "fit", "se", "confidence_lower", "confidence_upper",
- *  "prediction_lower", "prediction_upper"; with type terms the terms' labels (then "se.<label>"). Names are borrowed
- *  from the model. */
+ *  "prediction_lower", "prediction_upper" (these two not with type link unless the model is Gaussian with identity link);
+ *  with type terms the terms' labels (then "se.<label>"). Names are borrowed from the model. */
 WEIR_API weir_status weir_predict_columns(const weir_model *model, const weir_predict_options *options, int32_t *count,
                                           const char *const **names);
 /** Predicts every row of the table, streaming. */

@@ -35,8 +35,9 @@ struct weir_model {
     weir_summary summary;       /* its pointers lead into the arena */
     weir_plan plan;
     w_diagnostics *diagnostics; /* NULL unless asked for */
-    const char *family, *link;
-    w_glm glm;                  /* the same, to compute with */
+    const char *family;         /* as w_family_parse reads it: what a model file keeps */
+    const char *link;
+    w_glm glm;                  /* the same, to compute with; nothing in it is left to estimate */
     const char **predict_names; /* names of every column a prediction can deliver: see fit/predict.c */
 };
 
@@ -53,6 +54,9 @@ double w_chi_square_tail(double x, double df);
 double w_f_tail(double x, double df1, double df2);
 double w_t_two_sided(double t, double df);
 double w_t_quantile(double probability, double df);
+
+/* Sets glm, family and link of the model, and their names in the summary. */
+weir_status w_model_name_family(weir_model *model, const w_glm *glm);
 
 /* Model <-> archive. */
 weir_status w_model_save(const weir_model *model, w_archive *archive);

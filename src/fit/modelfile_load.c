@@ -371,13 +371,14 @@ static weir_status arrays_read(const loader *l, const json_t *fit)
     return status;
 }
 
-/* Format 1 names the family by the text w_family_parse takes; its link is part of it unless it is the default one. */
+/* The text of the family that w_family_parse takes; its link is part of it unless it is the default one. */
 static weir_status load_family(weir_model *model)
 {
-    if (w_family_parse(model->ctx, model->family, &model->glm) < 0) {
-        return w_fail(model->ctx, WEIR_E_MODEL, "the model's family '%s' is not known to this version", model->family);
+    w_glm glm;
+    if (w_family_parse(model->ctx, model->summary.family, &glm) < 0) {
+        return w_fail(model->ctx, WEIR_E_MODEL, "the model's family '%s' is not known to this version", model->summary.family);
     }
-    return WEIR_OK;
+    return w_model_name_family(model, &glm);
 }
 
 static weir_status model_read(const loader *l)
@@ -415,8 +416,6 @@ static weir_status model_read(const loader *l)
     }
     s->plan = &model->plan;
     model->scale = s->scale;
-    model->family = s->family;
-    model->link = s->link;
     if (status >= 0) {
         status = load_family(model);
     }

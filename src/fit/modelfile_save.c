@@ -185,8 +185,10 @@ weir_status w_model_save(const weir_model *model, w_archive *archive)
     if (status < 0) {
         return status;
     }
-    const weir_summary *s = &model->summary;
+    weir_summary summary = model->summary;
+    const weir_summary *s = &summary;
     const w_diagnostics *d = model->diagnostics;
+    summary.family = model->family ? model->family : summary.family;
     json_t *fit = json_object();
     if (!fit || json_object_set_new(w_archive_json(archive), "fit", fit) != 0 ||
         json_object_set_new(fit, "weir", json_string(WEIR_VERSION_STRING)) != 0 ||

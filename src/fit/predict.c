@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prediction of any number of rows in one streamed pass.
+/* Prediction of any number of rows in one streamed pass. On the scale of the linear predictor,
  *   fit        eta_i = x_i'beta + offset_i
- *   se         sqrt(phi x_i'P x_i)
- *   confidence fit +- q se                         where the mean lies
- *   prediction fit +- q sqrt(se^2 + phi)           where a new observation of weight 1 lies
- * q: normal quantile, or Student's with the residual degrees of freedom when the scale was estimated. */
+ *   se         s_i = sqrt(phi x_i'P x_i)
+ *   confidence eta_i +- q s_i                      where the mean lies
+ * and on that of the response
+ *   fit        mu_i = g^-1(eta_i)
+ *   se         |dmu/deta| s_i                      the delta method
+ *   confidence g^-1(eta_i +- q s_i)
+ *   prediction quantiles of the family at mu_i, phi     where a new observation of weight 1 lies
+ * q: normal quantile, or Student's with the residual degrees of freedom when the scale was estimated. The quantiles take mu_i
+ * and phi as known. A Gaussian model with identity link, for which the two scales are one, has eta_i +- q sqrt(s_i^2 + phi). */
 #include "fit/predict.h"
 
 #include <math.h>
 
 #include "base/size.h"
+#include "fit/response.h"
 #include "fit/rows.h"
 #include "fit/variance.h"
 #include "normal/normal.h"
@@ -20,6 +26,7 @@ typedef struct prediction {
     w_product *product;
     w_variance *variance; /* NULL: no standard errors wanted */
     double quantile;
+    bool observations; /* limits of observations among the columns */
     int32_t columns;
     weir_rows_fn deliver;
     void *user;
@@ -43,6 +50,12 @@ weir_status w_predict_name_terms(weir_model *model)
     return WEIR_OK;
 }
 
+/* Observations lie on the scale of the response. */
+static bool has_observations(const weir_model *model, const weir_predict_options *options)
+{
+    return options->interval > 0 && (options->type == WEIR_PREDICT_RESPONSE || w_response_linear(&model->glm));
+}
+
 void w_predict_columns(const weir_model *model, const weir_predict_options *options, int32_t *count,
                        const char *const **names)
 {
@@ -54,7 +67,8 @@ void w_predict_columns(const weir_model *model, const weir_predict_options *opti
         *count = (int32_t)model->design->term_count * (options->se ? 2 : 1);
         *names = (const char *const *)model->predict_names;
     } else {
-        *count = 1 + (options->se ? 1 : 0) + (options->interval > 0 ? 4 : 0);
+        int limits = options->interval > 0 ? 2 + (has_observations(model, options) ? 2 : 0) : 0;
+        *count = 1 + (options->se ? 1 : 0) + limits;
         *names = options->se ? with_se : without_se;
     }
 }
@@ -68,16 +82,37 @@ static void blank_rows(const w_tile *tile, int32_t columns, double *out)
     }
 }
 
-static void put_intervals(const prediction *p, int64_t rows, const double *fit, const double *variance, double *out)
+/* Limits around eta; out: confidence_lower, confidence_upper and, if they are wanted, those of observations. */
+static void put_intervals(const prediction *p, int64_t rows, const double *eta, const double *variance, double *out)
 {
     double scale = p->model->scale;
     for (int64_t i = 0; i < rows; i++) {
         double confidence = p->quantile * sqrt(variance[i]);
+        out[i] = eta[i] - confidence;
+        out[rows + i] = eta[i] + confidence;
+    }
+    for (int64_t i = 0; p->observations && i < rows; i++) {
         double spread = p->quantile * sqrt(variance[i] + scale);
-        out[i] = fit[i] - confidence;
-        out[rows + i] = fit[i] + confidence;
-        out[2 * rows + i] = fit[i] - spread;
-        out[3 * rows + i] = fit[i] + spread;
+        out[2 * rows + i] = eta[i] - spread;
+        out[3 * rows + i] = eta[i] + spread;
+    }
+}
+
+/* Rewrites the columns of the linear predictor as those of the response. */
+static void to_response(const prediction *p, int64_t rows, double *fit, double *se, double *limits)
+{
+    const w_glm *glm = &p->model->glm;
+    double slope[W_TILE_ROWS], tail = 0.5 - 0.5 * p->options->interval;
+    if (limits) {
+        w_response_limits(glm, rows, limits, limits + rows);
+    }
+    w_response_mean(glm, rows, fit, fit, slope);
+    for (int64_t i = 0; se && i < rows; i++) {
+        se[i] *= slope[i];
+    }
+    if (p->observations) {
+        w_response_quantiles(glm, rows, fit, p->model->scale, tail, limits + 2 * rows);
+        w_response_quantiles(glm, rows, fit, p->model->scale, 1.0 - tail, limits + 3 * rows);
     }
 }
 
@@ -85,7 +120,8 @@ static weir_status predict_whole(const prediction *p, int worker, const w_tile *
 {
     int64_t rows = tile->rows;
     double variance[W_TILE_ROWS];
-    double *next = out + rows;
+    double *se = p->options->se ? out + rows : NULL;
+    double *limits = p->options->interval > 0 ? out + rows + (se ? rows : 0) : NULL;
     w_product_tile(p->product, tile, out);
     for (int64_t i = 0; i < rows; i++) {
         out[i] += tile->offset[i];
@@ -96,14 +132,14 @@ static weir_status predict_whole(const prediction *p, int worker, const w_tile *
             return status;
         }
     }
-    if (p->options->se) {
-        for (int64_t i = 0; i < rows; i++) {
-            next[i] = sqrt(variance[i]);
-        }
-        next += rows;
+    for (int64_t i = 0; se && i < rows; i++) {
+        se[i] = sqrt(variance[i]);
     }
-    if (p->options->interval > 0) {
-        put_intervals(p, rows, out, variance, next);
+    if (limits) {
+        put_intervals(p, rows, out, variance, limits);
+    }
+    if (p->options->type == WEIR_PREDICT_RESPONSE && !w_response_linear(&p->model->glm)) {
+        to_response(p, rows, out, se, limits);
     }
     return WEIR_OK;
 }
@@ -152,6 +188,7 @@ static weir_status prepare(weir_ctx *ctx, prediction *p)
 {
     const weir_predict_options *options = p->options;
     bool terms = options->type == WEIR_PREDICT_TERMS;
+    p->observations = has_observations(p->model, options);
     weir_status status = w_product_create(ctx, p->model->design, p->model->beta, &p->product);
     if (status >= 0 && (options->se || options->interval > 0)) {
         status = w_variance_create(ctx, p->model, terms, &p->variance);

@@ -242,10 +242,10 @@ weir_status w_family_parse(weir_ctx *ctx, const char *text, w_glm *out)
 }
 
 /* Appends format with one number, whose decimal comma of some locales becomes a point. */
-static size_t put_number(char *text, size_t used, size_t size, const char *format, double value)
+static size_t put_number(char *text, size_t used, size_t size, const char *format, int digits, double value)
 {
     char number[48];
-    snprintf(number, sizeof number, "%.17g", value);
+    snprintf(number, sizeof number, "%.*g", digits, value);
     for (char *c = number; *c; c++) {
         *c = *c == ',' ? '.' : *c;
     }
@@ -265,13 +265,37 @@ void w_family_text(const w_glm *glm, char *text, size_t size)
         if (family->kind == W_FAMILY_QUASI) {
             used += (size_t)snprintf(text + used, size - used, "variance=%s,", variance_names[glm->variance]);
         }
-        used = put_number(text, used, size, "link=power(%s)", glm->power);
+        used = put_number(text, used, size, "link=power(%s)", 17, glm->power);
     }
     for (int i = 0; i < family->param_count; i++) {
         if (!glm->estimate[i]) {
             used += (size_t)snprintf(text + used, size - used, ",%s", family->param_name[i]);
-            used = put_number(text, used, size, "=%s", glm->param[i]);
+            used = put_number(text, used, size, "=%s", 17, glm->param[i]);
         }
     }
     snprintf(text + used, size - used, ")");
+}
+
+void w_family_label(const w_glm *glm, char *text, size_t size)
+{
+    const w_family *family = glm->family;
+    size_t used = (size_t)snprintf(text, size, "%s", family->name);
+    if (family->kind == W_FAMILY_QUASI) {
+        used += (size_t)snprintf(text + used, size - used, "(variance=%s)", variance_names[glm->variance]);
+    }
+    for (int i = 0; i < family->param_count; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "(" : ", ", family->param_name[i]);
+        used = put_number(text, used, size, "=%s", 4, glm->param[i]);
+    }
+    if (family->param_count > 0) {
+        snprintf(text + used, size - used, ")");
+    }
+}
+
+void w_family_link_label(const w_glm *glm, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "%s", glm->link->name);
+    if (glm->link->kind == W_LINK_POWER) {
+        put_number(text, used, size, "(%s)", 4, glm->power);
+    }
 }

@@ -43,6 +43,20 @@ static void put_terms(w_json *j, const weir_summary *s)
     w_json_close(j, ']');
 }
 
+/* The family by name and its parameters by theirs, so that no reader has to take the label apart. */
+static void put_family(w_json *j, const weir_model *model)
+{
+    const w_family *family = model->glm.family;
+    bool parameters = family && family->param_count > 0;
+    w_json_text(j, "family", parameters ? family->name : model->summary.family);
+    w_json_open(j, "family_parameters", '{');
+    for (int i = 0; parameters && i < family->param_count; i++) {
+        w_json_number(j, family->param_name[i], model->glm.param[i]);
+    }
+    w_json_close(j, '}');
+    w_json_text(j, "link", model->summary.link);
+}
+
 static void put_measures(w_json *j, const weir_summary *s)
 {
     w_json_number(j, "edf_total", s->edf_total);
@@ -100,8 +114,7 @@ weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn 
     w_json_text(&j, "schema", "weir.fit/1");
     w_json_text(&j, "version", WEIR_VERSION_STRING);
     w_json_text(&j, "formula", s->formula);
-    w_json_text(&j, "family", s->family);
-    w_json_text(&j, "link", s->link);
+    put_family(&j, model);
     w_json_integer(&j, "n", s->n);
     w_json_integer(&j, "rows", s->rows);
     w_json_integer(&j, "rows_missing", s->rows_missing);
