@@ -13,6 +13,8 @@
 #define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
 #define LAPLACE_ROWS 1000000 /* the exact criterion is the default below so many rows */
 #define THETA_STEPS 25
+#define SAMPLE_ROWS 65536    /* a start is sought on about so many rows where there are at least SAMPLE_SHARE times more */
+#define SAMPLE_SHARE 4
 #define LAPLACE_TURNS 2      /* enough where the Laplace criterion goes on */
 #define TAG "working model"
 
@@ -57,10 +59,12 @@ weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool f
     weir_status status = beta ? w_product_create(pirls->ctx, pirls->design, beta, &product) : WEIR_OK;
     if (status >= 0) {
         w_working working = { .glm = &pirls->glm, .product = product, .newton = newton && !pirls->fisher, .phi = pirls->phi,
-                              .null_mean = full ? pirls->null_mean : NAN, .check = beta == NULL, .cross_parameter = -1 };
+                              .null_mean = full ? pirls->null_mean : NAN, .check = !pirls->checked && pirls->tile_step <= 1, .cross_parameter = -1,
+                              .tile_step = pirls->tile_step };
         status = w_working_pass(pirls->ctx, pirls->design, pirls->table, pirls->options->missing, &working,
                                 pirls->arrow_block, out);
         pirls->passes++;
+        pirls->checked |= status >= 0 && pirls->tile_step <= 1;
     }
     w_product_free(product);
     return status;
@@ -251,6 +255,48 @@ static weir_status run_working(w_pirls *pirls, double *rho, double *trial, int t
     return status;
 }
 
+/* First passes: at the family's start on all rows, or to convergence on a sample of tiles and then at its beta on all rows. A
+ * sample that does not converge is forgotten. */
+static weir_status begin(w_pirls *pirls, double *rho, double *trial)
+{
+    w_gram *gram = NULL;
+    weir_status status = WEIR_NOT_CONVERGED;
+    const size_t p = (size_t)pirls->design->p;
+    pirls->tile_step = pirls->design->rows / SAMPLE_ROWS;
+    if (pirls->tile_step >= SAMPLE_SHARE) {
+        status = w_pirls_pass(pirls, NULL, false, false, &gram);
+        if (status >= 0) {
+            take_gram(pirls, gram);
+            status = iterate(pirls, rho, true, trial);
+        }
+    }
+    bool usable = status == WEIR_OK;
+    pirls->tile_step = 0;
+    if (status == WEIR_E_CANCELLED || status == WEIR_E_MEMORY || status == WEIR_E_BUDGET || status == WEIR_E_IO) {
+        return status;
+    }
+    if (!usable) {
+        w_message_clear(pirls->ctx);
+        memset(pirls->beta, 0, p * sizeof(double));
+        pirls->iterations = 0;
+    }
+    gram = NULL;
+    status = w_pirls_pass(pirls, usable ? pirls->beta : NULL, false, false, &gram);
+    if (status >= 0 && usable && gram->extra[W_SUM_INVALID] > 0) { /* the sample's beta does not serve all rows */
+        w_gram_free(gram);
+        gram = NULL;
+        memset(pirls->beta, 0, p * sizeof(double));
+        pirls->iterations = 0;
+        status = w_pirls_pass(pirls, NULL, false, false, &gram);
+    }
+    if (status >= 0) {
+        take_gram(pirls, gram);
+        pirls->penalty = pirls->iterations > 0 ? w_pirls_penalty(pirls->design, pirls->beta, rho) : 0.0;
+        pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
+    }
+    return status;
+}
+
 static bool wants_laplace(const w_pirls *pirls)
 {
     const weir_fit_options *options = pirls->options;
@@ -268,14 +314,11 @@ weir_status w_pirls_run(w_pirls *pirls)
     pirls->rho = w_calloc(ctx, TAG, m + 1, sizeof(double));
     double *block = w_calloc(ctx, TAG, m + p + 1, sizeof *block);
     weir_status status = pirls->beta && pirls->rho && block ? WEIR_OK : w_alloc_status(ctx), laplace = WEIR_DECLINED;
-    w_gram *gram = NULL;
     pirls->phi = pirls->options->scale > 0 ? pirls->options->scale : 1.0;
     if (status >= 0) {
-        status = w_pirls_pass(pirls, NULL, false, false, &gram);
+        status = begin(pirls, block, block + m);
     }
     if (status >= 0) {
-        take_gram(pirls, gram);
-        pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
         status = run_working(pirls, block, block + m, wants_laplace(pirls) ? LAPLACE_TURNS : THETA_STEPS);
     }
     if (status >= 0 && status != WEIR_NOT_CONVERGED && wants_laplace(pirls)) {

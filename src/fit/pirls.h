@@ -29,6 +29,8 @@ typedef struct w_pirls {
     double deviance, penalty;
     double criterion, edf, gradient;
     double null_mean;
+    int64_t tile_step;     /* > 1 while the start is sought on a sample of tiles */
+    bool checked;          /* every response was found in the family's range */
     bool fisher;           /* Newton weights were indefinite: Fisher weights from then on */
     int iterations, passes;
     weir_status status;

@@ -170,7 +170,7 @@ weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *ta
     w_tile_request request = { .missing = missing };
     w_working copy = *working;
     w_pass_options options = { .request = &request, .working = working_tile, .working_arg = &copy,
-                               .extra_count = W_SUM_COUNT };
+                               .extra_count = W_SUM_COUNT, .tile_step = working->tile_step };
     weir_status status = w_sums_create(ctx, design, W_SUM_COUNT, &sums);
     if (status >= 0) {
         status = w_sums_accumulate(sums, table, &options);

@@ -33,6 +33,7 @@ typedef struct w_pass_options {
     w_working_fn working;   /* NULL = plain weighted least squares on the response */
     void *working_arg;
     int extra_count;
+    int64_t tile_step;      /* only every so many tiles are added (a sample: the sums say so nowhere and are for a start only); 0 = 1 */
 } w_pass_options;
 
 weir_status w_sums_create(weir_ctx *ctx, const w_design *design, int extra_count, w_sums **out);
@@ -50,8 +51,10 @@ int64_t w_sums_next_row(const w_sums *sums);
  * margin_count, columns, raw_columns and the margins' k, cells, width), so it also serves a skeleton design
  * (model/estimate.h) in which maps, transforms and level_first are NULL. */
 int64_t w_sums_bytes(const w_design *design, int workers);
-/* Predicted flops and bytes moved per row by accumulation (for the plan), and tiles per shard. */
-void w_sums_cost(const w_design *design, double *flops_per_row, double *bytes_per_row, int64_t *shard_tiles);
+int64_t w_sums_rest_bytes(const w_design *design); /* what is left of them when the pass is over */
+/* Work per row of accumulation (for the plan) in pairs of local terms with 4 x 4 values whose cells lie in the near caches or
+ * beyond (pairs of other shapes count by their predicted time), and tiles per shard. */
+void w_sums_cost(const w_design *design, double *near_pairs, double *far_pairs, int64_t *shard_tiles);
 double w_sums_seconds(const w_sums *sums); /* spent adding, without reading */
 
 /* X'WX and X'Wz in coefficients. With an arrow block r (levels L of k columns each, block-diagonal cross-product) the
@@ -79,7 +82,9 @@ typedef struct w_gram {
 
 /* arrow_block: a block of the design to keep apart, -1 = none; WEIR_E_ARG if one of its levels has no columns. */
 weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out);
+/* Making a gram, its scratch and the copy of the root included; and the gram alone. */
 int64_t w_gram_bytes(const w_design *design, int arrow_block);
+int64_t w_gram_held_bytes(const w_design *design, int arrow_block);
 void w_gram_free(w_gram *gram);
 
 /* ---- products with X, for prediction and residuals --------------------------------------------------------------- */

@@ -83,6 +83,13 @@ static int64_t chunk_end(const pass *p, int64_t row, int64_t last)
     return w_min64(last, (row / chunk + 1) * chunk);
 }
 
+/* The first row from `row` on that is in the sample. */
+static int64_t sampled(const pass *p, int64_t row)
+{
+    int64_t step = p->options->tile_step, tile = row / W_TILE_ROWS;
+    return step <= 1 || tile % step == 0 ? row : (tile / step + 1) * step * W_TILE_ROWS;
+}
+
 static weir_status piece_open(pass *p, piece *piece)
 {
     if (piece->first % p->sums->plan->shard_rows != 0) {
@@ -126,7 +133,7 @@ static weir_status shard_task(void *arg, int64_t task, int number)
     piece *piece = &p->piece[task];
     worker *w = &p->worker[number];
     weir_status status = piece->acc ? WEIR_OK : piece_open(p, piece);
-    for (int64_t row = piece->first, end; status == WEIR_OK && row < piece->last; row = end) {
+    for (int64_t row = sampled(p, piece->first), end; status == WEIR_OK && row < piece->last; row = sampled(p, end)) {
         end = chunk_end(p, row, piece->last);
         status = evaluate(p, w, row, end);
         if (status == WEIR_OK) {
@@ -146,7 +153,7 @@ static weir_status fill_task(void *arg, int64_t task, int number)
     worker *w = &p->worker[task];
     int64_t first = p->batch_first;
     for (int64_t i = 0; i < task; i++) {
-        first = chunk_end(p, first, p->current->last);
+        first = sampled(p, chunk_end(p, first, p->current->last));
     }
     weir_status status = evaluate(p, w, first, chunk_end(p, first, p->current->last));
     if (status == WEIR_OK) {
@@ -170,10 +177,10 @@ static weir_status piece_by_pair(pass *p, piece *piece)
     weir_ctx *ctx = p->sums->ctx;
     p->current = piece;
     weir_status status = piece_open(p, piece);
-    for (int64_t row = piece->first; status == WEIR_OK && row < piece->last;) {
+    for (int64_t row = sampled(p, piece->first); status == WEIR_OK && row < piece->last;) {
         int64_t end = row;
         for (p->batch_count = 0; p->batch_count < p->workers && end < piece->last; p->batch_count++) {
-            end = chunk_end(p, end, piece->last);
+            end = sampled(p, chunk_end(p, end, piece->last));
         }
         p->batch_first = row;
         status = w_pool_run(ctx, p->batch_count, fill_task, p);
