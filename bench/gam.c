@@ -21,11 +21,17 @@ typedef struct fit_run {
     double wall;
 } fit_run;
 
+const char *bench_family_name(const bench_case *what)
+{
+    static const char *const names[] = {"gaussian", "poisson", "binomial"};
+    return names[what->family];
+}
+
 const char *bench_gam_path(const bench_case *what, const char *folder, char *path)
 {
     if (what->source == SOURCE_MEMORY)
         return NULL;
-    snprintf(path, 4096, "%s/%lldx%dx%lld.%s", folder, (long long)what->rows, what->smooths, (long long)what->levels,
+    snprintf(path, 4096, "%s/%s%lldx%dx%lld.%s", folder, bench_family_name(what), (long long)what->rows, what->smooths, (long long)what->levels,
              what->source == SOURCE_CSV ? "csv" : "npy");
     return path;
 }
@@ -41,8 +47,8 @@ int bench_gam_prepare(const bench_case *what, const char *folder, bool peer)
     if (made && !raw)
         return 0;
     if (what->source == SOURCE_NPY && what->rows >= STREAM_FROM && !raw)
-        return synth_stream_npy(what->rows, what->smooths, file);
-    if (synth_make(what->rows, what->smooths, what->levels, &data))
+        return synth_stream_npy(what->family, what->rows, what->smooths, file);
+    if (synth_make(what->family, what->rows, what->smooths, what->levels, &data))
         return -1;
     int failed = 0;
     if (!made)
@@ -115,6 +121,14 @@ static int fit_once(const bench_run *run, const synth *data, const weir_fit_opti
     return 0;
 }
 
+static weir_fit_options fit_options(const bench_case *what)
+{
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    options.family = bench_family_name(what);
+    options.laplace = what->laplace;
+    return options;
+}
+
 /* The criterion at smoothing parameters given for unscaled penalties: both programs judged by one function. */
 static void evaluate_at(const bench_run *run, const synth *data, const weir_summary *summary, json_t *result)
 {
@@ -126,7 +140,7 @@ static void evaluate_at(const bench_run *run, const synth *data, const weir_summ
             sp[count] = json_number_value(json_array_get(run->lambda, (size_t)count)) * summary->term[t].sp_scale[j];
     if ((size_t)count != given || count == 0)
         return;
-    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    weir_fit_options options = fit_options(run->what);
     options.sp = sp;
     options.sp_count = count;
     fit_run fit;
@@ -154,10 +168,10 @@ static void keep_stages(stages *all, int i, const fit_run *fit)
 static json_t *describe(const bench_case *what, stages *all, int count, const weir_summary *s)
 {
     static const char *const sources[] = {"memory", "npy", "csv"};
-    return json_pack("{s:s, s:I, s:i, s:i, s:I, s:s, s:i, s:i, s:{s:f, s:f, s:f, s:f, s:f, s:f}, s:I, s:I, s:I, s:f, s:f, "
+    return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:s, s:i, s:i, s:{s:f, s:f, s:f, s:f, s:f, s:f}, s:I, s:I, s:I, s:f, s:f, "
                      "s:f, s:i, s:s}",
-                     "case", what->name, "n", (json_int_t)s->n, "smooths", what->smooths, "k", what->k, "levels",
-                     (json_int_t)what->levels, "source", sources[what->source], "threads",
+                     "case", what->name, "family", bench_family_name(what), "n", (json_int_t)s->n, "smooths",
+                     what->smooths, "k", what->k, "levels", (json_int_t)what->levels, "source", sources[what->source], "threads",
                      what->threads ? what->threads : bench_processors(), "repetitions", count, "seconds", "wall",
                      bench_median(all->wall, count), "read", bench_median(all->read, count), "design",
                      bench_median(all->design, count), "normal", bench_median(all->normal, count), "smoothing",
@@ -173,9 +187,10 @@ json_t *bench_gam_body(void *arg)
     synth data = {0};
     stages all;
     fit_run fit = {0};
-    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    weir_fit_options options = fit_options(run->what);
     int count = run->what->repetitions > REPETITIONS_MAX ? REPETITIONS_MAX : run->what->repetitions;
-    if (run->what->source == SOURCE_MEMORY && synth_make(run->what->rows, run->what->smooths, run->what->levels, &data))
+    if (run->what->source == SOURCE_MEMORY && synth_make(run->what->family, run->what->rows, run->what->smooths,
+                                                     run->what->levels, &data))
         return NULL;
     for (int i = count > 1 ? -1 : 0; i < count; i++) { /* the first of several warms up */
         fit_drop(&fit);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weir-bench gam: fits synthetic data of several shapes, prints JSON, and beside R's mgcv a table of ratios. */
+/* weir-bench gam, glm: fits synthetic data of several shapes, prints JSON, and beside R's mgcv a table of ratios.
+ * weir-bench ridge: categories and ridge penalties beside glum. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,26 +10,37 @@
 
 #include "gam.h"
 #include "harness.h"
+#include "ridge.h"
 #include "weir/version.h"
 
 enum { CASES_MAX = 256 };
 
 /* The shapes of the table in README.md. */
 static const bench_case standard[] = {
-    {"small", 400, 4, 10, 0, SOURCE_MEMORY, 0, 21, 0, true, false, true},
-    {"1e5-4x10", 100000, 4, 10, 0, SOURCE_MEMORY, 0, 7, 0, true, true, false},
-    {"1e6-4x10", 1000000, 4, 10, 0, SOURCE_MEMORY, 0, 5, 0, true, true, false},
-    {"1e6-4x50", 1000000, 4, 50, 0, SOURCE_MEMORY, 0, 3, 0, true, false, false},
-    {"1e6-8x10", 1000000, 8, 10, 0, SOURCE_MEMORY, 0, 5, 0, true, false, false},
-    {"1e6-8x10-1thread", 1000000, 8, 10, 0, SOURCE_MEMORY, 0, 5, 1, false, false, false},
-    {"1e6-4x10-csv", 1000000, 4, 10, 0, SOURCE_CSV, 0, 5, 0, true, false, false},
-    {"1e6-4x10-npy", 1000000, 4, 10, 0, SOURCE_NPY, 0, 5, 0, false, false, false},
-    {"1e7-4x10-npy-64M", 10000000, 4, 10, 0, SOURCE_NPY, 64 << 20, 1, 0, false, false, false},
-    {"1e6-re10000", 1000000, 2, 10, 10000, SOURCE_MEMORY, 0, 3, 0, false, false, false},
+    {"small", 400, 4, 10, 0, SOURCE_MEMORY, 0, 21, 0, true, false, true, SYNTH_GAUSSIAN, 0},
+    {"1e5-4x10", 100000, 4, 10, 0, SOURCE_MEMORY, 0, 7, 0, true, true, false, SYNTH_GAUSSIAN, 0},
+    {"1e6-4x10", 1000000, 4, 10, 0, SOURCE_MEMORY, 0, 5, 0, true, true, false, SYNTH_GAUSSIAN, 0},
+    {"1e6-4x50", 1000000, 4, 50, 0, SOURCE_MEMORY, 0, 3, 0, true, false, false, SYNTH_GAUSSIAN, 0},
+    {"1e6-8x10", 1000000, 8, 10, 0, SOURCE_MEMORY, 0, 5, 0, true, false, false, SYNTH_GAUSSIAN, 0},
+    {"1e6-8x10-1thread", 1000000, 8, 10, 0, SOURCE_MEMORY, 0, 5, 1, false, false, false, SYNTH_GAUSSIAN, 0},
+    {"1e6-4x10-csv", 1000000, 4, 10, 0, SOURCE_CSV, 0, 5, 0, true, false, false, SYNTH_GAUSSIAN, 0},
+    {"1e6-4x10-npy", 1000000, 4, 10, 0, SOURCE_NPY, 0, 5, 0, false, false, false, SYNTH_GAUSSIAN, 0},
+    {"1e7-4x10-npy-64M", 10000000, 4, 10, 0, SOURCE_NPY, 64 << 20, 1, 0, false, false, false, SYNTH_GAUSSIAN, 0},
+    {"1e6-re10000", 1000000, 2, 10, 10000, SOURCE_MEMORY, 0, 3, 0, false, false, false, SYNTH_GAUSSIAN, 0},
 };
-enum { STANDARD_COUNT = (int)(sizeof standard / sizeof standard[0]) };
+
+/* Generalised models: the working criterion, as bam's, but for the last. */
+static const bench_case generalised[] = {
+    {"1e6-4x10-poisson", 1000000, 4, 10, 0, SOURCE_MEMORY, 0, 5, 0, true, false, false, SYNTH_POISSON, -1},
+    {"1e6-4x10-binomial", 1000000, 4, 10, 0, SOURCE_MEMORY, 0, 5, 0, true, false, false, SYNTH_BINOMIAL, -1},
+    {"1e5-8x10-poisson-1thread", 100000, 8, 10, 0, SOURCE_MEMORY, 0, 11, 1, true, false, false, SYNTH_POISSON, -1},
+    {"1e6-re1000-binomial", 1000000, 2, 10, 1000, SOURCE_MEMORY, 0, 3, 0, false, false, false, SYNTH_BINOMIAL, -1},
+    {"1e7-4x10-poisson-npy-64M", 10000000, 4, 10, 0, SOURCE_NPY, 64 << 20, 1, 0, false, false, false, SYNTH_POISSON, -1},
+    {"1e5-8x10-poisson-laplace", 100000, 8, 10, 0, SOURCE_MEMORY, 0, 5, 0, false, false, false, SYNTH_POISSON, 1},
+};
 
 typedef struct bench_options {
+    const char *name;         /* of the command */
     bool peers, exact, grid, list, keep;
     const char *json, *folder, *script;
     int threads, repetitions;
@@ -66,7 +78,7 @@ static json_t *run_peer(const bench_case *what, const bench_options *options, co
     snprintf(threads, sizeof threads, "%d", what->threads ? what->threads : bench_processors());
     snprintf(repetitions, sizeof repetitions, "%d", what->rows <= 1000 ? 11 : what->rows <= 100000 ? 3 : 1);
     const char *const arguments[] = {"Rscript", options->script, options->folder, source ? source : "memory", engine, n,
-                                     smooths, k, levels, threads, repetitions, NULL};
+                                     smooths, k, levels, threads, repetitions, bench_family_name(what), NULL};
     return bench_peer(arguments);
 }
 
@@ -136,7 +148,7 @@ static json_t *run_case(const bench_case *what, const bench_options *options)
 
 static int write_results(json_t *results, const bench_options *options)
 {
-    json_t *root = json_pack("{s:s, s:s, s:i, s:O}", "schema", "weir.bench.gam/1", "version", weir_version(), "processors",
+    json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:O}", "schema", "weir.bench.gam/1", "command", options->name, "version", weir_version(), "processors",
                              bench_processors(), "results", results);
     int failed;
     if (options->json)
@@ -146,8 +158,7 @@ static int write_results(json_t *results, const bench_options *options)
         putchar('\n');
     }
     json_decref(root);
-    if (options->peers)
-        print_table(options->json ? stdout : stderr, results);
+    print_table(options->json ? stdout : stderr, results);
     return failed ? 1 : 0;
 }
 
@@ -161,17 +172,19 @@ static int wanted(const bench_case *what, int count, char **names)
 
 static void print_help(void)
 {
-    puts("Usage: weir-bench gam [options] [CASE...]\n\n"
-         "Fits synthetic data of several shapes and prints JSON: seconds of reading, accumulating and smoothing, peak bytes.\n\n"
-         "  --peers          run R's mgcv on the same data and print a table of ratios\n"
+    puts("Usage: weir-bench gam|glm [options] [CASE...]\n"
+         "       weir-bench ridge [--peers] [--threads N] [--repetitions N] [--script FILE] [--json FILE]\n\n"
+         "gam, glm: fits synthetic data of several shapes and prints JSON: seconds of reading, accumulating and smoothing, peak bytes,\n"
+         "and a table. ridge: a poisson and a gamma model of eight categories and a number with ridge penalties.\n\n"
+         "  --peers          run R's mgcv (ridge: python's glum) on the same data\n"
          "  --exact          with --peers: exact bam too, where the case has it (slow)\n"
-         "  --grid           n = 1e5 1e6 1e7 x 4, 8 smooths x k = 10 20 50 100 x memory, NPY, CSV\n"
+         "  --grid           gam: n = 1e5 1e6 1e7 x 4, 8 smooths x k = 10 20 50 100 x memory, NPY, CSV\n"
          "  --largest N      leave out larger n of the grid (default 1e6)\n"
          "  --threads N      threads of every case (default all processors)\n"
          "  --repetitions N  of every case (default by size); the median counts\n"
          "  --json FILE      write the JSON to FILE, and the table to standard output\n"
          "  --dir DIR        folder for the data files (default a temporary one, removed)\n"
-         "  --script FILE    the R script (default bench/peers/gam.R)\n"
+         "  --script FILE    of the peer (default bench/peers/gam.R, for ridge bench/peers/glum.py)\n"
          "  --list           names of the cases");
 }
 
@@ -206,17 +219,27 @@ static void remove_folder(const char *folder)
     json_decref(bench_peer(arguments));
 }
 
-static int gam(int argc, char **argv)
+static int ridge(int argc, char **argv)
+{
+    bench_options options = {.script = "bench/peers/glum.py"};
+    if (parse(argc, argv, &options) < 0)
+        return 2;
+    ridge_options run = {.peer = options.peers ? options.script : NULL, .threads = options.threads,
+                         .repetitions = options.repetitions, .json = options.json, .folder = options.folder};
+    return ridge_run(&run);
+}
+
+static int gam(const char *name, const bench_case *standard_cases, int standard_count, int argc, char **argv)
 {
     static bench_case cases[CASES_MAX];
     char temporary[] = "/tmp/weir-bench-XXXXXX";
-    bench_options options = {.script = "bench/peers/gam.R", .largest = 1000000};
+    bench_options options = {.name = name, .script = "bench/peers/gam.R", .largest = 1000000};
     int first = parse(argc, argv, &options), done = 0, failed = 0;
     if (first < 0)
         return 2;
-    int count = options.grid ? make_grid(cases, options.largest) : STANDARD_COUNT;
+    int count = options.grid ? make_grid(cases, options.largest) : standard_count;
     if (!options.grid)
-        memcpy(cases, standard, sizeof standard);
+        memcpy(cases, standard_cases, (size_t)standard_count * sizeof *cases);
     if (options.list) {
         for (int i = 0; i < count; i++)
             puts(cases[i].name);
@@ -252,7 +275,11 @@ static int gam(int argc, char **argv)
 int main(int argc, char **argv)
 {
     if (argc >= 2 && !strcmp(argv[1], "gam"))
-        return gam(argc - 1, argv + 1);
+        return gam("gam", standard, (int)(sizeof standard / sizeof *standard), argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "glm"))
+        return gam("glm", generalised, (int)(sizeof generalised / sizeof *generalised), argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "ridge"))
+        return ridge(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "--version")) {
         printf("weir-bench %s\n", weir_version());
         return 0;

@@ -17,12 +17,12 @@ static uint64_t next(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static double uniform(uint64_t *state) { return ((double)(next(state) >> 11) + 0.5) * 0x1p-53; }
+double synth_uniform(uint64_t *state) { return ((double)(next(state) >> 11) + 0.5) * 0x1p-53; }
 
-static double normal(uint64_t *state)
+double synth_normal(uint64_t *state)
 {
-    double radius = sqrt(-2 * log(uniform(state)));
-    return radius * cos(6.283185307179586 * uniform(state));
+    double radius = sqrt(-2 * log(synth_uniform(state)));
+    return radius * cos(6.283185307179586 * synth_uniform(state));
 }
 
 static double effect(int j, double x)
@@ -39,9 +39,32 @@ static double effect(int j, double x)
     }
 }
 
-int synth_make(int64_t rows, int smooths, int64_t levels, synth *out)
+#define MEAN_OF_FOUR 7.5 /* about the mean of the first four effects together */
+
+/* Poisson numbers by sequential inversion: the means here are small. */
+double synth_poisson(uint64_t *state, double mean)
 {
-    synth data = {.rows = rows, .smooths = smooths, .levels = levels};
+    double u = synth_uniform(state), term = exp(-mean), sum = term;
+    int count = 0;
+    while (u > sum && count < 1000) {
+        term *= mean / ++count;
+        sum += term;
+    }
+    return count;
+}
+
+static double response(uint64_t *state, synth_family family, double sum)
+{
+    switch (family) {
+    case SYNTH_POISSON: return synth_poisson(state, exp((sum - MEAN_OF_FOUR) / 5));
+    case SYNTH_BINOMIAL: return synth_uniform(state) * (1 + exp(-(sum - MEAN_OF_FOUR) / 3)) < 1;
+    default: return sum;
+    }
+}
+
+int synth_make(synth_family family, int64_t rows, int smooths, int64_t levels, synth *out)
+{
+    synth data = {.family = family, .rows = rows, .smooths = smooths, .levels = levels};
     uint64_t state = 20260101u + (uint64_t)smooths;
     double *shift = levels ? malloc((size_t)levels * sizeof *shift) : NULL;
     int failed = levels && !shift;
@@ -58,18 +81,18 @@ int synth_make(int64_t rows, int smooths, int64_t levels, synth *out)
         return -1;
     }
     for (int64_t g = 0; g < levels; g++)
-        shift[g] = normal(&state);
+        shift[g] = synth_normal(&state);
     for (int64_t i = 0; i < rows; i++) {
-        double sum = 2 * normal(&state);
+        double sum = family == SYNTH_GAUSSIAN ? 2 * synth_normal(&state) : 0;
         for (int j = 0; j < smooths; j++) {
-            data.x[j][i] = uniform(&state);
+            data.x[j][i] = synth_uniform(&state);
             sum += effect(j, data.x[j][i]);
         }
         if (levels) {
-            data.group[i] = (int32_t)(i < levels ? i : (int64_t)(uniform(&state) * (double)levels));
+            data.group[i] = (int32_t)(i < levels ? i : (int64_t)(synth_uniform(&state) * (double)levels));
             sum += shift[data.group[i]];
         }
-        data.y[i] = sum;
+        data.y[i] = response(&state, family, sum);
     }
     free(shift);
     *out = data;
@@ -130,14 +153,14 @@ int synth_write_npy(const synth *data, const char *path)
     return finish(file);
 }
 
-int synth_stream_npy(int64_t rows, int smooths, const char *path)
+int synth_stream_npy(synth_family family, int64_t rows, int smooths, const char *path)
 {
     FILE *file = fopen(path, "w");
     synth block;
     if (!file)
         return -1;
 
-    if (synth_make(STREAM_ROWS, smooths, 0, &block)) {
+    if (synth_make(family, STREAM_ROWS, smooths, 0, &block)) {
         fclose(file);
         return -1;
     }
@@ -147,12 +170,12 @@ int synth_stream_npy(int64_t rows, int smooths, const char *path)
         if (rows - first < STREAM_ROWS)
             block.rows = rows - first;
         for (int64_t i = 0; i < block.rows; i++) {
-            double sum = 2 * normal(&state);
+            double sum = family == SYNTH_GAUSSIAN ? 2 * synth_normal(&state) : 0;
             for (int j = 0; j < smooths; j++) {
-                block.x[j][i] = uniform(&state);
+                block.x[j][i] = synth_uniform(&state);
                 sum += effect(j, block.x[j][i]);
             }
-            block.y[i] = sum;
+            block.y[i] = response(&state, family, sum);
         }
         write_npy_rows(file, &block);
     }
@@ -180,7 +203,7 @@ int synth_write_csv(const synth *data, const char *path)
     return finish(file);
 }
 
-static int write_column(const char *folder, const char *name, const void *values, size_t size, int64_t rows)
+int synth_write_column(const char *folder, const char *name, const void *values, size_t size, int64_t rows)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -194,12 +217,12 @@ static int write_column(const char *folder, const char *name, const void *values
 int synth_write_raw(const synth *data, const char *folder)
 {
     char name[32];
-    int failed = write_column(folder, "y.f64", data->y, sizeof(double), data->rows);
+    int failed = synth_write_column(folder, "y.f64", data->y, sizeof(double), data->rows);
     for (int j = 0; j < data->smooths && !failed; j++) {
         snprintf(name, sizeof name, "x%d.f64", j);
-        failed = write_column(folder, name, data->x[j], sizeof(double), data->rows);
+        failed = synth_write_column(folder, name, data->x[j], sizeof(double), data->rows);
     }
     if (data->levels && !failed)
-        failed = write_column(folder, "g.i32", data->group, sizeof(int32_t), data->rows);
+        failed = synth_write_column(folder, "g.i32", data->group, sizeof(int32_t), data->rows);
     return failed;
 }

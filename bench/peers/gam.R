@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fits with mgcv what weir-bench fits, on the same numbers, and prints lines "key value".
-#   Rscript gam.R FOLDER SOURCE ENGINE N SMOOTHS K LEVELS THREADS REPETITIONS
+#   Rscript gam.R FOLDER SOURCE ENGINE N SMOOTHS K LEVELS THREADS REPETITIONS FAMILY
 # SOURCE: memory (columns from FOLDER/*.f64, not timed) or the path of a CSV (reading timed).
 # ENGINE: discrete = bam(discrete=TRUE), bam = exact bam, gam.
 a <- commandArgs(TRUE)
 folder <- a[1]; source <- a[2]; engine <- a[3]
 n <- as.numeric(a[4]); smooths <- as.integer(a[5]); k <- as.integer(a[6]); levels <- as.integer(a[7])
 threads <- as.integer(a[8]); repetitions <- as.integer(a[9])
+family <- get(a[10])()
 suppressMessages(library(mgcv))
 terms <- sprintf("s(x%d, bs=\"cr\", k=%d)", seq_len(smooths) - 1, k)
 if (levels > 0) terms <- c(terms, "s(g, bs=\"re\")")
@@ -25,9 +26,9 @@ read_rows <- function() {
     else read.csv(source, stringsAsFactors = TRUE)
 }
 fit <- function(d) switch(engine,
-    discrete = bam(formula, data = d, discrete = TRUE, nthreads = threads),
-    bam = bam(formula, data = d),
-    gam = gam(formula, data = d, method = "REML"))
+    discrete = bam(formula, family = family, data = d, discrete = TRUE, nthreads = threads),
+    bam = bam(formula, family = family, data = d),
+    gam = gam(formula, family = family, data = d, method = "REML"))
 
 peak_kib <- function() {
     status <- readLines("/proc/self/status")
