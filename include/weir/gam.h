@@ -116,6 +116,22 @@ WEIR_API int64_t weir_model_coefficients(const weir_model *model, const double *
 /** Copies rows x rows block of the Bayesian covariance V_p starting at coefficient `first` (row-major). */
 WEIR_API weir_status weir_model_covariance(weir_ctx *ctx, const weir_model *model, int64_t first, int64_t count, double *out);
 
+/** Whether the basis of a smooth is large enough: residuals next to each other by the smooth's covariates should not resemble
+ *  each other more than residuals in any order. k_index: estimate of the residual variance from differences of neighbours,
+ *  over the residual variance; p_value: share of 400 seeded permutations whose index is not above it. A low p_value with
+ *  k_index well below 1 and edf close to k asks for a larger k. NaN where the covariates are no columns of the table.
+ *  After Wood (2017), Generalized Additive Models, section 5.9. */
+typedef struct weir_smooth_check {
+    const char *label;
+    int64_t k;                 /**< coefficients: the largest possible edf */
+    double edf, k_index, p_value;
+} weir_smooth_check;
+/** Residuals of a table under the model, usually the one it was fitted to: replaces what the model keeps of its residuals for
+ *  the pictures of a report, and checks the bases. One pass and a light one. `checks` are borrowed from the model. Not to be
+ *  called while another thread uses the model. */
+WEIR_API weir_status weir_check(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing, int64_t *count,
+                                const weir_smooth_check **checks);
+
 /* ---- prediction ------------------------------------------------------------------------------------------------- */
 
 typedef enum weir_predict_type { WEIR_PREDICT_LINK = 0, WEIR_PREDICT_RESPONSE = 1, WEIR_PREDICT_TERMS = 2 } weir_predict_type;

@@ -7,6 +7,7 @@
 
 #include "base/ctx.h"
 #include "device/device.h"
+#include "fit/diagnose.h"
 #include "fit/gam.h"
 #include "fit/predict.h"
 #include "normal/normal.h"
@@ -183,6 +184,24 @@ weir_status weir_model_covariance(weir_ctx *ctx, const weir_model *model, int64_
     weir_status status = w_covariance_block(model->covariance, first, count, first, count, out);
     for (int64_t i = 0; status >= 0 && i < count * count; i++) {
         out[i] *= model->scale;
+    }
+    return status;
+}
+
+weir_status weir_check(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing, int64_t *count,
+                       const weir_smooth_check **checks)
+{
+    if (!ctx) {
+        return WEIR_E_ARG;
+    }
+    w_message_clear(ctx);
+    if (!model || !table || !count || !checks) {
+        return w_fail(ctx, WEIR_E_ARG, "weir_check needs a model, a table, count and checks");
+    }
+    weir_status status = w_diagnose_table(ctx, model, table, missing);
+    if (status >= 0) {
+        *count = model->diagnostics->check_count;
+        *checks = model->diagnostics->check;
     }
     return status;
 }

@@ -4,8 +4,11 @@
 
 #include "fit/model.h"
 
-/* One more pass over the training table: residual sums of all rows, a fixed-seed sample of (fitted, residual, response), a
- * histogram of the residuals, and covariate values for rugs. Fills model->diagnostics. */
+/* One more pass over the training table: residual sums of all rows, a fixed-seed sample of (fitted, residual, response) with
+ * simulated quantiles beside it, a histogram of the residuals, covariate values for rugs, and the basis check. Fills
+ * model->diagnostics on success only. */
 weir_status w_diagnose(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing);
+/* The same of any table with the columns of the model. */
+weir_status w_diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing);
 
 #endif

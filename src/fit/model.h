@@ -13,7 +13,13 @@
 /* Residual summaries from one extra pass, for the report's pictures. All arrays in the model's arena. */
 typedef struct w_diagnostics {
     int64_t sample;             /* rows drawn with a fixed seed */
-    double *fitted, *residual, *response; /* sample each; deviance residuals */
+    double *fitted, *residual, *response; /* sample each; deviance residuals, fitted means */
+    double *predictor;          /* sample: eta; NULL in files of old: that is `fitted` */
+    int64_t quantiles;          /* points of the quantile plot; 0 in files of old */
+    double *quantile_residual;  /* quantiles each: of the sample's residuals; … */
+    double *quantile_reference, *quantile_lower, *quantile_upper; /* … of residuals simulated from the model: fit/envelope.h */
+    int64_t check_count;        /* smooths looked at: fit/check.h */
+    weir_smooth_check *check;
     int64_t bins;
     double bin_lower, bin_width;
     int64_t *bin_count;         /* histogram of all residuals */

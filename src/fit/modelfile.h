@@ -71,6 +71,14 @@ static const w_field diagnostics_field[] = {
     INT64(w_diagnostics, rug_count),
 };
 
+static const w_field check_field[] = {
+    TEXT(weir_smooth_check, label), INT64(weir_smooth_check, k), REAL(weir_smooth_check, edf),
+    REAL(weir_smooth_check, k_index), REAL(weir_smooth_check, p_value),
+};
+
+static const char *const quantile_name[] = { "fit/quantile/residual", "fit/quantile/reference", "fit/quantile/lower",
+                                             "fit/quantile/upper" };
+
 /* "fit/rug/12": the covariate sample of a table column. */
 static inline const char *rug_name(char name[48], int column)
 {

@@ -299,6 +299,43 @@ static weir_status histogram_read(const loader *l, w_diagnostics *d)
     return WEIR_OK;
 }
 
+/* The arrays of the quantile plot; files of old have none. */
+static weir_status quantiles_read(const loader *l, w_diagnostics *d)
+{
+    double **quantile[] = { &d->quantile_residual, &d->quantile_reference, &d->quantile_lower, &d->quantile_upper };
+    int64_t rows, cols;
+    weir_status status = WEIR_OK;
+    if (!w_archive_f64(l->archive, quantile_name[0], &rows, &cols)) {
+        return WEIR_OK;
+    }
+    for (int i = 0; status >= 0 && i < 4; i++) {
+        status = array_read(l, quantile_name[i], rows, 0, quantile[i]);
+    }
+    d->quantiles = rows;
+    return status;
+}
+
+static weir_status checks_read(const loader *l, const json_t *array, w_diagnostics *d)
+{
+    if (!array) {
+        return WEIR_OK;
+    }
+    if (!json_is_array(array) || json_array_size(array) > (size_t)l->model->design->p) {
+        return damaged(l, "checks");
+    }
+    size_t n = json_array_size(array);
+    weir_status status = WEIR_OK;
+    d->check = w_arena_calloc(&l->model->arena, n + 1, sizeof *d->check);
+    if (!d->check) {
+        return w_alloc_status(l->ctx);
+    }
+    for (size_t i = 0; status >= 0 && i < n; i++) {
+        status = fields_read(l, FIELDS(check_field), json_array_get(array, i), "checks", &d->check[i]);
+    }
+    d->check_count = (int64_t)n;
+    return status;
+}
+
 static weir_status rugs_read(const loader *l, w_diagnostics *d)
 {
     int columns = l->model->design->column_count;
@@ -340,6 +377,16 @@ static weir_status diagnostics_read(const loader *l, const json_t *object)
     }
     if (status >= 0) {
         status = array_read(l, "fit/sample/response", d->sample, 0, &d->response);
+    }
+    int64_t rows, cols;
+    if (status >= 0 && w_archive_f64(l->archive, "fit/sample/predictor", &rows, &cols)) {
+        status = array_read(l, "fit/sample/predictor", d->sample, 0, &d->predictor);
+    }
+    if (status >= 0) {
+        status = quantiles_read(l, d);
+    }
+    if (status >= 0) {
+        status = checks_read(l, json_object_get(object, "checks"), d);
     }
     if (status >= 0) {
         status = histogram_read(l, d);

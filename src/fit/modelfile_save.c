@@ -110,6 +110,25 @@ static json_t *plan_json(const weir_plan *plan)
     return object;
 }
 
+static json_t *diagnostics_json(const w_diagnostics *d)
+{
+    json_t *object = fields_json(FIELDS(diagnostics_field), d), *checks = json_array();
+    for (int64_t i = 0; checks && i < d->check_count; i++) {
+        if (json_array_append_new(checks, fields_json(FIELDS(check_field), &d->check[i])) != 0) {
+            json_decref(checks);
+            checks = NULL;
+        }
+    }
+    if (!object || json_object_set_new(object, "checks", checks) != 0) {
+        if (!object) {
+            json_decref(checks);
+        }
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
 static json_t *notes_json(const weir_summary *s)
 {
     json_t *array = json_array();
@@ -148,6 +167,13 @@ static weir_status diagnostics_save(const weir_model *model, w_archive *archive)
     }
     if (status >= 0) {
         status = w_archive_put_f64(archive, "fit/sample/response", d->sample, 0, d->response);
+    }
+    if (status >= 0 && d->predictor) {
+        status = w_archive_put_f64(archive, "fit/sample/predictor", d->sample, 0, d->predictor);
+    }
+    const double *quantile[] = { d->quantile_residual, d->quantile_reference, d->quantile_lower, d->quantile_upper };
+    for (int i = 0; status >= 0 && d->quantiles > 0 && i < 4; i++) {
+        status = w_archive_put_f64(archive, quantile_name[i], d->quantiles, 0, quantile[i]);
     }
     if (status >= 0) {
         status = w_archive_put_i64(archive, "fit/histogram", d->bins, d->bin_count);
@@ -198,7 +224,7 @@ weir_status w_model_save(const weir_model *model, w_archive *archive)
         json_object_set_new(fit, "plan", plan_json(&model->plan)) != 0 ||
         json_object_set_new(fit, "rho", reals_json(model->design->sp_count, model->rho)) != 0 ||
         json_object_set_new(fit, "covariance", fields_json(FIELDS(covariance_field), model->covariance)) != 0 ||
-        (d && json_object_set_new(fit, "diagnostics", fields_json(FIELDS(diagnostics_field), d)) != 0)) {
+        (d && json_object_set_new(fit, "diagnostics", diagnostics_json(d)) != 0)) {
         return w_fail(model->ctx, WEIR_E_MEMORY, "the system refused memory to describe the model");
     }
     return arrays_save(model, archive);

@@ -201,11 +201,9 @@ static weir_status prepare(weir_ctx *ctx, prediction *p)
     return status;
 }
 
-/* Windows of a prediction: a few tiles per thread. */
 static weir_status scan_table(weir_ctx *ctx, const w_design *design, weir_table *table)
 {
-    int64_t tile = w_mul64(w_mul64(design->column_count, W_TILE_ROWS), (int64_t)sizeof(double));
-    w_scan_options scan = { .window_bytes = w_mul64(tile, 8 * (int64_t)w_pool_workers(ctx)),
+    w_scan_options scan = { .window_bytes = w_rows_window_bytes(design, w_pool_workers(ctx)),
                             .threads_hint = w_pool_workers(ctx),
                             .keep_bytes = w_ledger_free_bytes(ctx) / 4 };
     return w_source_scan(table, &scan, NULL, NULL);

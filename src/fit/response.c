@@ -74,3 +74,20 @@ void w_response_quantiles(const w_glm *glm, int64_t n, const double *mu, double 
         out[i] = mean ? w_family_quantile(glm, probability, mu[i], 1.0, phi) : NAN;
     }
 }
+
+void w_response_residuals(const w_glm *glm, int64_t n, const double *y, const double *mu, const double *prior, double *out)
+{
+    const w_elementary *f = w_elementary_find(w_isa_best());
+    double d[CHUNK];
+    for (int64_t start = 0; start < n; start += CHUNK) {
+        int64_t count = n - start < CHUNK ? n - start : CHUNK;
+        glm->family->deviance(f, glm, count, y + start, mu + start, d);
+        for (int64_t i = start; i < start + count; i++) {
+            double omega = prior ? prior[i] : 1.0, unit = d[i - start];
+            if (glm->family->kind == W_FAMILY_BETA && omega > 0.0) {
+                unit += 2.0 * w_family_beta_saturated(glm, y[i]);
+            }
+            out[i] = omega > 0.0 ? copysign(sqrt(fmax(0.0, omega * unit)), y[i] - mu[i]) : NAN;
+        }
+    }
+}

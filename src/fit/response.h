@@ -14,5 +14,7 @@ void w_response_mean(const w_glm *glm, int64_t n, const double *eta, double *mu,
 void w_response_limits(const w_glm *glm, int64_t n, double *lower, double *upper);
 /* Quantiles of a new observation of weight 1 at mu and phi; NaN where mu is no mean of the family. */
 void w_response_quantiles(const w_glm *glm, int64_t n, const double *mu, double phi, double probability, double *out);
+/* Deviance residuals sign(y - mu) sqrt(omega d(y, mu)); NaN where omega = 0. prior NULL = all 1. */
+void w_response_residuals(const w_glm *glm, int64_t n, const double *y, const double *mu, const double *prior, double *out);
 
 #endif

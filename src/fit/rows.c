@@ -100,6 +100,12 @@ weir_status w_rows_each(weir_ctx *ctx, const w_rows_pass *pass)
     return status;
 }
 
+int64_t w_rows_window_bytes(const w_design *design, int workers)
+{
+    int64_t tile = w_mul64(w_mul64(design->column_count, W_TILE_ROWS), (int64_t)sizeof(double));
+    return w_mul64(tile, 8 * (int64_t)workers);
+}
+
 int64_t w_rows_bytes(const w_design *design, int64_t columns, int workers)
 {
     int64_t values = w_mul64(w_mul64(slice_doubles(columns), W_BATCH_TILES), 8);

@@ -22,6 +22,8 @@ typedef struct w_rows_pass {
 } w_rows_pass;
 
 weir_status w_rows_each(weir_ctx *ctx, const w_rows_pass *pass);
+/* Windows for such a pass: a few tiles per thread. */
+int64_t w_rows_window_bytes(const w_design *design, int workers);
 /* Beside the table's windows. */
 int64_t w_rows_bytes(const w_design *design, int64_t columns, int workers);
 

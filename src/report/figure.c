@@ -53,35 +53,3 @@ void w_figure_close(w_writer *w, const char *caption)
     w_put_escaped(w, caption);
     w_put(w, "</figcaption>\n</figure>\n");
 }
-
-/* Heapsort: no more memory, and the same order everywhere. */
-static void sift(double *values, int64_t root, int64_t count)
-{
-    for (;;) {
-        int64_t child = 2 * root + 1;
-        if (child >= count) {
-            return;
-        }
-        child += child + 1 < count && values[child + 1] > values[child];
-        if (values[root] >= values[child]) {
-            return;
-        }
-        double swap = values[root];
-        values[root] = values[child];
-        values[child] = swap;
-        root = child;
-    }
-}
-
-void w_sort_doubles(int64_t count, double *values)
-{
-    for (int64_t i = count / 2 - 1; i >= 0; i--) {
-        sift(values, i, count);
-    }
-    for (int64_t i = count - 1; i > 0; i--) {
-        double swap = values[0];
-        values[0] = values[i];
-        values[i] = swap;
-        sift(values, 0, i);
-    }
-}

@@ -3,6 +3,7 @@
 #ifndef W_REPORT_FIGURE_H
 #define W_REPORT_FIGURE_H
 
+#include "base/sort.h"
 #include "report/effect.h"
 #include "report/svg.h"
 
@@ -32,8 +33,5 @@ void w_figure_factor(w_writer *w, const weir_model *model, const w_term *term);
 void w_figure_random(w_writer *w, const weir_model *model, const w_term *term);
 /* Quantiles, residuals over fitted values, histogram, response over fitted values. */
 void w_figures_residuals(w_writer *w, const weir_model *model);
-
-/* Values sorted ascending in place. */
-void w_sort_doubles(int64_t count, double *values);
 
 #endif
