@@ -83,6 +83,7 @@ add_case <- function(name, file, data, formula, family, free, fixed = NULL, fact
     if (working) {
         arguments$family <- given[[2]]
         arguments$method <- "fREML"
+        if (grepl("^negative", given[[2]]$family, ignore.case = TRUE)) arguments$scale <- 1 # else bam estimates one
         w <- do.call(bam, arguments)
         head$working <- object(describe(w, data, kept, w$sp), 3)
     }
