@@ -19,6 +19,8 @@ WEIR_API weir_status weir_report_text(weir_ctx *ctx, const weir_model *model, we
 WEIR_API weir_status weir_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
 /** One HTML file with every partial effect, tensor surfaces, residual plots and the plan beside what happened. */
 WEIR_API weir_status weir_report_html(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
+/** What weir_check found, or a fit with diagnostics: convergence, residuals, basis dimensions. */
+WEIR_API weir_status weir_report_check(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
 /** A plan as text and as JSON. */
 WEIR_API weir_status weir_report_plan_text(weir_ctx *ctx, const weir_plan *plan, weir_write_fn write, void *user);
 WEIR_API weir_status weir_report_plan_json(weir_ctx *ctx, const weir_plan *plan, weir_write_fn write, void *user);

@@ -69,7 +69,7 @@ static void put_title(w_writer *w, const weir_summary *s)
     if (s->status != WEIR_OK) {
         w_put(w, "<p class=\"warning\">");
         w_put_escaped(w, s->status == WEIR_NOT_CONVERGED
-                             ? "The iteration limit was reached before the smoothing parameters settled: read with care."
+                             ? "The fit did not converge: what stands here is its last state. Read with care; the notes say more."
                              : "Some columns depend on others: their coefficients were set to 0.");
         w_put(w, "</p>\n");
     }
@@ -206,6 +206,24 @@ static void put_effects(w_writer *w, const weir_model *model)
     }
 }
 
+static void put_checks(w_writer *w, const w_diagnostics *d)
+{
+    w_report_table table;
+    if (d->check_count == 0) {
+        return;
+    }
+    weir_status status = w_table_checks(w->ctx, d->check_count, d->check, &table);
+    if (status < 0) {
+        w_writer_fail(w, status);
+        return;
+    }
+    w_put(w, "<h2>Basis dimensions</h2>\n<p class=\"soft\">k-index: variance of the residuals from differences of neighbours by "
+             "the covariates, over their variance. Near 1, neighbours have nothing in common. A low p-value with k-index below 1 "
+             "and edf close to k' asks for a larger k.</p>\n");
+    put_table(w, &table);
+    w_report_table_free(&table);
+}
+
 static void put_residuals(w_writer *w, const weir_model *model)
 {
     if (!model->diagnostics) {
@@ -220,6 +238,7 @@ static void put_residuals(w_writer *w, const weir_model *model)
     w_put(w, "<div class=\"figures\">\n");
     w_figures_residuals(w, model);
     w_put(w, "</div>\n");
+    put_checks(w, model->diagnostics);
 }
 
 /* ---- how it was made ------------------------------------------------------------------------------------------------ */

@@ -76,6 +76,21 @@ static void put_measures(w_json *j, const weir_summary *s)
     w_json_integer(j, "iterations", s->iterations);
 }
 
+static void put_checks(w_json *j, const w_diagnostics *d)
+{
+    w_json_open(j, "checks", '[');
+    for (int64_t i = 0; d && i < d->check_count; i++) {
+        w_json_open(j, NULL, '{');
+        w_json_text(j, "label", d->check[i].label);
+        w_json_integer(j, "k", d->check[i].k);
+        w_json_number(j, "edf", d->check[i].edf);
+        w_json_number(j, "k_index", d->check[i].k_index);
+        w_json_number(j, "p_value", d->check[i].p_value);
+        w_json_close(j, '}');
+    }
+    w_json_close(j, ']');
+}
+
 static void put_circumstances(w_json *j, const weir_summary *s)
 {
     w_json_open(j, "certificate", '{');
@@ -126,6 +141,7 @@ weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn 
     put_coefficients(&j, s);
     put_terms(&j, s);
     put_measures(&j, s);
+    put_checks(&j, model->diagnostics);
     put_circumstances(&j, s);
     w_json_close(&j, '}');
     w_put(&w, "\n");

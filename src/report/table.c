@@ -129,3 +129,26 @@ weir_status w_table_terms(weir_ctx *ctx, const weir_summary *summary, w_report_t
     w_free(ctx, values);
     return status;
 }
+
+weir_status w_table_checks(weir_ctx *ctx, int64_t count, const weir_smooth_check *check, w_report_table *out)
+{
+    static const char *const heading[] = { "k'", "edf", "k-index", "p-value" };
+    double *values = w_alloc_array(ctx, "report", (size_t)count, W_TABLE_COLUMNS * sizeof(double));
+    if (!values) {
+        return w_alloc_status(ctx);
+    }
+    weir_status status = table_new(ctx, count, heading, out);
+    if (status == WEIR_OK) {
+        for (int64_t i = 0; i < count; i++) {
+            const double row[W_TABLE_COLUMNS] = { (double)check[i].k, check[i].edf, check[i].k_index, check[i].p_value };
+            memcpy(values + i * W_TABLE_COLUMNS, row, sizeof row);
+            out->row[i].label = check[i].label;
+        }
+        fill(out, values, 0, 1, 0);
+        fill(out, values, 1, 1, 2);
+        fill(out, values, 2, 1, 2);
+        fill_p(out, values);
+    }
+    w_free(ctx, values);
+    return status;
+}

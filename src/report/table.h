@@ -26,6 +26,10 @@ typedef struct w_report_table {
 weir_status w_table_coefficients(weir_ctx *ctx, const weir_summary *summary, w_report_table *out);
 /* edf, Ref.df, F (or Chi.sq), p-value. */
 weir_status w_table_terms(weir_ctx *ctx, const weir_summary *summary, w_report_table *out);
+/* k', edf, k-index, p-value of the basis check. */
+weir_status w_table_checks(weir_ctx *ctx, int64_t count, const weir_smooth_check *check, w_report_table *out);
+/* As lines of text, with a legend when there are stars. */
+void w_put_table(w_writer *w, const w_report_table *table);
 void w_report_table_free(w_report_table *table);
 
 #endif

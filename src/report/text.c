@@ -15,7 +15,7 @@
 
 static const char legend[] = "---\nSignif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1\n";
 
-static void put_table(w_writer *w, const w_report_table *table)
+void w_put_table(w_writer *w, const w_report_table *table)
 {
     int label_width = 0, width[W_TABLE_COLUMNS];
     for (int c = 0; c < W_TABLE_COLUMNS; c++) {
@@ -59,7 +59,7 @@ static void put_tables(w_writer *w, const weir_summary *summary)
             return;
         }
         w_put(w, "\nParametric coefficients:\n");
-        put_table(w, &table);
+        w_put_table(w, &table);
         w_report_table_free(&table);
     }
     if (summary->term_count > 0) {
@@ -69,7 +69,7 @@ static void put_tables(w_writer *w, const weir_summary *summary)
             return;
         }
         w_put(w, "\nApproximate significance of smooth terms:\n");
-        put_table(w, &table);
+        w_put_table(w, &table);
         w_report_table_free(&table);
     }
 }
