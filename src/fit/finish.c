@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "fit/inference.h"
 #include "fit/predict.h"
 #include "fit/smoothing.h"
 
@@ -48,7 +49,15 @@ static weir_status take_pirls(weir_model *model, w_system *system, const w_gram 
                               const w_pirls *pirls)
 {
     weir_summary *summary = &model->summary;
-    memcpy(model->rho, pirls->rho, (size_t)model->design->sp_count * sizeof *model->rho);
+    const size_t m = (size_t)model->design->sp_count;
+    memcpy(model->rho, pirls->rho, m * sizeof *model->rho);
+    if (pirls->hessian) {
+        model->hessian = w_arena_alloc(&model->arena, (m + 1) * (m + 1), sizeof(double));
+        if (!model->hessian) {
+            return w_alloc_status(model->ctx);
+        }
+        memcpy(model->hessian, pirls->hessian, (m + 1) * (m + 1) * sizeof(double));
+    }
     weir_status status = w_system_factor(system, model->rho);
     if (status < 0) {
         return status;
@@ -64,7 +73,8 @@ static weir_status take_pirls(weir_model *model, w_system *system, const w_gram 
         spread += trace[j];
     }
     double bias = fmax(gram->extra[W_SUM_FLETCHER] / (double)gram->n, -0.9);
-    model->scale = pirls->glm.family->scale_known ? 1.0
+    model->scale = pirls->glm.family->scale_known          ? 1.0
+                   : w_pirls_has_parameters(&pirls->glm) ? pirls->phi /* estimated jointly with them */
                    : options->scale > 0          ? options->scale
                                                  : gram->extra[W_SUM_PEARSON] / (spread * (1.0 + bias));
     summary->criterion = pirls->criterion;
@@ -77,12 +87,12 @@ static weir_status take_pirls(weir_model *model, w_system *system, const w_gram 
 }
 
 /* What the linear model's account of deviance and likelihood is replaced by. */
-static void describe_response(weir_model *model, const w_gram *gram, const w_pirls *pirls)
+static weir_status describe_response(weir_model *model, const w_gram *gram, const w_pirls *pirls)
 {
     weir_summary *summary = &model->summary;
     const double *sum = gram->extra;
-    summary->deviance = sum[W_SUM_DEVIANCE];
-    summary->null_deviance = sum[W_SUM_NULL_DEVIANCE];
+    summary->deviance = sum[W_SUM_DEVIANCE] + sum[W_SUM_SATURATED_BETA];
+    summary->null_deviance = sum[W_SUM_NULL_DEVIANCE] + sum[W_SUM_SATURATED_BETA];
     summary->deviance_explained =
         summary->null_deviance > 0 ? (summary->null_deviance - summary->deviance) / summary->null_deviance : NAN;
     double residual = sum[W_SUM_RESIDUAL_SQUARE] - sum[W_SUM_RESIDUAL] * sum[W_SUM_RESIDUAL] / sum[W_SUM_PRIOR];
@@ -92,11 +102,17 @@ static void describe_response(weir_model *model, const w_gram *gram, const w_pir
                                       : NAN;
     if (pirls->glm.family->quasi) {
         summary->log_likelihood = summary->aic = NAN;
-        return;
+        return WEIR_OK;
     }
-    double degrees = summary->edf_total + (summary->scale_estimated ? 1.0 : 0.0);
-    summary->log_likelihood = sum[W_SUM_SATURATED] - summary->deviance / (2.0 * pirls->phi);
+    double degrees = summary->edf_total;
+    weir_status status = w_degrees_of_freedom(model, gram, &degrees);
+    degrees += summary->scale_estimated ? 1.0 : 0.0;
+    for (int a = 0; a < pirls->glm.family->param_count; a++) {
+        degrees += pirls->glm.estimate[a] ? 1.0 : 0.0;
+    }
+    summary->log_likelihood = sum[W_SUM_SATURATED] - sum[W_SUM_DEVIANCE] / (2.0 * pirls->phi);
     summary->aic = -2.0 * summary->log_likelihood + 2.0 * degrees;
+    return status;
 }
 
 static const char *criterion_name(weir_criterion criterion)
@@ -165,7 +181,7 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
         status = w_inference_fill(ctx, model, system, gram);
     }
     if (status >= 0 && pirls) {
-        describe_response(model, gram, pirls);
+        status = describe_response(model, gram, pirls);
     }
     if (status >= 0) {
         status = w_predict_name_terms(model);

@@ -18,6 +18,7 @@
 #include "base/size.h"
 #include "fit/diagnose.h"
 #include "fit/finish.h"
+#include "fit/generalised.h"
 #include "fit/planning.h"
 
 typedef struct fit_times {
@@ -189,7 +190,7 @@ static weir_status fit_generalised(weir_ctx *ctx, w_design *design, weir_table *
     w_pirls pirls = { .ctx = ctx, .design = design, .table = table, .options = options, .glm = *glm,
                       .arrow_block = w_plan_arrow_block(design) };
     design->response_shift = 0.0;
-    weir_status status = w_pirls_run(&pirls);
+    weir_status status = w_generalised_run(&pirls);
     read = w_source_seconds(table) - read;
     times->read += read;
     times->normal += w_clock_seconds() - begin - read;

@@ -105,7 +105,7 @@ static weir_status linear_pass(w_pirls *pirls, const w_quadratic *leverage, int 
     weir_status status = w_product_create(pirls->ctx, pirls->design, pirls->beta, &product);
     if (status >= 0) {
         w_working working = { .glm = &pirls->glm, .product = product, .newton = !pirls->fisher, .phi = pirls->phi,
-                              .null_mean = NAN, .leverage = leverage, .cross_parameter = cross_parameter };
+                              .null_mean = NAN, .null_eta = NAN, .leverage = leverage, .cross_parameter = cross_parameter };
         status = w_working_pass(pirls->ctx, pirls->design, pirls->table, pirls->options->missing, &working, -1, out);
         pirls->passes++;
     }
@@ -237,9 +237,7 @@ static weir_status evaluate(laplace *l, const double *point, bool derivatives)
         status = w_pirls_pass(pirls, pirls->beta, true, true, &gram);
     }
     if (status >= 0) {
-        w_gram_free(pirls->gram);
-        pirls->gram = gram;
-        pirls->deviance = gram->extra[W_SUM_DEVIANCE];
+        w_pirls_take(pirls, gram);
         pirls->penalty = w_pirls_penalty(pirls->design, pirls->beta, point);
         status = w_system_create(pirls->ctx, pirls->gram, pirls->design, &system);
     }
@@ -423,6 +421,22 @@ static weir_status search(laplace *l)
     return status == WEIR_OK ? WEIR_NOT_CONVERGED : status;
 }
 
+/* The part of the Hessian in log lambda and, when it is estimated, log phi. */
+static weir_status hand_over(const laplace *l)
+{
+    w_pirls *pirls = l->pirls;
+    const int m = l->sp_count, c = l->count;
+    pirls->hessian = w_calloc(pirls->ctx, TAG, (size_t)((m + 1) * (m + 1)), sizeof(double));
+    if (!pirls->hessian) {
+        return w_alloc_status(pirls->ctx);
+    }
+    const int used = l->phi_free ? m + 1 : m;
+    for (int i = 0; i < used; i++) {
+        memcpy(pirls->hessian + i * (m + 1), l->hessian + i * c, (size_t)used * sizeof(double));
+    }
+    return WEIR_OK;
+}
+
 weir_status w_laplace_run(w_pirls *pirls)
 {
     if (pirls->arrow_block >= 0) {
@@ -434,6 +448,7 @@ weir_status w_laplace_run(w_pirls *pirls)
         start(&l);
         status = search(&l);
     }
+    weir_status handed = status >= 0 && status != WEIR_DECLINED ? hand_over(&l) : WEIR_OK;
     w_free(pirls->ctx, l.block);
-    return status;
+    return handed < 0 ? handed : status;
 }

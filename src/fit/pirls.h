@@ -28,24 +28,31 @@ typedef struct w_pirls {
     double phi;            /* scale */
     double deviance, penalty;
     double criterion, edf, gradient;
-    double null_mean;
+    double null_mean;      /* weighted mean of the response */
+    double null_eta;       /* intercept of the null model where it has to be iterated, a Fisher step a pass; NaN = it has not */
     int64_t tile_step;     /* > 1 while the start is sought on a sample of tiles */
     bool checked;          /* every response was found in the family's range */
     bool fisher;           /* Newton weights were indefinite: Fisher weights from then on */
     int iterations, passes;
     weir_status status;
     w_gram *gram;          /* at beta, owned */
+    double *hessian;       /* (sp_count + 1)^2 of the Laplace criterion in (rho, log phi), NULL without it; owned */
 } w_pirls;
 
-/* Fits; `beta` and `rho` are taken from the ledger and freed by w_pirls_free. On return `gram` is the working model at
- * beta with every sum filled. WEIR_NOT_CONVERGED when passes ran out or fitted values ran to the edge of their range. */
-weir_status w_pirls_run(w_pirls *pirls);
 void w_pirls_free(w_pirls *pirls);
 
-/* Pieces shared with the Laplace criterion. */
+/* The working model at beta (NULL: the family's start); with `full` every sum of fit/working.h. */
 weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out);
+/* Makes it the current one. */
+void w_pirls_take(w_pirls *pirls, w_gram *gram);
+/* The same beta under parameters that have moved, or with other weights. */
+weir_status w_pirls_refresh(w_pirls *pirls, bool newton, bool full);
+/* Steps from the current working model until the penalised deviance stands still; with `search` lambda is chosen at each and
+ * rho (sp_count) rewritten. trial: workspace of p. */
+weir_status w_pirls_iterate(w_pirls *pirls, double *rho, bool search, double *trial);
 /* beta at given rho to convergence; pirls->beta is the start and the result, pirls->gram follows. */
 weir_status w_pirls_settle(w_pirls *pirls, const double *rho);
+bool w_pirls_has_parameters(const w_glm *glm); /* some are to be estimated */
 /* The family's working parameters: p of tweedie as it is, any other by its logarithm; moved ones stay inside their range. */
 double w_pirls_parameter(const w_glm *glm, int a);
 void w_pirls_set_parameter(w_glm *glm, int a, double working);

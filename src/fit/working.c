@@ -50,6 +50,23 @@ static void add_null_deviance(const w_working *working, const chunk *c, double *
     }
 }
 
+/* One Fisher step of the null model eta_i = a + offset_i; its deviance at a. */
+static void add_null_model(const w_working *working, const chunk *c, const double *offset, double *sum)
+{
+    double eta[CHUNK], mu[CHUNK], w[CHUNK], z[CHUNK], dev[CHUNK];
+    for (int64_t i = 0; i < c->rows; i++) {
+        eta[i] = working->null_eta + offset[i];
+    }
+    w_glm_rows rows = { .rows = c->rows, .eta = eta, .y = c->y, .prior = c->prior, .mu = mu, .w = w, .z = z, .dev = dev };
+    w_glm_total total;
+    w_family_rows(working->glm, &rows, &total);
+    for (int64_t i = 0; i < c->rows; i++) {
+        sum[W_SUM_NULL_WEIGHT] += w[i];
+        sum[W_SUM_NULL_STEP] += w[i] * (z[i] - eta[i]);
+        sum[W_SUM_NULL_DEVIANCE] += dev[i];
+    }
+}
+
 static void add_likelihood(const w_working *working, const chunk *c, double *sum)
 {
     const w_glm *glm = working->glm;
@@ -60,6 +77,9 @@ static void add_likelihood(const w_working *working, const chunk *c, double *sum
     sum[W_SUM_SATURATED] += saturated.value;
     sum[W_SUM_SATURATED_1] += saturated.grad[2];
     sum[W_SUM_SATURATED_2] += saturated.hess[2][2];
+    for (int64_t i = 0; glm->family->kind == W_FAMILY_BETA && i < c->rows; i++) {
+        sum[W_SUM_SATURATED_BETA] += c->prior[i] > 0 ? 2 * c->prior[i] * w_family_beta_saturated(glm, c->y[i]) : 0;
+    }
     if (count == 0) {
         return;
     }
@@ -144,8 +164,12 @@ static weir_status working_tile(void *arg, const w_design *design, w_tile *tile,
         evaluate(working, &c, sum);
         add_moments(working, &c, sum);
         if (!isnan(working->null_mean)) {
-            add_null_deviance(working, &c, sum);
             add_likelihood(working, &c, sum);
+        }
+        if (!isnan(working->null_eta)) {
+            add_null_model(working, &c, offset, sum);
+        } else if (!isnan(working->null_mean)) {
+            add_null_deviance(working, &c, sum);
         }
         bool linear = working->leverage || working->cross_parameter >= 0; /* a sum X'r, not a working model */
         double r[CHUNK];

@@ -12,7 +12,10 @@
 /* Places in w_gram.extra. */
 enum {
     W_SUM_DEVIANCE,       /* sum omega d(y, mu) */
-    W_SUM_NULL_DEVIANCE,  /* sum omega d(y, null_mean) */
+    W_SUM_NULL_DEVIANCE,  /* of the null model */
+    W_SUM_NULL_WEIGHT,    /* of the null model eta = a + offset: sum w and sum w (z - a), Fisher; 0 unless it is iterated */
+    W_SUM_NULL_STEP,
+    W_SUM_SATURATED_BETA, /* beta: what turns -2 log f into a deviance */
     W_SUM_INVALID,        /* rows whose eta or mu is outside its range */
     W_SUM_NEGATIVE,       /* rows with a negative Newton weight */
     W_SUM_EXTREME,        /* rows whose working weight has all but vanished: mu at the edge of its range */
@@ -38,7 +41,8 @@ typedef struct w_working {
     const w_product *product; /* of beta; NULL = the family's start */
     bool newton;              /* Newton weights, else Fisher */
     double phi;               /* scale at which l_s is evaluated */
-    double null_mean;         /* NaN: the two sums that need it are left at zero */
+    double null_mean;         /* weighted mean of the response; NaN: sums that need it, and the likelihood, are left at zero */
+    double null_eta;          /* a of the null model where its mean is not that one (offsets, scat, beta); NaN = it is */
     /* With a form the pass is another one: w = 1 and z = (dw/deta) x'Px, so that the right-hand side is
      * X' (dw/deta .* leverage): what the gradient of log|H| needs (gamalgo §1.4). */
     const w_quadratic *leverage;

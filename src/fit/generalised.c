@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The course of a generalised fit: start (on a sample where there are many rows), working criterion to convergence with the
+ * family's parameters in turns, then the exact criterion where it is wanted, and what must be said about the end. */
+#include "fit/generalised.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "fit/laplace.h"
+
+#define LAPLACE_ROWS 1000000 /* the exact criterion is the default below so many rows */
+#define LAPLACE_TURNS 2      /* of the parameters; enough where the exact criterion goes on */
+#define THETA_STEPS 25
+#define SAMPLE_ROWS 65536    /* a start is sought on about so many rows where there are at least SAMPLE_SHARE times more */
+#define SAMPLE_SHARE 4
+#define TAG "working model"
+
+/* Fitted values at the edge of their range, as under separation: the likelihood has no maximum there. */
+static weir_status judge(w_pirls *pirls, weir_status status)
+{
+    double extreme = pirls->gram->extra[W_SUM_EXTREME];
+    if (status == WEIR_NOT_CONVERGED) {
+        return w_remark(pirls->ctx, status, "not converged after %d passes: the result is the last iterate", pirls->passes);
+    }
+    if (extreme > 0 && pirls->glm.family->kind != W_FAMILY_GAUSSIAN) {
+        return w_remark(pirls->ctx, WEIR_NOT_CONVERGED,
+                        "fitted values of %.0f rows ran to the edge of their range (separation): coefficients are not "
+                        "determined there; drop or penalise the terms that separate them", extreme);
+    }
+    return status;
+}
+
+/* One Newton step in the family's parameters at the present fit: they minimise D/(2 phi) - l_s there. *moved: the largest
+ * change of a working parameter. */
+static void step_theta(w_pirls *pirls, double *moved)
+{
+    w_glm *glm = &pirls->glm;
+    const double *sum = pirls->gram->extra + W_SUM_THETA;
+    const double a = sum[2], b = sum[3], d = sum[5], det = a * d - b * b;
+    double step[W_FAMILY_PARAMS];
+    bool both = glm->family->param_count == 2 && glm->estimate[0] && glm->estimate[1] && a > 0 && det > 0;
+    step[0] = both ? -(d * sum[0] - b * sum[1]) / det : -sum[0] / fmax(fabs(a), 1e-10);
+    step[1] = both ? -(a * sum[1] - b * sum[0]) / det : -sum[1] / fmax(fabs(d), 1e-10);
+    *moved = 0;
+    for (int i = 0; i < glm->family->param_count; i++) {
+        if (glm->estimate[i]) {
+            double length = fmax(-1.0, fmin(1.0, step[i])), before = glm->param[i];
+            w_pirls_set_parameter(glm, i, w_pirls_parameter(glm, i) + length);
+            *moved = fmax(*moved, fabs(glm->param[i] - before) / fmax(fabs(before), 1e-3));
+        }
+    }
+}
+
+/* Working criterion, with the family's parameters estimated in turns. */
+static weir_status run_working(w_pirls *pirls, double *rho, double *trial, int turns)
+{
+    weir_status status = w_pirls_iterate(pirls, rho, true, trial);
+    double moved = w_pirls_has_parameters(&pirls->glm) ? 1.0 : 0.0;
+    for (int turn = 0; status >= 0 && moved > 1e-7 && turn < turns; turn++) {
+        status = w_pirls_refresh(pirls, false, true);
+        if (status >= 0) {
+            step_theta(pirls, &moved);
+            status = w_pirls_refresh(pirls, false, false);
+        }
+        if (status >= 0) {
+            pirls->penalty = w_pirls_penalty(pirls->design, pirls->beta, rho);
+            status = w_pirls_iterate(pirls, rho, true, trial);
+        }
+    }
+    return status;
+}
+
+/* First passes: at the family's start on all rows, or to convergence on a sample of tiles and then at its beta on all rows. A
+ * sample that does not converge is forgotten. */
+static weir_status begin(w_pirls *pirls, double *rho, double *trial)
+{
+    w_gram *gram = NULL;
+    weir_status status = WEIR_NOT_CONVERGED;
+    const size_t p = (size_t)pirls->design->p;
+    pirls->tile_step = pirls->design->rows / SAMPLE_ROWS;
+    if (pirls->tile_step >= SAMPLE_SHARE) {
+        status = w_pirls_pass(pirls, NULL, false, false, &gram);
+        if (status >= 0) {
+            w_pirls_take(pirls, gram);
+            status = w_pirls_iterate(pirls, rho, true, trial);
+        }
+    }
+    bool usable = status == WEIR_OK;
+    pirls->tile_step = 0;
+    if (status == WEIR_E_CANCELLED || status == WEIR_E_MEMORY || status == WEIR_E_BUDGET || status == WEIR_E_IO) {
+        return status;
+    }
+    if (!usable) {
+        w_message_clear(pirls->ctx);
+        memset(pirls->beta, 0, p * sizeof(double));
+        pirls->iterations = 0;
+    }
+    gram = NULL;
+    status = w_pirls_pass(pirls, usable ? pirls->beta : NULL, false, false, &gram);
+    if (status >= 0 && usable && gram->extra[W_SUM_INVALID] > 0) { /* the sample's beta does not serve all rows */
+        w_gram_free(gram);
+        gram = NULL;
+        memset(pirls->beta, 0, p * sizeof(double));
+        pirls->iterations = 0;
+        status = w_pirls_pass(pirls, NULL, false, false, &gram);
+    }
+    if (status >= 0) {
+        w_pirls_take(pirls, gram);
+        pirls->penalty = pirls->iterations > 0 ? w_pirls_penalty(pirls->design, pirls->beta, rho) : 0.0;
+        pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
+        w_family_kind kind = pirls->glm.family->kind;
+        if (pirls->design->offset_count > 0 || kind == W_FAMILY_SCAT || kind == W_FAMILY_BETA) {
+            pirls->null_eta = pirls->glm.link->link(pirls->glm.power, pirls->null_mean);
+        }
+    }
+    return status;
+}
+
+static bool wants_laplace(const w_pirls *pirls)
+{
+    const weir_fit_options *options = pirls->options;
+    if (options->criterion != WEIR_REML || options->laplace < 0) {
+        return false;
+    }
+    return options->laplace > 0 || pirls->gram->n < LAPLACE_ROWS;
+}
+
+weir_status w_generalised_run(w_pirls *pirls)
+{
+    weir_ctx *ctx = pirls->ctx;
+    const size_t m = (size_t)pirls->design->sp_count, p = (size_t)pirls->design->p;
+    pirls->beta = w_calloc(ctx, TAG, p, sizeof(double));
+    pirls->rho = w_calloc(ctx, TAG, m + 1, sizeof(double));
+    double *block = w_calloc(ctx, TAG, m + p + 1, sizeof *block);
+    weir_status status = pirls->beta && pirls->rho && block ? WEIR_OK : w_alloc_status(ctx), laplace = WEIR_DECLINED;
+    pirls->null_eta = NAN;
+    pirls->phi = pirls->options->scale > 0 ? pirls->options->scale : 1.0;
+    if (status >= 0) {
+        status = begin(pirls, block, block + m);
+    }
+    if (status >= 0) {
+        status = run_working(pirls, block, block + m, wants_laplace(pirls) ? LAPLACE_TURNS : THETA_STEPS);
+    }
+    if (status >= 0 && status != WEIR_NOT_CONVERGED && wants_laplace(pirls)) {
+        laplace = w_laplace_run(pirls);
+        status = laplace == WEIR_DECLINED ? status : laplace;
+    }
+    if (status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED && pirls->gram->n < LAPLACE_ROWS) {
+        weir_status settled = w_pirls_settle(pirls, block);
+        status = settled < 0 ? settled : status;
+    }
+    if (status >= 0) { /* degrees of freedom and covariance are those of expected information */
+        weir_status refreshed = w_pirls_refresh(pirls, false, true);
+        status = refreshed < 0 ? refreshed : status;
+    }
+    if (status >= 0) {
+        status = judge(pirls, status);
+    }
+    pirls->status = status;
+    w_free(ctx, block);
+    return status;
+}
