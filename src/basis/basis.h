@@ -7,7 +7,10 @@
  * therefore be accumulated per pair of cells as small width x width blocks and mapped to coefficients once at the end:
  *     X_a'WX_b = sum_{c,d} M_c' ( sum_{rows in (c,d)} w v_a v_b' ) M_d            (exact, whatever k is)
  *
- * A smooth of d covariates has d margins; its raw coefficients are the row-Kronecker product of the margins' (first
+ * A *joint* margin takes several covariates together (thin plate splines of two or three): one cell, its k columns as
+ * values, M = identity. Its values are [eta(|x - x_1|) … eta(|x - x_n|), polynomials] times an (n + null) x k matrix of weights.
+ *
+ * A tensor product of d covariates has d margins; its raw coefficients are the row-Kronecker product of the margins' (first
  * margin slowest), K = prod k_i; a dense K x k `transform` then absorbs re-parameterisation, centring and dropped
  * columns: X = X_raw T, S = T' S_raw T.
  *
@@ -20,7 +23,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 
-#define W_MAX_MARGINS 3
+#define W_MAX_MARGINS 3 /* covariates of a smooth, too */
 #define W_MAX_PENALTIES (W_MAX_MARGINS + 1)
 
 typedef enum w_basis_kind {
@@ -30,20 +33,27 @@ typedef enum w_basis_kind {
 /* "cr" -> kind; false if unknown. w_basis_name is the inverse. */
 bool w_basis_parse(const char *name, w_basis_kind *out);
 const char *w_basis_name(w_basis_kind kind);
-int64_t w_basis_default_k(w_basis_kind kind, bool tensor_margin);
 
 typedef struct w_margin_spec {
     w_basis_kind basis;
+    int covariates;         /* 0, 1; 2 or 3: tp and ts of several covariates together */
     int64_t k;              /* 0 = default; reduced to the number of distinct values with a note if larger */
     int m_count, m[2];      /* ps, cp: m[0]+1 = polynomial degree, m[1] = difference order; tp: m[0] = derivative order */
     int64_t knot_count;     /* user's knots (all, or for cyclic and ps the two ends); 0 = from the data */
     const double *knot;
 } w_margin_spec;
 
+/* k when the formula gives none: 10, or 5 in a tensor product; the null space plus 27 or 100 for two or three covariates. */
+int64_t w_basis_default_k(const w_margin_spec *spec, bool tensor_margin);
+/* Joint thin plates: derivative order (the smallest m with 2m > d + 1 unless given) and polynomials below it. */
+int w_plate_order(const w_margin_spec *spec);
+int64_t w_plate_polynomials(int covariates, int order);
+
 typedef struct w_margin {
     w_basis_kind kind;
     int64_t k;              /* coefficients of this margin in raw form */
-    int width;              /* values per row: 4 */
+    int width;              /* values per row: 4; of a joint margin k */
+    int covariates;         /* 0, 1; of a joint margin 2 or 3 */
     int64_t cells;          /* break_count - 1 intervals, then one for x below and one for x above the breaks */
     double *map;            /* cells x width x k, row-major: M_c[r][j] = map[(c*width + r)*k + j] */
     int64_t break_count;
@@ -52,7 +62,10 @@ typedef struct w_margin {
     double *penalty;        /* k x k symmetric */
     int64_t rank;           /* of the penalty */
     int64_t knot_count;     /* the knots as mgcv would report them */
-    double *knot;
+    double *knot;           /* of a joint margin covariates x knot_count */
+    int order;              /* joint: derivatives penalised */
+    double centre[W_MAX_MARGINS]; /* joint: what polynomials are relative to */
+    double *weight;         /* joint: (knot_count + polynomials) x k */
     double *inverse_width;  /* break_count - 1: 1 / (break_{i+1} - break_i) */
     double lookup_scale;    /* look-up table of intervals: bucket = (x - break_0) * lookup_scale */
     int64_t lookup_count;
@@ -63,9 +76,16 @@ typedef struct w_margin {
 /* Cells and values of `rows` covariate values. cell[i] in 0 … cells-1, value[i*width + r]. x must be finite.
  * A NaN would be mapped to cell 0 with zero values. Any thread; no allocation. */
 void w_margin_eval(const w_margin *margin, const double *x, int64_t rows, int32_t *cell, double *value);
+/* The same of a joint margin: value is rows x k; a row with a NaN gets zeros. A row's bits do not depend on the others.
+ * scratch: w_joint_doubles. */
+void w_joint_eval(const w_margin *margin, const double *const *x, int64_t rows, double *value, double *scratch);
+int64_t w_joint_doubles(const w_margin *margin);
 /* Rebuilds a margin from its stored parts (a model file): breaks and map are copied into the arena. */
 weir_status w_margin_restore(w_arena *arena, w_basis_kind kind, bool cyclic, int64_t k, int64_t break_count,
                              const double *break_point, const double *map, w_margin *out);
+/* The same of a joint margin: knots, centre and weights are copied. */
+weir_status w_joint_restore(w_arena *arena, w_basis_kind kind, int covariates, int order, int64_t k, int64_t knot_count,
+                            const double *knot, const double *centre, const double *weight, w_margin *out);
 
 typedef enum w_smooth_type { W_SMOOTH_S, W_SMOOTH_TE, W_SMOOTH_TI } w_smooth_type;
 

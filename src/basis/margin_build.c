@@ -39,7 +39,7 @@ static weir_status check_range(weir_ctx *ctx, const char *label, const w_distinc
 static weir_status resolve_k(w_margin_input *in, w_arena *arena, bool tensor, const char **note)
 {
     const w_margin_spec *spec = in->spec;
-    int64_t wanted = spec->k > 0 ? spec->k : w_basis_default_k(spec->basis, tensor), least = w_basis_least_k(spec);
+    int64_t wanted = spec->k > 0 ? spec->k : w_basis_default_k(spec, tensor), least = w_basis_least_k(spec);
     int64_t distinct = in->distinct->count;
     bool all_knots_given = spec->knot_count > 0 && spec->knot_count != 2;
     *note = NULL;

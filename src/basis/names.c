@@ -31,9 +31,25 @@ const char *w_basis_name(w_basis_kind kind)
     return "?";
 }
 
-int64_t w_basis_default_k(w_basis_kind kind, bool tensor_margin)
+int w_plate_order(const w_margin_spec *spec)
 {
-    (void)kind;
+    int order = spec->m_count > 0 ? spec->m[0] : 0;
+    return order > 0 ? order : (spec->covariates + 1) / 2 + 1;
+}
+
+/* Monomials of degree below `order`: C(order + d - 1, d). */
+int64_t w_plate_polynomials(int covariates, int order)
+{
+    int64_t count = 1;
+    for (int i = 1; i <= covariates; i++)
+        count = count * (order + i - 1) / i;
+    return count;
+}
+
+int64_t w_basis_default_k(const w_margin_spec *spec, bool tensor_margin)
+{
+    if (spec->covariates > 1)
+        return w_plate_polynomials(spec->covariates, w_plate_order(spec)) + (spec->covariates == 2 ? 27 : 100);
     return tensor_margin ? 5 : 10;
 }
 

@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 #include "base/size.h"
-#include "basis/parts.h"
+#include "basis/joint.h"
 
 typedef struct builder {
     w_arena *arena;
@@ -109,8 +109,10 @@ static weir_status build_margins(builder *b)
         const char *label = margin_label(b, m);
         if (!label)
             return w_alloc_status(b->arena->ctx);
-        weir_status status = w_margin_build(b->arena, &b->work, label, spec, is_tensor(b), data->rows, data->x[m],
-                                            data->lower[m], data->upper[m], margin, &note);
+        weir_status status = spec->covariates > 1
+                                 ? w_margin_plate(b->arena, &b->work, label, spec, data, margin, &note)
+                                 : w_margin_build(b->arena, &b->work, label, spec, is_tensor(b), data->rows,
+                                                  data->x[m], data->lower[m], data->upper[m], margin, &note);
         if (!status)
             status = add_note(b, m, note);
         if (!status && b->spec->type == W_SMOOTH_TI)
@@ -284,8 +286,16 @@ static weir_status check_spec(weir_ctx *ctx, const w_smooth_spec *spec, const w_
         return w_fail(ctx, WEIR_E_FORMULA, "%s: a smooth takes 1 to %d covariates, not %d", spec->label,
                       W_MAX_MARGINS, spec->margin_count);
     if (spec->type == W_SMOOTH_S && spec->margin_count != 1)
-        return w_fail(ctx, WEIR_E_FORMULA, "%s: s() takes one covariate here; use te() for %d", spec->label,
+        return w_fail(ctx, WEIR_E_FORMULA, "%s: s() has one margin; use te() for %d", spec->label,
                       spec->margin_count);
+    for (int m = 0; m < spec->margin_count; m++) {
+        bool plate = spec->margin[m].basis == W_BASIS_TP || spec->margin[m].basis == W_BASIS_TS;
+        if (spec->margin[m].covariates > 1 && (spec->type != W_SMOOTH_S || !plate ||
+                                               spec->margin[m].covariates > W_MAX_MARGINS))
+            return w_fail(ctx, WEIR_E_FORMULA,
+                          "%s: only \"tp\" and \"ts\" smooth several covariates together, at most %d; use te()",
+                          spec->label, W_MAX_MARGINS);
+    }
     if (data->rows < 1)
         return w_fail(ctx, WEIR_E_DATA, "%s: there are no rows", spec->label);
     return WEIR_OK;
@@ -322,6 +332,8 @@ static int64_t sort_bytes(int64_t rows)
 static int64_t margin_bytes(const w_margin_spec *spec, int64_t k, bool tensor, int64_t rows)
 {
     bool plate = spec->basis == W_BASIS_TP || spec->basis == W_BASIS_TS;
+    if (spec->covariates > 1)
+        return w_plate_bytes(spec, k, rows);
     int64_t breaks = k + 2, copies = tensor ? 3 : 1;
     if (plate)
         breaks = spec->knot_count > 0 ? spec->knot_count : w_min64(w_max64(rows + 2, k), 2000);
@@ -339,7 +351,7 @@ int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows)
     int64_t raw = 1, bytes = 0;
     for (int m = 0; m < spec->margin_count; m++) {
         const w_margin_spec *margin = &spec->margin[m];
-        int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin->basis, tensor);
+        int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin, tensor);
         bytes = w_add64(bytes, margin_bytes(margin, k, tensor, rows));
         raw = w_mul64(raw, k);
     }

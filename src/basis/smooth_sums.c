@@ -7,17 +7,19 @@
  *     sum_i v_i'M_{c_i} = sum_c (sum_{i in c} v_i)'M_c;
  * a row v'M_c has absolute sum at most sum_r |v_r| |M_c[r]|_1, so that only rows which may exceed the largest
  * so far are formed. About 10 flops per row.
+ * A joint margin: rows are formed.
  * Several margins: with A the tile's rows of all margins but the last (joined) and B those of the last, the sums are
  * the matrix A'B; the absolute row sum of a row-Kronecker product is the product of the margins' absolute row sums. */
 #include <math.h>
 #include <string.h>
 #include "base/blas.h"
 #include "base/size.h"
-#include "basis/parts.h"
+#include "basis/joint.h"
 
 #define TILE 256
 
 typedef struct tile {
+    double *scratch; /* of a joint margin */
     int32_t cell[TILE];
     double value[TILE * 4];
     double *row[W_MAX_MARGINS]; /* TILE x k_i */
@@ -25,7 +27,12 @@ typedef struct tile {
 
 static tile *make_tile(w_arena *work, const w_smooth *smooth)
 {
-    tile *t = w_arena_alloc(work, 1, sizeof *t);
+    tile *t = w_arena_calloc(work, 1, sizeof *t);
+    if (t && smooth->margin[0].covariates > 1) {
+        t->scratch = w_arena_alloc(work, (size_t)w_joint_doubles(&smooth->margin[0]), sizeof(double));
+        if (!t->scratch)
+            return NULL;
+    }
     for (int m = 0; t && m < smooth->margin_count; m++) {
         t->row[m] = w_arena_alloc(work, w_mul_size(TILE, (size_t)smooth->margin[m].k), sizeof(double));
         if (!t->row[m])
@@ -34,10 +41,20 @@ static tile *make_tile(w_arena *work, const w_smooth *smooth)
     return t;
 }
 
-/* Rows v'M_c of one margin. */
-static void margin_rows(const w_margin *margin, const double *x, int64_t count, tile *t, double *restrict out)
+/* Rows v'M_c of margin m. */
+static void margin_rows(const w_smooth *smooth, int m, const double *const *all, int64_t start, int64_t count, tile *t)
 {
+    const w_margin *margin = &smooth->margin[m];
+    const double *x = all[m] + start;
+    double *restrict out = t->row[m];
     int64_t k = margin->k;
+    if (margin->covariates > 1) {
+        const double *several[W_MAX_MARGINS];
+        for (int c = 0; c < margin->covariates; c++)
+            several[c] = all[c] + start;
+        w_joint_eval(margin, several, count, out, t->scratch);
+        return;
+    }
     w_margin_eval(margin, x, count, t->cell, t->value);
     for (int64_t i = 0; i < count; i++) {
         const double *restrict map = margin->map + t->cell[i] * 4 * k, *v = t->value + 4 * i;
@@ -125,6 +142,27 @@ static void add_products(int64_t count, int64_t before, int64_t last, const doub
     dgemm_("N", "T", &rows, &columns, &inner, &one, b, &rows, a, &columns, &one, column_sum, &rows);
 }
 
+static weir_status sum_joint(w_arena *work, const w_smooth *smooth, const w_smooth_data *data, double *column_sum,
+                             double *largest_row)
+{
+    int64_t k = smooth->raw_columns;
+    tile *t = make_tile(work, smooth);
+    if (!t)
+        return w_alloc_status(work->ctx);
+    *largest_row = 0;
+    for (int64_t start = 0; start < data->rows; start += TILE) {
+        int64_t count = w_min64(TILE, data->rows - start);
+        margin_rows(smooth, 0, data->x, start, count, t);
+        for (int64_t i = 0; i < count; i++) {
+            const double *row = t->row[0] + i * k;
+            *largest_row = fmax(*largest_row, absolute_sum(k, row));
+            for (int64_t j = 0; j < k; j++)
+                column_sum[j] += row[j];
+        }
+    }
+    return WEIR_OK;
+}
+
 static weir_status sum_tensor(w_arena *work, const w_smooth *smooth, const w_smooth_data *data, double *column_sum,
                               double *largest_row)
 {
@@ -139,7 +177,7 @@ static weir_status sum_tensor(w_arena *work, const w_smooth *smooth, const w_smo
     for (int64_t start = 0; start < data->rows; start += TILE) {
         int64_t count = w_min64(TILE, data->rows - start);
         for (int m = 0; m < margins; m++)
-            margin_rows(&smooth->margin[m], data->x[m] + start, count, t, t->row[m]);
+            margin_rows(smooth, m, data->x, start, count, t);
         for (int64_t i = 0; i < count; i++) {
             double size = 1;
             for (int m = 0; m < margins; m++)
@@ -158,6 +196,8 @@ weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_
                           double *largest_row)
 {
     memset(column_sum, 0, (size_t)smooth->raw_columns * sizeof *column_sum);
+    if (smooth->margin[0].covariates > 1)
+        return sum_joint(work, smooth, data, column_sum, largest_row);
     return smooth->margin_count == 1
                ? sum_one_margin(work, &smooth->margin[0], data->rows, data->x[0], column_sum, largest_row)
                : sum_tensor(work, smooth, data, column_sum, largest_row);
@@ -174,7 +214,7 @@ weir_status w_smooth_rows(weir_ctx *ctx, const w_smooth *smooth, int64_t rows, c
     for (int64_t start = 0; !status && start < rows; start += TILE) {
         int64_t count = w_min64(TILE, rows - start);
         for (int m = 0; m < smooth->margin_count; m++)
-            margin_rows(&smooth->margin[m], x[m] + start, count, t, t->row[m]);
+            margin_rows(smooth, m, x, start, count, t);
         double *to = smooth->transform ? joined : out + start * k;
         for (int64_t i = 0; i < count; i++)
             join_rows(smooth, smooth->margin_count, t, i, to + i * raw);

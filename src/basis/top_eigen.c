@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Extreme eigenpairs of the cubic kernel by Lanczos with full reorthogonalization.
+/* Extreme eigenpairs of a symmetric matrix, of the cubic kernel above all, by Lanczos with full reorthogonalization.
  *
- * Product. y_j = (1/12) sum_i v_i |x_i - x_j|^3 from running moments M_p = sum_{i<j} v_i (x_j - x_i)^p for p of
+ * Product with the kernel. y_j = (1/12) sum_i v_i |x_i - x_j|^3 from running moments M_p = sum_{i<j} v_i (x_j - x_i)^p for p of
  * 0 to 3, which move from x_j to x_j + h by the binomial theorem (only positive powers: no cancellation beyond
  * that of the v_i), once from the left and once from the right. About 30 n flops; E itself (n^2 numbers) is
  * never formed.
@@ -26,15 +26,17 @@
 typedef struct lanczos {
     w_arena *work;
     int64_t n, steps, capacity;
-    const double *x;
+    w_apply_fn apply;
+    const void *matrix;
     double *v;            /* capacity x n */
     double *alpha, *beta; /* capacity */
     double *project;      /* capacity */
     w_rng rng;
 } lanczos;
 
-static void apply_kernel(int64_t n, const double *x, const double *v, double *y)
+static void apply_kernel(const void *matrix, int64_t n, const double *v, double *y)
 {
+    const double *x = matrix;
     double m0 = 0, m1 = 0, m2 = 0, m3 = 0;
     for (int64_t j = 0; j < n; j++) {
         if (j > 0) {
@@ -115,7 +117,7 @@ static void advance(lanczos *l, double *next)
     int64_t n = l->n, m = l->steps;
     double *v = l->v + m * n;
     memcpy(v, next, (size_t)n * sizeof *v);
-    apply_kernel(n, l->x, v, next);
+    l->apply(l->matrix, n, v, next);
     double alpha = 0;
     for (int64_t i = 0; i < n; i++)
         alpha += v[i] * next[i];
@@ -213,14 +215,20 @@ static weir_status iterate(lanczos *l, int64_t k, double *u, double *eigenvalue)
     }
 }
 
-weir_status w_top_eigen_cubic_kernel(w_arena *work, int64_t n, const double *x, int64_t k, double *u,
-                                     double *eigenvalue)
+weir_status w_top_eigen(w_arena *work, int64_t n, int64_t k, w_apply_fn apply, const void *matrix, double *u,
+                        double *eigenvalue)
 {
-    lanczos l = {.work = work, .n = n, .x = x};
+    lanczos l = {.work = work, .n = n, .apply = apply, .matrix = matrix};
     w_rng_seed(&l.rng, 2);
     W_BLAS_SERIAL;
     weir_status status = grow(&l, w_min64(n, 3 * k + 48));
     if (!status)
         status = iterate(&l, k, u, eigenvalue);
     return status;
+}
+
+weir_status w_top_eigen_cubic_kernel(w_arena *work, int64_t n, const double *x, int64_t k, double *u,
+                                     double *eigenvalue)
+{
+    return w_top_eigen(work, n, k, apply_kernel, x, u, eigenvalue);
 }

@@ -59,7 +59,7 @@ static weir_status watch_expressions(compiling *c)
         c->watch[i] = -1;
     }
     for (int i = 0; i < t->smooth_count; i++) {
-        for (int m = 0; m < t->smooth[i].margin_count && status == WEIR_OK; m++) {
+        for (int m = 0; m < (t->smooth[i].random ? 0 : t->smooth[i].covariate_count) && status == WEIR_OK; m++) {
             int atom = t->smooth[i].covariate[m];
             const w_expr *expr;
             if (t->atom[atom].form == W_ATOM_NAME || c->watch[atom] >= 0) {

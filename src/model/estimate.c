@@ -12,7 +12,7 @@
 /* Coefficients of a margin before ti() centres it. */
 static int64_t coefficients(const w_margin_spec *margin, w_smooth_type type)
 {
-    int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin->basis, type != W_SMOOTH_S);
+    int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin, type != W_SMOOTH_S);
     return w_max64(1, k - (margin->basis == W_BASIS_CC));
 }
 
@@ -43,6 +43,15 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
         margin->width = 4;
         margin->cells = cells_of(&call->margin[m], k, rows);
         margin->rank = w_max64(margin->k - 2, 1);
+        if (call->margin[m].covariates > 1) {
+            int order = w_plate_order(&call->margin[m]);
+            margin->covariates = call->margin[m].covariates;
+            margin->order = order;
+            margin->width = (int)w_min64(margin->k, INT32_MAX);
+            margin->cells = 1;
+            margin->knot_count = rows > 0 ? w_min64(rows, 2000) : 2000;
+            margin->rank = w_max64(margin->k - w_plate_polynomials(margin->covariates, order), 1);
+        }
         s->raw_columns = w_mul64(s->raw_columns, margin->k);
     }
     if (s->raw_columns > W_COLUMNS_LIMIT) {
@@ -112,7 +121,7 @@ static int64_t row_bytes(const w_builder *b, int64_t rows)
         computed += !b->program->atom[a].category && b->program->atom[a].column < 0;
     }
     for (int i = 0; i < b->terms.smooth_count; i++) {
-        stacked += b->terms.smooth[i].id ? b->terms.smooth[i].margin_count : 0;
+        stacked += b->terms.smooth[i].id ? b->terms.smooth[i].covariate_count : 0;
     }
     int64_t tile = w_alloc_bytes(w_mul64(d->column_count, W_TILE_ROWS * (int64_t)sizeof(double)));
     int64_t columns =

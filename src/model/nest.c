@@ -99,7 +99,7 @@ static weir_status smooth_rows(nesting *n, int i, int64_t start, int64_t rows, i
     const w_smooth *smooth = smooth_at(n, i);
     const double *x[W_MAX_MARGINS], *by = NULL;
     weir_status status = WEIR_OK;
-    for (int m = 0; m < call->margin_count && status == WEIR_OK; m++) {
+    for (int m = 0; m < call->covariate_count && status == WEIR_OK; m++) {
         status = run_values(n, call->covariate[m], start, rows, n->gathered + m * RUN, &x[m]);
     }
     if (status == WEIR_OK && call->by >= 0 && !n->s->builder->program->atom[call->by].category) {

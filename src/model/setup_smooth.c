@@ -98,7 +98,7 @@ static weir_status gather_data(w_setup *s, const w_smooth_call *call, w_smooth_d
 {
     *data = (w_smooth_data){.rows = s->scan->setup_rows};
     weir_status status = WEIR_OK;
-    for (int m = 0; m < call->margin_count && status == WEIR_OK; m++) {
+    for (int m = 0; m < call->covariate_count && status == WEIR_OK; m++) {
         true_range(s, call->covariate[m], &data->lower[m], &data->upper[m]);
         status = w_setup_values(s, call->covariate[m], &data->x[m]);
     }
@@ -141,8 +141,9 @@ static weir_status make_spec(w_setup *s, const w_smooth_call *call, const w_smoo
         if (s->options->knots && !knot) {
             return w_alloc_status(arena->ctx);
         }
-        if (knot) {
-            weir_status status = find_knots(s, s->builder->program->atom[call->covariate[m]].label, knot,
+        int last = shape->margin[m].covariates > 1 ? shape->margin[m].covariates : m + 1;
+        for (int c = m; knot && c < last && spec->margin[m].knot_count == 0; c++) {
+            weir_status status = find_knots(s, s->builder->program->atom[call->covariate[c]].label, knot,
                                             &spec->margin[m].knot_count);
             if (status != WEIR_OK) {
                 return status;
@@ -162,7 +163,7 @@ static bool same_id(const w_smooth_call *a, const w_smooth_call *b)
 
 static weir_status check_shared(const w_setup *s, const w_smooth_call *call, const w_smooth_call *shape)
 {
-    if (call->type != shape->type || call->margin_count != shape->margin_count) {
+    if (call->type != shape->type || call->covariate_count != shape->covariate_count) {
         return w_formula_fail(s->builder->terms.formula, call->node,
                               "terms of one id= must be of one kind: %s and %s", shape->label, call->label);
     }
@@ -183,7 +184,7 @@ static weir_status stack_data(w_setup *s, const w_smooth_call *call, w_smooth_da
         return WEIR_OK;
     }
     size_t total = w_mul_size((size_t)members, (size_t)rows + 1);
-    double *all = w_alloc_array(s->builder->ctx, TAG, w_mul_size(total, (size_t)call->margin_count), sizeof *all);
+    double *all = w_alloc_array(s->builder->ctx, TAG, w_mul_size(total, (size_t)call->covariate_count), sizeof *all);
     if (!all) {
         return w_alloc_status(s->builder->ctx);
     }
@@ -200,7 +201,7 @@ static weir_status stack_data(w_setup *s, const w_smooth_call *call, w_smooth_da
         if (status != WEIR_OK) {
             return status;
         }
-        for (int m = 0; m < call->margin_count; m++) {
+        for (int m = 0; m < call->covariate_count; m++) {
             memcpy(all + m * members * rows + k * rows, one.x[m], (size_t)rows * sizeof *all);
             out->x[m] = all + m * members * rows;
             out->lower[m] = k ? fmin(out->lower[m], one.lower[m]) : one.lower[m];

@@ -202,7 +202,9 @@ static weir_status place_smooth(placing *p)
     for (int m = 0; m < p->smooth->margin_count; m++) {
         block.width *= p->smooth->margin[m].width;
         block.cells = w_mul64(block.cells, p->smooth->margin[m].cells);
-        program.covariate[m] = p->call->covariate[m];
+    }
+    for (int c = 0; c < p->call->covariate_count; c++) {
+        program.covariate[c] = p->call->covariate[c];
     }
     if (block.cells > INT32_MAX / p->repeats) {
         return w_fail(b->ctx, WEIR_E_FORMULA, "%s has too many cells times levels: reduce k", p->call->label);

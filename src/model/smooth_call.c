@@ -384,14 +384,19 @@ static weir_status read_shape(reading *r)
                    ? WEIR_OK
                    : w_formula_fail(f, r->node, "a random effect has at most 16 variables");
     }
-    if (call->type == W_SMOOTH_S && call->covariate_count > 1) {
-        return w_formula_fail(
-            f, r->node, "s() smooths one covariate; for several write te(…), or ti(…) beside their own smooths");
-    }
     if (call->covariate_count > W_MAX_MARGINS) {
         return w_formula_fail(f, r->node, "%s() takes at most %d covariates", r->node->text, W_MAX_MARGINS);
     }
     call->margin_count = call->covariate_count;
+    if (call->type == W_SMOOTH_S && call->covariate_count > 1) {
+        if (basis != W_BASIS_TP && basis != W_BASIS_TS) {
+            return w_formula_fail(f, r->node, "s() with bs=\"%s\" smooths one covariate; for several write te(…), or "
+                                              "s(…) with bs=\"tp\" if they have the same units",
+                                  w_basis_name(basis));
+        }
+        call->margin_count = 1;
+        call->margin[0].covariates = call->covariate_count;
+    }
     return WEIR_OK;
 }
 

@@ -16,6 +16,35 @@ static const char *array_name(char *name, int number, const char *part, int inde
 
 /* ---- writing ---- */
 
+static weir_status put_joint(w_archive *archive, weir_ctx *ctx, int number, int m, const w_margin *margin, json_t *list)
+{
+    char name[NAME_BYTES];
+    int64_t terms = margin->knot_count + w_plate_polynomials(margin->covariates, margin->order);
+    weir_status status = w_archive_put_f64(archive, array_name(name, number, "knot", m), margin->covariates,
+                                           margin->knot_count, margin->knot);
+    if (status == WEIR_OK) {
+        status = w_archive_put_f64(archive, array_name(name, number, "weight", m), terms, margin->k, margin->weight);
+    }
+    if (status == WEIR_OK) {
+        status =
+            w_archive_put_f64(archive, array_name(name, number, "centre", m), margin->covariates, 0, margin->centre);
+    }
+    if (status == WEIR_OK && margin->penalty) {
+        status = w_archive_put_f64(archive, array_name(name, number, "margin_penalty", m), margin->k, margin->k,
+                                   margin->penalty);
+    }
+    if (status != WEIR_OK) {
+        return status;
+    }
+    json_t *json = json_pack("{s:s, s:i, s:i, s:I, s:I, s:I, s:b}", "basis", w_basis_name(margin->kind), "covariates",
+                             margin->covariates, "order", margin->order, "k", (json_int_t)margin->k, "rank",
+                             (json_int_t)margin->rank, "knots", (json_int_t)margin->knot_count, "penalty",
+                             margin->penalty != NULL);
+    return json && json_array_append_new(list, json) == 0
+               ? WEIR_OK
+               : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
+}
+
 static weir_status put_margin(w_archive *archive, weir_ctx *ctx, int number, int m, const w_margin *margin,
                               json_t *list)
 {
@@ -99,7 +128,8 @@ weir_status w_store_put_smooth(weir_ctx *ctx, w_archive *archive, int number, co
                              ? WEIR_OK
                              : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
     for (int m = 0; m < s->margin_count && status == WEIR_OK; m++) {
-        status = put_margin(archive, ctx, number, m, &s->margin[m], json_object_get(json, "margins"));
+        status = (s->margin[m].covariates > 1 ? put_joint : put_margin)(archive, ctx, number, m, &s->margin[m],
+                                                                        json_object_get(json, "margins"));
     }
     if (status == WEIR_OK) {
         status = put_penalties(ctx, archive, number, s, json_object_get(json, "penalties"));
@@ -154,6 +184,45 @@ static weir_status get_margin(w_arena *arena, const w_archive *archive, int numb
     return status;
 }
 
+static weir_status get_joint(w_arena *arena, const w_archive *archive, int number, int m, const json_t *json,
+                             int covariates, w_margin *out)
+{
+    weir_ctx *ctx = arena->ctx;
+    char name[NAME_BYTES];
+    int64_t k, order, rank, knots;
+    double *knot, *weight, *centre;
+    w_basis_kind kind;
+    const char *basis = json_string_value(json_object_get(json, "basis"));
+    if (!basis || !w_basis_parse(basis, &kind) || (kind != W_BASIS_TP && kind != W_BASIS_TS)) {
+        return w_store_damaged(ctx, "a smooth of several covariates has an unknown basis");
+    }
+    weir_status status = w_store_integer(ctx, json, "k", 1, 65536, &k);
+    status = status == WEIR_OK ? w_store_integer(ctx, json, "order", covariates / 2 + 1, 16, &order) : status;
+    status = status == WEIR_OK ? w_store_integer(ctx, json, "rank", 0, k, &rank) : status;
+    status = status == WEIR_OK ? w_store_integer(ctx, json, "knots", 1, 65536, &knots) : status;
+    if (status != WEIR_OK) {
+        return status;
+    }
+    int64_t terms = knots + w_plate_polynomials(covariates, (int)order);
+    status = w_store_array(arena, archive, array_name(name, number, "knot", m), covariates, knots, &knot);
+    if (status == WEIR_OK) {
+        status = w_store_array(arena, archive, array_name(name, number, "weight", m), terms, k, &weight);
+    }
+    if (status == WEIR_OK) {
+        status = w_store_array(arena, archive, array_name(name, number, "centre", m), covariates, 0, &centre);
+    }
+    if (status == WEIR_OK) {
+        status = w_joint_restore(arena, kind, covariates, (int)order, k, knots, knot, centre, weight, out);
+    }
+    if (status != WEIR_OK) {
+        return status;
+    }
+    out->rank = rank;
+    return json_is_true(json_object_get(json, "penalty"))
+               ? w_store_array(arena, archive, array_name(name, number, "margin_penalty", m), k, k, &out->penalty)
+               : WEIR_OK;
+}
+
 static weir_status get_penalties(w_arena *arena, const w_archive *archive, int number, const json_t *list,
                                  w_smooth *s)
 {
@@ -205,7 +274,7 @@ static weir_status get_spectra(w_arena *arena, const w_archive *archive, int num
 }
 
 static weir_status get_margins(w_arena *arena, const w_archive *archive, int number, const json_t *list,
-                               w_smooth *s)
+                               const w_smooth_call *call, w_smooth *s)
 {
     if (json_array_size(list) != (size_t)s->margin_count) {
         return w_store_damaged(arena->ctx, "a smooth has the wrong number of margins");
@@ -213,7 +282,10 @@ static weir_status get_margins(w_arena *arena, const w_archive *archive, int num
     weir_status status = WEIR_OK;
     s->raw_columns = 1;
     for (int m = 0; m < s->margin_count && status == WEIR_OK; m++) {
-        status = get_margin(arena, archive, number, m, json_array_get(list, (size_t)m), &s->margin[m]);
+        int covariates = call->margin[m].covariates;
+        const json_t *json = json_array_get(list, (size_t)m);
+        status = covariates > 1 ? get_joint(arena, archive, number, m, json, covariates, &s->margin[m])
+                                : get_margin(arena, archive, number, m, json, &s->margin[m]);
         s->raw_columns = status == WEIR_OK ? w_mul64(s->raw_columns, s->margin[m].k) : 1;
     }
     return status;
@@ -227,7 +299,7 @@ weir_status w_store_get_smooth(w_arena *arena, const w_archive *archive, int num
     int64_t form = W_LOGDET_NONE;
     double *constant = NULL;
     *out = (w_smooth){.label = call->label, .type = call->type, .margin_count = call->margin_count};
-    weir_status status = get_margins(arena, archive, number, json_object_get(json, "margins"), out);
+    weir_status status = get_margins(arena, archive, number, json_object_get(json, "margins"), call, out);
     status =
         status == WEIR_OK ? w_store_integer(ctx, json, "columns", 1, out->raw_columns, &out->columns) : status;
     status =

@@ -51,23 +51,29 @@ static weir_status allocate_variables(w_arena *arena, const w_design *d, w_tile_
     return WEIR_OK;
 }
 
+static int64_t joint_doubles(const w_smooth *smooth)
+{
+    return smooth->margin[0].covariates > 1 ? w_joint_doubles(&smooth->margin[0]) : 0;
+}
+
 static weir_status allocate_dense_rows(w_arena *arena, const w_design *d, w_tile_scratch *s)
 {
-    int64_t largest = 1, width = 4;
+    int64_t largest = 1, joint = 1;
     for (int b = 0; b < d->block_count; b++) {
         const w_smooth *smooth = d->block[b].smooth;
         int64_t k = 1;
+        joint = w_max64(joint, smooth ? joint_doubles(smooth) : 0);
         for (int m = 0; smooth && m < smooth->margin_count; m++) {
             k = w_mul64(k, w_max64(smooth->margin[m].k, smooth->margin[m].width));
-            width = w_max64(width, smooth->margin[m].width);
         }
         largest = w_max64(largest, k);
     }
-    s->margin_value = w_arena_alloc(arena, (size_t)(W_MAX_MARGINS * W_TENSOR_RUN), (size_t)width * sizeof(double));
+    s->margin_value = w_arena_alloc(arena, W_MAX_MARGINS * W_TENSOR_RUN, 4 * sizeof(double));
+    s->plate = w_arena_alloc(arena, (size_t)joint, sizeof(double));
     s->margin_cell = w_arena_alloc(arena, W_MAX_MARGINS * W_TENSOR_RUN, sizeof(int32_t));
     s->raw[0] = w_arena_alloc(arena, (size_t)largest, sizeof(double));
     s->raw[1] = w_arena_alloc(arena, (size_t)largest, sizeof(double));
-    return s->margin_value && s->margin_cell && s->raw[0] && s->raw[1] ? WEIR_OK : w_alloc_status(arena->ctx);
+    return s->margin_value && s->plate && s->margin_cell && s->raw[0] && s->raw[1] ? WEIR_OK : w_alloc_status(arena->ctx);
 }
 
 static weir_status allocate_blocks(w_arena *arena, const w_design *d, w_tile *tile)
@@ -149,7 +155,7 @@ int64_t w_tile_bytes(const w_design *d)
     for (int a = 0; a < atoms; a++) {
         row += g ? 8 * w_max64(g->atom[a].degree, 1) : 8;
     }
-    int64_t dense = 1;
+    int64_t dense = 1, joint = 0;
     for (int b = 0; b < d->block_count; b++) {
         row += 8 * (int64_t)d->block[b].width + 4;
         int64_t k = 1;
@@ -158,8 +164,10 @@ int64_t w_tile_bytes(const w_design *d)
             k = w_mul64(k, w_max64(smooth->margin[m].k, smooth->margin[m].width));
         }
         dense = w_max64(dense, k);
+        joint = w_max64(joint, smooth ? joint_doubles(smooth) : 0);
     }
     int64_t bytes = w_mul64(row, W_TILE_ROWS);
+    bytes = w_add64(bytes, w_mul64(joint, 8));
     bytes = w_add64(bytes, 16 * dense + W_MAX_MARGINS * W_TENSOR_RUN * 40);
     bytes = w_add64(bytes, (g ? g->depth + 1 : 8) * (int64_t)W_EXPR_RUN * 8);
     bytes = w_add64(bytes, 64 * (12 + 4 * atoms + codes + 4 * columns + 4 * (int64_t)d->block_count));

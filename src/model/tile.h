@@ -20,6 +20,7 @@ typedef struct w_tile_scratch {
     double *offset;       /* one expression's values */
     double *margin_value; /* W_MAX_MARGINS runs of W_TENSOR_RUN x the widest margin */
     int32_t *margin_cell;
+    double *plate;        /* of a joint margin: w_joint_doubles */
     double *raw[2]; /* dense rows */
 } w_tile_scratch;
 

@@ -122,7 +122,14 @@ static void fill_smooth(const w_design *d, int b, w_tile *tile)
     const w_block *block = &d->block[b];
     const w_block_program *program = &d->program->block[b];
     w_tile_block *out = &tile->block[b];
-    if (block->smooth->margin_count == 1) {
+    if (block->smooth->margin[0].covariates > 1) {
+        const double *x[W_MAX_MARGINS];
+        for (int c = 0; c < block->smooth->margin[0].covariates; c++) {
+            x[c] = s->value[program->covariate[c]];
+        }
+        memset(out->cell, 0, (size_t)tile->rows * sizeof *out->cell);
+        w_joint_eval(&block->smooth->margin[0], x, tile->rows, out->value, s->plate);
+    } else if (block->smooth->margin_count == 1) {
         w_margin_eval(&block->smooth->margin[0], s->value[program->covariate[0]], tile->rows, out->cell,
                       out->value);
     } else {

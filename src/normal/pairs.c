@@ -202,9 +202,23 @@ static void chunk_and_shard(w_pairs *plan)
     plan->shard_rows = plan->shard_tiles * W_TILE_ROWS;
 }
 
+/* Values of a joint margin: about 20 n for the kernel of n knots and 2 n k for the product. */
+static double evaluation_flops(const w_design *design)
+{
+    double flops = 0;
+    for (int b = 0; b < design->block_count; b++) {
+        const w_margin *margin = design->block[b].smooth ? &design->block[b].smooth->margin[0] : NULL;
+        if (margin && margin->covariates > 1) {
+            flops += (double)margin->knot_count * (20 + 2 * (double)margin->k);
+        }
+    }
+    return flops;
+}
+
 static weir_status layout(weir_ctx *ctx, w_pairs *plan)
 {
     int64_t offset = 0;
+    plan->row_flops = evaluation_flops(plan->design);
     for (int i = 0, q = 0; i < plan->block_count; i++) {
         for (int j = i; j < plan->block_count; j++, q++) {
             w_pair *pair = &plan->pair[q];

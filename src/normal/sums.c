@@ -48,6 +48,13 @@ static uint64_t mixed_block(uint64_t hash, const w_block *block)
         for (int m = 0; m < smooth->margin_count; m++) {
             const w_margin *margin = &smooth->margin[m];
             hash = mixed_doubles(hash, margin->break_point, margin->break_count);
+            if (margin->covariates > 1) {
+                hash = mixed(mixed(hash, (uint64_t)margin->covariates), (uint64_t)margin->order);
+                hash = mixed_doubles(hash, margin->knot, margin->knot_count * margin->covariates);
+                hash = mixed_doubles(hash, margin->centre, margin->covariates);
+                int64_t terms = margin->knot_count + w_plate_polynomials(margin->covariates, margin->order);
+                hash = mixed_doubles(hash, margin->weight, terms * margin->k);
+            }
             hash = mixed_doubles(hash, margin->map, margin->cells * margin->width * margin->k);
         }
     }

@@ -12,6 +12,10 @@ static int64_t margin_bytes(const w_margin *margin)
     int64_t map = w_mul64(w_mul64(margin->cells, margin->width), w_mul64(margin->k, DOUBLE));
     int64_t penalty = w_mul64(w_mul64(margin->k, margin->k), DOUBLE);
     int64_t lookup = w_mul64(margin->cells, 16 * DOUBLE);
+    if (margin->covariates > 1) {
+        int64_t terms = w_add64(margin->knot_count, w_plate_polynomials(margin->covariates, margin->order));
+        lookup = w_mul64(terms, w_mul64(margin->k + margin->covariates, DOUBLE));
+    }
     return w_add64(w_add64(map, penalty), lookup);
 }
 
@@ -44,6 +48,13 @@ static int64_t build_bytes(const w_smooth *smooth, int64_t rows)
 {
     int64_t raw = w_mul64(w_mul64(smooth->raw_columns, smooth->raw_columns), 6 * DOUBLE);
     int64_t total = w_add64(w_mul64(rows, 4 * DOUBLE), raw);
+    if (smooth->margin[0].covariates > 1) {
+        const w_margin *margin = &smooth->margin[0];
+        const w_margin_spec spec = {.basis = margin->kind, .covariates = margin->covariates, .k = margin->k,
+                                    .m_count = 1, .m = {margin->order}};
+        const w_smooth_spec whole = {.type = W_SMOOTH_S, .margin_count = 1, .margin = {spec}};
+        return w_add64(total, w_smooth_bytes(&whole, rows));
+    }
     for (int i = 0; i < smooth->margin_count; i++) {
         total = w_add64(total, w_mul64(4, margin_bytes(&smooth->margin[i])));
     }

@@ -27,6 +27,14 @@ bool w_effect_range(const w_design *design, const w_term *term, int v, double *l
         const w_margin *margin = &term->smooth->margin[v];
         *lower = margin->break_point[0];
         *upper = margin->break_point[margin->break_count - 1];
+    } else if (term->smooth && v < term->smooth->margin[0].covariates && term->smooth->margin[0].knot_count > 0) {
+        const w_margin *margin = &term->smooth->margin[0];
+        const double *knot = margin->knot + v * margin->knot_count;
+        *lower = *upper = knot[0];
+        for (int64_t i = 1; i < margin->knot_count; i++) {
+            *lower = fmin(*lower, knot[i]);
+            *upper = fmax(*upper, knot[i]);
+        }
     } else {
         return false;
     }

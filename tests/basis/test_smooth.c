@@ -374,8 +374,8 @@ static void test_names(void **state)
     }
     assert_false(w_basis_parse("gp", &kind));
     assert_false(w_basis_parse("", &kind));
-    assert_int_equal(w_basis_default_k(W_BASIS_CR, false), 10);
-    assert_int_equal(w_basis_default_k(W_BASIS_TP, true), 5);
+    assert_int_equal(w_basis_default_k(&(w_margin_spec){.basis = W_BASIS_CR}, false), 10);
+    assert_int_equal(w_basis_default_k(&(w_margin_spec){.basis = W_BASIS_TP}, true), 5);
 }
 
 int main(void)

@@ -94,6 +94,9 @@ static void weights_and_options(void **state)
     const w_margin *margin = &design->block[1].smooth->margin[0];
     assert_true(margin->break_point[0] == -0.5 && margin->break_point[margin->break_count - 1] == 1.5);
     w_design_free(design);
+    design = NULL;
+    assert_int_equal(test_design_try(ctx, "y ~ s(z, x, k=9)", table, &knots, &design), WEIR_E_FORMULA);
+    assert_non_null(strstr(weir_ctx_message(ctx), "knots cannot be given"));
     const double sp[] = {2, NAN};
     const w_design_options fixed = {.sp = sp, .sp_given = 2}, short_sp = {.sp = sp, .sp_given = 1};
     design = test_design(ctx, "y ~ s(x, sp=9) + s(z, sp=7)", table, &fixed);
@@ -303,6 +306,8 @@ static void skeleton(void **state)
     const char *const formulas[] = {
         "y ~ x + f * v + s(x, bs='cr') + s(z, bs='cc', k=7) + s(w, bs='ps', by=f)",
         "y ~ te(x, z) + ti(w, bs='cr') + ti(x, w, bs=c('cc','cr')) + s(g, bs='re') + s(v, fx=TRUE, bs='cr')",
+        "y ~ s(x, z, k=12) + s(log(w + 1), v, by=f, bs='ts')",
+        "y ~ s(x, z, w, m=2, k=15)",
         "y ~ s(x, by=v, bs='cr') + s(z, bs='cs') + s(w, bs='cp') + poly(v, 3):f + offset(x)",
     };
     for (size_t i = 0; i < sizeof formulas / sizeof *formulas; i++) {

@@ -14,6 +14,7 @@ static const char *const formulas[] = {
     "log(y + 9) ~ 0 + factor(year) + poly(v, 3) + s(x, by=f, bs='tp') + s(z, by=v) + offset(w)",
     "y ~ . + s(x, bs='cc') + ti(z, bs='ps') + ti(z, w, bs=c('ts','cs')) + s(v, g, bs='re')",
     "y ~ s(x) + s(z) + te(x, z) + s(w, fx=TRUE)",
+    "y ~ s(x, z, k=12) + s(log(x + 1), w, by=f, bs='ts', k=11) + s(x, z, w, m=2, k=15)",
 };
 
 /* Saves and loads through the bytes of a file. */
@@ -310,7 +311,8 @@ static void no_memory(void **state)
     test_data *data = test_data_make(300, 2);
     weir_table *table = test_data_table(ctx, data);
     w_design *design =
-        test_design(ctx, "y ~ f + factor(year) + poly(x, 2) + te(z, w, k=3) + s(g, bs='re')", table, NULL);
+        test_design(ctx, "y ~ f + factor(year) + poly(x, 2) + te(z, w, k=3) + s(x, z, k=6) + s(g, bs='re')", table,
+                    NULL);
     stored s;
     char *bytes;
     w_design_free(again(ctx, design, &bytes, &s.size));

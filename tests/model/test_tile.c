@@ -18,6 +18,7 @@ static const char *const formulas[] = {
     "y ~ 0 + s(log(x + 1), bs = 'cs') + s(g, bs = 're') + s(v, g, bs = 're') + s(f, g, bs = 're') + s(v, bs = "
     "'re')",
     "y ~ te(x, z, by = f, k = 3) + s(year, k = 4, bs = 'cr') + factor(year) + offset(w) + offset(2 * v)",
+    "y ~ f + s(x, z, by = f, k = 9) + s(z, w, x, m = 2, k = 12) + s(x, w, by = v, bs = 'ts') + s(x, k = 6)",
     "y ~ s(x, k = 5, bs = 'cr', by = factor(year)) + s(g, by = f, bs = 're')",
 };
 

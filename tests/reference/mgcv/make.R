@@ -149,6 +149,13 @@ add_case("nottem", "nottem", nottem, "y ~ s(month, bs=\"cc\", k=12) + s(year, bs
 # 12. Earthquakes: a tensor product.
 quakes <- save_data("quakes", quakes[c("mag", "long", "lat", "depth")])
 add_case("quakes-te", "quakes", quakes, "mag ~ te(long, lat) + s(depth, bs=\"cr\")")
+add_case("quakes-tp", "quakes", quakes, "mag ~ s(long, lat, k=30) + s(depth, bs=\"cr\")")
+
+# Thin plate splines of two and three covariates: higher derivatives, shrinkage, per level, beside their own margins.
+add_case("gu-plate", "gu", gu, "y ~ s(x1, x2, m=3, k=40) + s(x0, bs=\"cr\")")
+add_case("gu-plate-3", "gu", gu, "y ~ s(x0, x1, x2, bs=\"ts\", k=40)")
+add_case("gu-plate-nested", "gu", gu, "y ~ s(x1) + s(x2) + s(x1, x2)")
+add_case("by-plate", "by", by, "y ~ fac + s(x0, x2, by=fac, k=20)", factors = "fac")
 
 # 14. A factor beside two smooths of different sizes.
 boston <- MASS::Boston[c("medv", "rm", "lstat")]
