@@ -85,7 +85,9 @@ static weir_status collect(void *arg, int64_t first_row, int64_t rows, const dou
 /* Histogram bins wide enough for residuals of this scale, and the rows of the sample. */
 static void set_up(diagnosis *d)
 {
-    double spread = sqrt(d->model->scale);
+    const weir_summary *summary = &d->model->summary;
+    double unit = summary->deviance / summary->residual_df; /* phi, but for families that know theirs and miss it */
+    double spread = sqrt(unit > 0 && isfinite(unit) && !w_response_linear(&d->model->glm) ? unit : d->model->scale);
     d->result->bins = BINS;
     d->result->bin_lower = -5.0 * spread;
     d->result->bin_width = spread > 0 ? 10.0 * spread / BINS : 1.0;

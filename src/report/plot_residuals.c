@@ -127,8 +127,10 @@ static void put_scatter(w_writer *w, const weir_model *model, bool residuals)
     double mid[MEAN_BINS], mean[MEAN_BINS];
     const char *caption = !residuals ? "Response over fitted values; the line is equality."
                           : gaussian ? "Residuals over the linear predictor; the line joins their means in bins."
-                                     : "Deviance residuals over the linear predictor; the line joins their means in bins. Rows of "
-                                       "equal response lie on curves.";
+                          : model->glm.family->discrete
+                              ? "Deviance residuals over the linear predictor; the line joins their means in bins. Rows of "
+                                "equal response lie on curves."
+                              : "Deviance residuals over the linear predictor; the line joins their means in bins.";
     w_plot_init(&plot, w);
     range_of(d->sample, x, &plot.x_lower, &plot.x_upper);
     range_of(d->sample, y, &plot.y_lower, &plot.y_upper);
