@@ -28,7 +28,7 @@ typedef struct weir_plan {
     int64_t budget;         /**< bytes the ledger may hand out */
     int64_t bytes;          /**< predicted peak, at least the actual one */
     int64_t bytes_read, bytes_sums, bytes_system, bytes_result; /**< parts of it */
-    double seconds, seconds_read, seconds_accumulate, seconds_smooth; /**< predicted */
+    double seconds, seconds_read, seconds_accumulate, seconds_smooth, seconds_setup; /**< predicted */
     int32_t reason_count;
     char reason[WEIR_PLAN_REASONS][200];
 } weir_plan;

@@ -37,6 +37,22 @@ const char *w_format_bytes(char text[W_FORMAT_BYTES], int64_t bytes)
     return text;
 }
 
+const char *w_format_bytes_up(char text[W_FORMAT_BYTES], int64_t bytes)
+{
+    int64_t scale = 1;
+    while (scale < (int64_t)1 << 40 && bytes / scale >= 1024) {
+        scale *= 1024;
+    }
+    int64_t whole = bytes / scale, rest = bytes % scale, tenths = (rest * 10 + scale - 1) / scale;
+    if (scale == 1 || bytes == INT64_MAX) {
+        return w_format_bytes(text, bytes);
+    }
+    static const char *const unit[] = { "KiB", "MiB", "GiB", "TiB" };
+    int step = scale == 1024 ? 0 : scale == 1048576 ? 1 : scale == 1073741824 ? 2 : 3;
+    snprintf(text, W_FORMAT_BYTES, "%" PRId64 ".%" PRId64 " %s", whole + tenths / 10, tenths % 10, unit[step]);
+    return text;
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';

@@ -7,11 +7,14 @@
 #include "base/size.h"
 #include "fit/model.h"
 #include "fit/rows.h"
+#include "normal/quadratic.h"
 #include "plan/bytes.h"
 #include "plan/rates.h"
 #include "solve/system.h"
 
 #define DIAGNOSTIC_COLUMNS 3 /* fitted, residual, response */
+#define DIAGNOSTIC_ROWS 8192 /* sampled at most, of rows and of each rug */
+#define GENERALISED_PASSES 8 /* usual: first one, about six steps, last one */
 
 /* The system with its covariance, what inference takes beside it, and the search. */
 static int64_t system_bytes(const w_design *design, int arrow_block)
@@ -20,11 +23,35 @@ static int64_t system_bytes(const w_design *design, int arrow_block)
     return w_add64(w_system_bytes(design, arrow_block), w_add64(w_inference_bytes(design, arrow_block), search));
 }
 
-static weir_status report_budget(weir_ctx *ctx, const weir_plan *plan)
+/* Diagnostics: rows in flight, the product, the samples kept with the model. */
+static int64_t rows_bytes(const w_design *design, int threads)
+{
+    int64_t sample = w_mul64(w_mul64(DIAGNOSTIC_ROWS, 4 + design->column_count), 2 * (int64_t)sizeof(double));
+    return w_add64(w_add64(w_rows_bytes(design, DIAGNOSTIC_COLUMNS, threads), w_product_bytes(design)), sample);
+}
+
+/* From one pass to the next: the last gram, coefficients and directions, the linear predictor's product. */
+static int64_t iteration_bytes(const w_design *design, int arrow_block, int threads)
+{
+    int64_t vectors = w_mul64(w_mul64(design->p + design->sp_count + 64, 16 + 4 * (int64_t)design->sp_count), (int64_t)sizeof(double));
+    int64_t tiles = w_mul64(threads, 16 * W_TILE_ROWS * (int64_t)sizeof(double));
+    return w_add64(w_add64(w_gram_held_bytes(design, arrow_block), w_product_bytes(design)), w_add64(vectors, tiles));
+}
+
+static bool is_linear(weir_ctx *ctx, const char *family)
+{
+    w_glm glm;
+    return !family || (w_family_parse(ctx, family, &glm) >= 0 && glm.family->kind == W_FAMILY_GAUSSIAN &&
+                       glm.link->kind == W_LINK_IDENTITY);
+}
+
+/* `taken`: bytes of the budget that others hold. */
+static weir_status report_budget(weir_ctx *ctx, const weir_plan *plan, int64_t taken)
 {
     char need[W_FORMAT_BYTES], have[W_FORMAT_BYTES];
     return w_fail(ctx, WEIR_E_BUDGET, "memory budget of %s is too small for p = %lld columns: %s would do",
-                  w_format_bytes(have, plan->budget), (long long)plan->columns, w_format_bytes(need, plan->bytes));
+                  w_format_bytes(have, plan->budget), (long long)plan->columns,
+                  w_format_bytes_up(need, w_add64(plan->bytes, w_max64(0, taken))));
 }
 
 /* What reading costs at windows of one tile, two, four, … */
@@ -49,17 +76,22 @@ static void list_windows(weir_ctx *ctx, weir_table *table, const w_design *desig
 }
 
 static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design *design, bool estimated,
-                               const weir_fit_options *options, weir_plan *out)
+                               const weir_fit_options *options, int64_t budget, weir_plan *out)
 {
     w_plan_input input = { .design = design, .device = "cpu", .threads = w_pool_workers(ctx) };
     input.arrow_block = w_plan_arrow_block(design);
+    input.setup_bytes = estimated ? design->setup_bytes : 0;
     input.system_bytes = system_bytes(design, input.arrow_block);
-    input.budget = ctx->ledger.budget;
-    input.budget_free = w_ledger_free_bytes(ctx);
+    input.iterations = is_linear(ctx, options->family) ? 1 : GENERALISED_PASSES;
+    input.optional_bytes = input.iterations > 1 ? w_quadratic_bytes(design) : 0;
+    input.iteration_bytes = iteration_bytes(design, input.arrow_block, input.threads);
+    input.budget = budget;
+    input.budget_free = budget > 0 ? w_max64(0, budget - ctx->ledger.in_use) : INT64_MAX;
     if (!estimated) { /* what the design holds is on the ledger already */
         input.budget_free = w_add64(input.budget_free, w_min64(ctx->ledger.in_use, w_plan_design_bytes(design)));
     }
     input.diagnostics = options->diagnostics != 0;
+    input.rows_bytes = input.diagnostics ? rows_bytes(design, input.threads) : 0;
     input.exact_knots = options->exact_knots != 0;
     input.file_bytes = -1;
     if (table) {
@@ -82,11 +114,10 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
     list_windows(ctx, table, design, &input);
     w_plan_rates(ctx, &input.rates);
     weir_status status = w_plan_fit(&input, out);
-    if (input.diagnostics) {
-        int64_t rows = w_rows_bytes(design, DIAGNOSTIC_COLUMNS, input.threads);
-        out->bytes_sums = w_max64(out->bytes_sums, rows);
+    if (!estimated && table) { /* set-up is over: what it took is known */
+        out->bytes = w_max64(out->bytes, ctx->ledger.peak);
     }
-    return status == WEIR_E_BUDGET ? report_budget(ctx, out) : status;
+    return status == WEIR_E_BUDGET ? report_budget(ctx, out, input.budget - input.budget_free) : status;
 }
 
 void w_planning_design_options(const weir_fit_options *options, const weir_plan *plan, w_design_options *out)
@@ -113,16 +144,22 @@ weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formul
     w_design_options how;
     w_planning_design_options(options, NULL, &how);
     weir_status status = w_design_estimate(ctx, formula, table, &how, &skeleton);
-    if (status < 0) {
-        return status;
+    const int64_t budget = ctx->ledger.budget;
+    if (status == WEIR_E_BUDGET) { /* too small even for a sketch of the model: lifted for that alone, to say what would do */
+        w_message_clear(ctx);
+        ctx->ledger.budget = 0;
+        status = w_design_estimate(ctx, formula, table, &how, &skeleton);
     }
-    status = plan_design(ctx, table, skeleton, true, options, out);
+    if (status >= 0) {
+        status = plan_design(ctx, table, skeleton, true, options, budget, out);
+    }
     w_design_free(skeleton);
+    ctx->ledger.budget = budget;
     return status;
 }
 
 weir_status w_planning_exact(weir_ctx *ctx, weir_table *table, const w_design *design, const weir_fit_options *options,
                              weir_plan *out)
 {
-    return plan_design(ctx, table, design, false, options, out);
+    return plan_design(ctx, table, design, false, options, ctx->ledger.budget, out);
 }

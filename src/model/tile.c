@@ -105,7 +105,7 @@ static weir_status allocate_blocks(w_arena *arena, const w_design *d, w_tile *ti
 weir_status w_tile_create(weir_ctx *ctx, const w_design *design, w_tile **out)
 {
     w_arena arena;
-    w_arena_init(&arena, ctx, TAG);
+    w_arena_init_small(&arena, ctx, TAG);
     w_tile *tile = w_arena_calloc(&arena, 1, sizeof *tile);
     w_tile_scratch *s = w_arena_calloc(&arena, 1, sizeof *s);
     weir_status status = tile && s ? WEIR_OK : w_alloc_status(ctx);
@@ -144,20 +144,24 @@ void w_tile_free(weir_ctx *ctx, w_tile *tile)
     }
 }
 
-/* Every array is rounded up to 64 bytes, a block of the arena to at most 1 MiB. */
 int64_t w_tile_bytes(const w_design *d)
 {
     const struct w_design_program *g = d->program;
-    int64_t row = 8 + 8 + 8 + 1 + 8;
-    int64_t columns = d->column_count + 1, atoms = g ? g->atom_count : d->column_count,
-            codes = g ? g->code_count : 0;
-    row += 8 * columns + 4 * codes;
+    const int64_t columns = d->column_count + 1, atoms = g ? g->atom_count : d->column_count, codes = g ? g->code_count : columns;
+    const int64_t column = W_TILE_ROWS * (int64_t)sizeof(double), pointers = 8 * (atoms + columns + codes + 8);
+    w_arena_need need = { .small = true };
+    w_arena_need_add(&need, 6, pointers);
+    w_arena_need_add(&need, 1, (int64_t)sizeof(w_tile) + (int64_t)sizeof(w_tile_scratch));
+    w_arena_need_add(&need, 4, column);
+    w_arena_need_add(&need, 1, w_mul64(columns, column));
+    w_arena_need_add(&need, 2, W_TILE_ROWS);
+    w_arena_need_add(&need, codes, column / 2);
     for (int a = 0; a < atoms; a++) {
-        row += g ? 8 * w_max64(g->atom[a].degree, 1) : 8;
+        bool category = g && g->atom[a].category;
+        w_arena_need_add(&need, 1, category ? column / 2 : w_mul64(g ? w_max64(g->atom[a].degree, 1) : 1, column));
     }
-    int64_t dense = 1, joint = 0;
+    int64_t dense = 1, joint = 1;
     for (int b = 0; b < d->block_count; b++) {
-        row += 8 * (int64_t)d->block[b].width + 4;
         int64_t k = 1;
         const w_smooth *smooth = d->block[b].smooth;
         for (int m = 0; smooth && m < smooth->margin_count; m++) {
@@ -165,13 +169,17 @@ int64_t w_tile_bytes(const w_design *d)
         }
         dense = w_max64(dense, k);
         joint = w_max64(joint, smooth ? joint_doubles(smooth) : 0);
+        w_arena_need_add(&need, 1, w_mul64(d->block[b].width, column));
+        w_arena_need_add(&need, 1, column / 2);
     }
-    int64_t bytes = w_mul64(row, W_TILE_ROWS);
-    bytes = w_add64(bytes, w_mul64(joint, 8));
-    bytes = w_add64(bytes, 16 * dense + W_MAX_MARGINS * W_TENSOR_RUN * 40);
-    bytes = w_add64(bytes, (g ? g->depth + 1 : 8) * (int64_t)W_EXPR_RUN * 8);
-    bytes = w_add64(bytes, 64 * (12 + 4 * atoms + codes + 4 * columns + 4 * (int64_t)d->block_count));
-    return w_alloc_bytes(w_add64(bytes, (int64_t)1 << 20));
+    w_arena_need_add(&need, 1, d->block_count * (int64_t)sizeof(w_tile_block));
+    w_arena_need_add(&need, 2, w_mul64(dense, sizeof(double)));
+    w_arena_need_add(&need, 1, W_MAX_MARGINS * W_TENSOR_RUN * 4 * (int64_t)sizeof(double));
+    w_arena_need_add(&need, 1, w_mul64(joint, sizeof(double)));
+    w_arena_need_add(&need, 1, W_MAX_MARGINS * W_TENSOR_RUN * (int64_t)sizeof(int32_t));
+    w_arena_need_add(&need, (g ? g->depth + 1 : 8), W_EXPR_RUN * (int64_t)sizeof(double));
+    w_arena_need_add(&need, 1, (g ? g->depth + 1 : 8) * W_EXPR_RUN * (int64_t)sizeof(double));
+    return w_arena_need_bytes(&need);
 }
 
 /* ---- evaluating ---- */

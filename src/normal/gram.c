@@ -391,19 +391,25 @@ static int64_t scratch_doubles(const w_pairs *plan)
     return most;
 }
 
-/* Bytes w_sums_gram takes with its scratch and the copy of the root. */
+int64_t w_gram_held_bytes(const w_design *design, int arrow_block)
+{
+    int64_t arrow = arrow_columns(design, arrow_block), core = design->p - arrow;
+    int64_t total = 4096 + w_alloc_bytes(w_mul64(w_mul64(core, core), 8)) + w_alloc_bytes(core * 24 + design->p * 16);
+    if (arrow > 0) {
+        total = w_add64(total, w_mul64(arrow, w_mul64(8, design->block[arrow_block].level_columns + core + 1)));
+    }
+    return total;
+}
+
 int64_t w_gram_bytes(const w_design *design, int arrow_block)
 {
     w_pairs *plan = NULL;
     if (w_pairs_create(design->ctx, design, 0, &plan) != WEIR_OK) {
         return INT64_MAX;
     }
-    int64_t arrow = arrow_columns(design, arrow_block), core = design->p - arrow, workers = w_pool_workers(design->ctx);
-    int64_t total = 4096 + w_alloc_bytes(w_mul64(w_mul64(core, core), 8)) + w_alloc_bytes(core * 24 + design->p * 16) +
-                    w_alloc_bytes(plan->total_count * 8) + w_alloc_bytes(workers * 8);
-    if (arrow > 0) {
-        total = w_add64(total, w_mul64(arrow, w_mul64(8, design->block[arrow_block].level_columns + core + 1)));
-    }
+    int64_t workers = w_pool_workers(design->ctx);
+    int64_t total = w_add64(w_gram_held_bytes(design, arrow_block),
+                            w_alloc_bytes(plan->total_count * 8) + w_alloc_bytes(workers * 8));
     total = w_add64(total, w_mul64(workers, w_alloc_bytes(scratch_doubles(plan) * 8)));
     w_pairs_free(plan);
     return total;

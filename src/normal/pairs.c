@@ -17,6 +17,7 @@
 #include "base/size.h"
 
 #define NANO 1e-9
+#define NEAR_BYTES 1048576 /* of a second-level cache: tables beyond it are far */
 #define SHARD_TILES_MAX 4096
 #define CHUNK_ROWS_MIN 512
 #define CHUNK_BYTES ((int64_t)2 << 20)
@@ -47,7 +48,7 @@ static double expansion_cost(const w_pairs *plan, const w_form *form)
 static double cell_cost(int64_t cells, int64_t area)
 {
     double lines = ceil((double)area / 8), bytes = 8.0 * (double)cells * (double)area;
-    double latency = bytes <= 32768 ? 0 : bytes <= 1048576 ? 0.15 : 1;
+    double latency = bytes <= 32768 ? 0 : bytes <= NEAR_BYTES ? 0.15 : 1;
     return 0.6 + (0.4 + latency) * lines + 0.5 * bytes / 1048576;
 }
 
@@ -202,23 +203,23 @@ static void chunk_and_shard(w_pairs *plan)
     plan->shard_rows = plan->shard_tiles * W_TILE_ROWS;
 }
 
-/* Values of a joint margin: about 20 n for the kernel of n knots and 2 n k for the product. */
-static double evaluation_flops(const w_design *design)
+/* Seconds per row for the values of joint margins: 2 ns and a product per knot. */
+static double evaluation_seconds(const w_design *design)
 {
-    double flops = 0;
+    double seconds = 0;
     for (int b = 0; b < design->block_count; b++) {
         const w_margin *margin = design->block[b].smooth ? &design->block[b].smooth->margin[0] : NULL;
         if (margin && margin->covariates > 1) {
-            flops += (double)margin->knot_count * (20 + 2 * (double)margin->k);
+            seconds += NANO * (double)margin->knot_count * (2 + 0.05 * (double)margin->k);
         }
     }
-    return flops;
+    return seconds;
 }
 
 static weir_status layout(weir_ctx *ctx, w_pairs *plan)
 {
     int64_t offset = 0;
-    plan->row_flops = evaluation_flops(plan->design);
+    plan->near_pairs = evaluation_seconds(plan->design) / (NANO * cell_cost(1, 16));
     for (int i = 0, q = 0; i < plan->block_count; i++) {
         for (int j = i; j < plan->block_count; j++, q++) {
             w_pair *pair = &plan->pair[q];
@@ -229,9 +230,8 @@ static weir_status layout(weir_ctx *ctx, w_pairs *plan)
             pair->offset = offset;
             offset = w_add64(offset, w_round_up64(pair->size, 8));
             plan->row_seconds += pair->seconds;
-            plan->row_flops += 2.0 * pair->width_a * pair->width_b * (pair->upper ? 0.5 : 1);
-            plan->row_bytes += 8.0 * (pair->width_a + pair->width_b);
-            plan->row_bytes += pair->index == W_INDEX_ONE ? 0 : 4 + 16.0 * pair->width_a * pair->width_b;
+            bool far = pair->index != W_INDEX_ONE && 8 * pair->size > NEAR_BYTES;
+            *(far ? &plan->far_pairs : &plan->near_pairs) += pair->seconds / (NANO * cell_cost(far ? NEAR_BYTES / 64 : 1, 16));
         }
     }
     if (offset > INT64_MAX / 64) {

@@ -64,7 +64,7 @@ typedef struct w_pairs {
     int64_t extra_offset, count_offset, log_offset, additive_count, mantissa_offset, total_count;
     int64_t chunk_rows;    /* rows materialised at a time */
     int64_t shard_tiles, shard_rows;
-    double row_seconds, row_flops, row_bytes;
+    double row_seconds, near_pairs, far_pairs;
 } w_pairs;
 
 /* WEIR_E_BUDGET when a table would have more than 2^31 cells whatever its form. */

@@ -56,17 +56,25 @@ static int64_t pair_entries(const w_block *a, const w_block *b)
     return w_mul64(cells, area);
 }
 
+/* Of one table: the part, its product with the maps on the right, one cell's rows. */
+static int64_t scratch_doubles(const w_block *a, const w_block *b)
+{
+    int64_t ka = block_columns(a), kb = block_columns(b), eb = block_entries(b);
+    return w_add64(w_mul64(ka, kb), w_add64(w_mul64(ka, eb), w_mul64(a->width, eb)));
+}
+
 int64_t w_quadratic_bytes(const w_design *design)
 {
-    int64_t total = 1024;
+    int64_t total = 1024, scratch = 0;
     for (int i = 0; i < design->block_count; i++) {
         const w_block *a = &design->block[i];
         total = w_add64(total, a->smooth ? w_alloc_bytes(w_mul64(block_entries(a), 8 * a->level_columns)) : 0);
         for (int j = i; j < design->block_count; j++) {
             total = w_add64(total, w_alloc_bytes(w_mul64(8, pair_entries(a, &design->block[j]))) + 64);
+            scratch = w_max64(scratch, scratch_doubles(a, &design->block[j]));
         }
     }
-    return total;
+    return w_add64(total, w_alloc_bytes(w_mul64(scratch, 8)));
 }
 
 static weir_status map_make(w_quadratic *q, int index)
@@ -122,37 +130,39 @@ static bool part_of(const matrix *m, const w_block *a, int64_t la, const w_block
     return any;
 }
 
-/* full: E_a x E_b. */
-static const double *mapped(const w_quadratic *q, int a, int b, double *part, double *u, double *full)
+/* part M_b: k_a x E_b. */
+static const double *mapped_right(const w_quadratic *q, int a, int b, double *part, double *u)
 {
-    const w_block *block_a = &q->design->block[a], *block_b = &q->design->block[b];
-    int64_t ka = block_columns(block_a), kb = block_columns(block_b);
-    int64_t ea = block_entries(block_a), eb = block_entries(block_b);
-    if (q->map[b]) {
-        memset(u, 0, (size_t)(ka * eb) * sizeof *u);
-        q->kernels->gemm(ka, eb, kb, part, kb, 1, q->map[b], eb, u, eb);
-        part = u;
-    }
-    if (!q->map[a]) {
+    int64_t ka = block_columns(&q->design->block[a]), kb = block_columns(&q->design->block[b]);
+    int64_t eb = block_entries(&q->design->block[b]);
+    if (!q->map[b]) {
         return part;
     }
-    memset(full, 0, (size_t)(ea * eb) * sizeof *full);
-    q->kernels->gemm(ea, eb, ka, q->map[a], 1, ea, part, eb, full, eb);
-    return full;
+    memset(u, 0, (size_t)(ka * eb) * sizeof *u);
+    q->kernels->gemm(ka, eb, kb, part, kb, 1, q->map[b], eb, u, eb);
+    return u;
 }
 
-/* Puts E_a x E_b into the table at levels (la, lb). */
-static void arrange(const w_block *a, int64_t la, const w_block *b, int64_t lb, bool joint, const double *full,
-                    double *table)
+/* Rows of cell c of a, M_a[c]' right: width_a x E_b, or for a block with itself the columns of that cell alone. */
+static void put_cell(const w_quadratic *q, const pair_table *t, int64_t la, int64_t lb, int64_t c, const double *right, double *rows)
 {
-    int64_t wa = a->width, wb = b->width, eb = block_entries(b);
-    for (int64_t c = 0; c < a->cells; c++) {
-        int64_t row = la * a->cells + c;
-        for (int64_t d = a == b ? c : 0; d < (a == b ? c + 1 : b->cells); d++) {
-            int64_t cell = a == b ? row : joint ? row * b->cells + d : (row * b->levels + lb) * b->cells + d;
-            for (int64_t r = 0; r < wa; r++) {
-                memcpy(table + (cell * wa + r) * wb, full + (c * wa + r) * eb + d * wb, (size_t)wb * sizeof *table);
-            }
+    const w_block *a = &q->design->block[t->a], *b = &q->design->block[t->b];
+    const bool self = t->a == t->b;
+    int64_t wa = a->width, wb = b->width, ea = block_entries(a), eb = block_entries(b), n = self ? wb : eb, stride = n;
+    const double *full = rows;
+    right += self ? c * wb : 0;
+    if (q->map[t->a]) {
+        memset(rows, 0, (size_t)(wa * n) * sizeof *rows);
+        q->kernels->gemm(wa, n, block_columns(a), q->map[t->a] + c * wa, 1, ea, right, eb, rows, n);
+    } else {
+        full = right + c * wa * eb;
+        stride = eb;
+    }
+    int64_t row = la * a->cells + c;
+    for (int64_t d = 0; d < (self ? 1 : b->cells); d++) {
+        int64_t cell = self ? row : t->joint ? row * b->cells + d : (row * b->levels + lb) * b->cells + d;
+        for (int64_t r = 0; r < wa; r++) {
+            memcpy(t->value + (cell * wa + r) * wb, full + r * stride + d * wb, (size_t)wb * sizeof *rows);
         }
     }
 }
@@ -160,19 +170,21 @@ static void arrange(const w_block *a, int64_t la, const w_block *b, int64_t lb, 
 static weir_status table_make(w_quadratic *q, const matrix *m, pair_table *table)
 {
     const w_block *a = &q->design->block[table->a], *b = &q->design->block[table->b];
-    int64_t ka = block_columns(a), kb = block_columns(b), ea = block_entries(a), eb = block_entries(b);
+    int64_t ka = block_columns(a), kb = block_columns(b), eb = block_entries(b);
     table->value = w_calloc(q->ctx, TAG, (size_t)table->entries, sizeof *table->value);
-    int64_t scratch = w_add64(w_mul64(ka, kb), w_add64(w_mul64(ka, eb), w_mul64(ea, eb)));
-    double *part = w_alloc_array(q->ctx, TAG, (size_t)scratch, sizeof *part);
+    double *part = w_alloc_array(q->ctx, TAG, (size_t)scratch_doubles(a, b), sizeof *part);
     if (!table->value || !part) {
         w_free(q->ctx, part);
         return w_alloc_status(q->ctx);
     }
-    double *u = part + ka * kb, *full = u + ka * eb;
+    double *u = part + ka * kb, *rows = u + ka * eb;
     for (int64_t la = 0; la < a->levels; la++) {
         for (int64_t lb = table->joint ? la : 0; lb < (table->joint ? la + 1 : b->levels); lb++) {
             if (part_of(m, a, la, b, lb, table->a == table->b ? 1 : 2, part)) {
-                arrange(a, la, b, lb, table->joint, mapped(q, table->a, table->b, part, u, full), table->value);
+                const double *right = mapped_right(q, table->a, table->b, part, u);
+                for (int64_t c = 0; c < a->cells; c++) {
+                    put_cell(q, table, la, lb, c, right, rows);
+                }
             }
         }
     }

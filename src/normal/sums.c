@@ -194,15 +194,24 @@ weir_status w_sums_merge(w_sums *into, const w_sums *from)
 
 /* ---- predictions -------------------------------------------------------------------------------------------------- */
 
-/* Nodes alive at once: the binary expansion of the number of shards, and what the workers hold. */
-static int64_t live_nodes(const w_design *design, const w_pairs *plan, int workers)
+/* Accumulators alive once all rows are in: a node per binary digit of the number of shards, and the tail. */
+static int64_t rest_nodes(const w_design *design, const w_pairs *plan)
 {
-    int64_t rows = design->rows > 0 ? design->rows : (int64_t)1 << 32, levels = 1;
-    for (int64_t shards = rows / plan->shard_rows; shards > 0; shards /= 2) {
+    int64_t rows = design->rows > 0 ? design->rows : (int64_t)1 << 32, levels = 0;
+    int64_t shards = rows / plan->shard_rows;
+    for (int64_t left = shards; left > 0; left /= 2) {
         levels++;
     }
-    int64_t all = rows / plan->shard_rows + 1;
-    return w_min64(levels + workers, all) + 1 + workers;
+    return w_min64(levels, shards) + 1;
+}
+
+/* During the pass each worker may hold one, and merge with one; never more than there are shards (one is begun, or copied from
+ * the rows before). */
+static int64_t live_nodes(const w_design *design, const w_pairs *plan, int workers)
+{
+    int64_t rows = design->rows > 0 ? design->rows : (int64_t)1 << 32;
+    int64_t all = rows / plan->shard_rows + 2;
+    return w_min64(rest_nodes(design, plan) + (workers > 1 ? 2 * workers : 1), all);
 }
 
 int64_t w_sums_bytes(const w_design *design, int workers)
@@ -220,14 +229,26 @@ int64_t w_sums_bytes(const w_design *design, int workers)
     return w_add64(w_add64(accumulators, scratch), fixed);
 }
 
-void w_sums_cost(const w_design *design, double *flops_per_row, double *bytes_per_row, int64_t *shard_tiles)
+int64_t w_sums_rest_bytes(const w_design *design)
 {
     w_pairs *plan = NULL;
-    *flops_per_row = *bytes_per_row = 0;
+    if (w_pairs_create(design->ctx, design, 0, &plan) != WEIR_OK) {
+        return INT64_MAX;
+    }
+    int64_t total = w_mul64(rest_nodes(design, plan), w_alloc_bytes(plan->total_count * 8));
+    total = w_add64(total, 16384 + 2 * plan->pair_count * (int64_t)sizeof(w_pair));
+    w_pairs_free(plan);
+    return total;
+}
+
+void w_sums_cost(const w_design *design, double *near_pairs, double *far_pairs, int64_t *shard_tiles)
+{
+    w_pairs *plan = NULL;
+    *near_pairs = *far_pairs = 0;
     *shard_tiles = 1;
     if (w_pairs_create(design->ctx, design, 0, &plan) == WEIR_OK) {
-        *flops_per_row = plan->row_flops;
-        *bytes_per_row = plan->row_bytes;
+        *near_pairs = plan->near_pairs;
+        *far_pairs = plan->far_pairs;
         *shard_tiles = plan->shard_tiles;
         w_pairs_free(plan);
     }

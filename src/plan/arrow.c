@@ -7,7 +7,7 @@
 static bool fully_penalised(const w_design *design, const w_block *block, int64_t columns)
 {
     int64_t first = block->level_first ? block->level_first[0] : -1;
-    if (first < 0) {
+    if (first < 0 || (block->smooth && block->smooth->margin_count > 1)) { /* penalties of a tensor product overlap: ranks do not add up */
         return false;
     }
     int64_t penalised = 0;
@@ -18,7 +18,7 @@ static bool fully_penalised(const w_design *design, const w_block *block, int64_
             penalised += penalty->rank * penalty->repeat;
         }
     }
-    return penalised >= columns;
+    return penalised == columns;
 }
 
 static int64_t block_columns(const w_block *block)

@@ -8,8 +8,6 @@
 /* Rows that choose knots and constraints: all up to W_SETUP_ROWS, else a sample of whole tiles. */
 #define W_SETUP_ROWS 100000
 
-/* Set-up rows of all columns, one sorted copy, and the largest construction of a basis. */
-int64_t w_plan_setup_bytes(const w_design *design, int64_t rows, bool exact_knots);
 /* One decoded row of the table columns in use. */
 int64_t w_plan_row_bytes(const w_design *design);
 

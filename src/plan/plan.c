@@ -18,6 +18,8 @@
 
 #define WINDOW_MAX_BYTES ((int64_t)32 << 20)
 #define SMOOTHING_STEPS 12
+#define SETUP_SECONDS 1e-3
+#define SORT_SECONDS 60e-9 /* a row and margin of the set-up: sorting, distinct values, column sums */
 
 static void add_reason(weir_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -42,7 +44,12 @@ static void choose_system(const w_plan_input *input, weir_plan *plan)
                    (long long)block->levels, (long long)block->level_columns);
     } else {
         plan->route = "normal-equations/cholesky";
-        add_reason(plan, "dense Cholesky: p = %lld, one pass over the rows, then p x p only", (long long)design->p);
+        add_reason(plan, "dense Cholesky: p = %lld, the rest is p x p", (long long)design->p);
+    }
+    if (input->iterations > 1) {
+        add_reason(plan, "generalised model: about %d passes over the rows, one per working response", input->iterations);
+    } else {
+        add_reason(plan, "linear model: one pass over the rows once knots are known");
     }
     plan->precision = "float64";
 }
@@ -94,21 +101,45 @@ static void choose_reading(const w_plan_input *input, weir_plan *plan, int64_t a
     }
 }
 
+static int margins(const w_design *design)
+{
+    int count = 0;
+    for (int b = 0; b < design->block_count; b++) {
+        count += design->block[b].kind == W_BLOCK_SMOOTH ? design->block[b].smooth->margin_count : 0;
+    }
+    return count;
+}
+
+/* Set-up: the scan looks at every value, each margin sorts its rows, and a thin plate spline has an eigenproblem of its distinct
+ * values (at most 2000, tridiagonal: linear in them and in k). */
+static double setup_seconds(const w_plan_input *input, double rows, double speed_up)
+{
+    const w_rates *rates = &input->rates;
+    double chosen = input->exact_knots || rows < W_SETUP_ROWS ? rows : W_SETUP_ROWS;
+    double seconds = SETUP_SECONDS + rows * input->design->column_count * sizeof(double) / (rates->memory_bytes_per_second * speed_up);
+    return seconds + chosen * margins(input->design) * SORT_SECONDS;
+}
+
 static void predict_seconds(const w_plan_input *input, weir_plan *plan)
 {
     const w_rates *rates = &input->rates;
     double rows = input->rows < 0 ? 0.0 : (double)input->rows;
-    double flops, bytes;
+    double near, far;
     int64_t shard_tiles;
-    w_sums_cost(input->design, &flops, &bytes, &shard_tiles);
+    w_sums_cost(input->design, &near, &far, &shard_tiles);
     double speed_up = 1.0 + (input->threads - 1) * rates->thread_efficiency;
     double decoded = rows * (double)w_plan_row_bytes(input->design);
     double file = input->file_bytes > 0 ? (double)input->file_bytes : decoded;
     double parses = plan->keep_bytes > 0 || !input->text ? 1.0 : plan->passes;
-    plan->seconds_read = input->in_place ? decoded / (rates->memory_bytes_per_second * speed_up)
+    plan->seconds_read = input->in_place ? 0.0 /* part of each pass's seconds per row */
                          : input->text   ? parses * file / rates->parse_bytes_per_second
                                          : plan->passes * decoded / rates->read_bytes_per_second;
-    plan->seconds_accumulate = rows * (flops / rates->flops_per_second + bytes / rates->memory_bytes_per_second) / speed_up;
+    double per_row = rates->row_seconds + margins(input->design) * rates->basis_seconds + near * rates->pair_seconds +
+                     far * rates->far_pair_seconds;
+    plan->seconds_accumulate = input->iterations * rows * per_row / speed_up;
+    if (input->diagnostics) {
+        plan->seconds_accumulate += rows * (rates->row_seconds + 2 * margins(input->design) * rates->basis_seconds) / speed_up;
+    }
     double p = (double)input->design->p, arrow = 0.0;
     if (input->arrow_block >= 0) {
         const w_block *block = &input->design->block[input->arrow_block];
@@ -116,8 +147,10 @@ static void predict_seconds(const w_plan_input *input, weir_plan *plan)
     }
     double core = p - arrow;
     double step = 2.0 * core * core * core + 4.0 * arrow * core * core;
-    plan->seconds_smooth = 3e-4 + SMOOTHING_STEPS * step / rates->dense_flops_per_second;
-    plan->seconds = plan->seconds_read + plan->seconds_accumulate + plan->seconds_smooth;
+    double steps = SMOOTHING_STEPS * (input->iterations > 1 ? input->iterations : 1);
+    plan->seconds_smooth = 3e-4 + steps * step / rates->dense_flops_per_second;
+    plan->seconds_setup = setup_seconds(input, rows, speed_up);
+    plan->seconds = plan->seconds_setup + plan->seconds_read + plan->seconds_accumulate + plan->seconds_smooth;
 }
 
 static weir_status check_budget(const w_plan_input *input, weir_plan *plan)
@@ -127,6 +160,26 @@ static weir_status check_budget(const w_plan_input *input, weir_plan *plan)
         return WEIR_E_BUDGET;
     }
     return WEIR_OK;
+}
+
+/* Fills the parts; bytes of the phase that needs most. */
+static int64_t busiest_phase(const w_plan_input *input, weir_plan *plan)
+{
+    const w_design *design = input->design;
+    int64_t rest = w_sums_rest_bytes(design), held = w_gram_held_bytes(design, input->arrow_block);
+    int64_t gram = w_add64(rest, w_gram_bytes(design, input->arrow_block));
+    plan->bytes_sums = w_sums_bytes(design, input->threads);
+    plan->bytes_system = w_add64(held, input->system_bytes);
+    plan->bytes_result = w_add64(w_plan_design_bytes(design), w_mul64(design->p, 256));
+    int64_t busiest = w_max64(plan->bytes_sums, w_max64(gram, w_add64(rest, plan->bytes_system)));
+    if (input->iterations > 1) {
+        int64_t pass = w_add64(plan->bytes_sums, w_gram_bytes(design, input->arrow_block));
+        busiest = w_add64(w_add64(pass, plan->bytes_system), input->iteration_bytes);
+    }
+    if (input->diagnostics) {
+        busiest = w_max64(busiest, w_add64(input->rows_bytes, plan->bytes_system));
+    }
+    return w_max64(busiest, input->setup_bytes);
 }
 
 weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
@@ -140,9 +193,9 @@ weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
     plan.smoothing_parameters = input->design->sp_count;
     plan.threads = input->threads;
     plan.tile_rows = W_TILE_ROWS;
-    plan.passes = 2 + (input->diagnostics ? 1 : 0);
-    double flops, bytes;
-    w_sums_cost(input->design, &flops, &bytes, &plan.shard_tiles);
+    plan.passes = 1 + input->iterations + (input->diagnostics ? 1 : 0);
+    double near, far;
+    w_sums_cost(input->design, &near, &far, &plan.shard_tiles);
     choose_system(input, &plan);
     bool all_rows = input->exact_knots || (input->rows >= 0 && input->rows <= W_SETUP_ROWS);
     plan.knots = all_rows ? "from all rows" : "from a sample of whole tiles";
@@ -150,17 +203,15 @@ weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
         add_reason(&plan, "more than %d rows: knots come from a fixed-seed sample of whole tiles and the true range", W_SETUP_ROWS);
     }
 
-    int64_t design = w_plan_design_bytes(input->design);
-    int64_t setup = w_plan_setup_bytes(input->design, input->rows, input->exact_knots);
-    plan.bytes_sums = w_sums_bytes(input->design, input->threads);
-    plan.bytes_system = w_add64(w_gram_bytes(input->design, input->arrow_block), input->system_bytes);
-    plan.bytes_result = w_add64(design, w_mul64(input->design->p, 256));
-    int64_t solve = w_add64(plan.bytes_sums, plan.bytes_system);
-    int64_t busiest = w_max64(setup, solve);
+    int64_t busiest = busiest_phase(input, &plan);
     int64_t fixed = w_add64(plan.bytes_result, busiest);
     int64_t available = input->budget > 0 ? w_max64(0, input->budget_free - fixed) : INT64_MAX / 4;
     choose_reading(input, &plan, available);
     plan.bytes = w_add64(fixed, plan.bytes_read);
+    if (input->budget <= 0 || plan.bytes <= input->budget_free) {
+        int64_t room = input->budget > 0 ? input->budget_free - plan.bytes : INT64_MAX / 4;
+        plan.bytes = w_add64(plan.bytes, w_min64(room, input->optional_bytes));
+    }
     predict_seconds(input, &plan);
     weir_status status = check_budget(input, &plan);
     *out = plan;

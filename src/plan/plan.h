@@ -2,11 +2,15 @@
 /* The plan: pure functions from (shape, rows, budget, rates, options) to what will be done, its bytes and its seconds.
  * Nothing here reads data or allocates. Only solve/ and fit/ carry a plan out.
  *
- * Bytes. A fit has four phases, each bounded by its own sum; the prediction is the largest, plus the design, which lives through all:
+ * Bytes. A fit has five phases, each bounded by its own sum; the prediction is the largest, plus what lives through all (the
+ * design, the windows, decoded columns if kept):
  *   set-up   rows that choose knots, and the largest basis construction
- *   pass     window buffers (+ decoded columns if kept) + accumulators of the shards in flight
- *   solve    root of the sums + gram + system (factor, P, workspace)
- *   result   covariance + tables (beside the system, which is still alive) */
+ *   pass     accumulators of the shards in flight, tiles, scratch of the workers
+ *   gram     what the pass leaves, root of the sums, gram
+ *   solve    what the pass leaves, gram, system (factor, P, workspace), covariance and tables
+ *   rows     diagnostics: model, tiles, values of the rows in flight
+ * A generalised model passes several times over the rows with the last pass's gram and the search's workspace alive: pass, gram
+ * and solve are added up. */
 #ifndef W_PLAN_PLAN_H
 #define W_PLAN_PLAN_H
 
@@ -17,7 +21,10 @@
 typedef struct w_rates {
     double read_bytes_per_second;    /* of a binary file or memory */
     double parse_bytes_per_second;   /* of text, all threads together */
-    double flops_per_second;         /* one thread, local cells */
+    double row_seconds;              /* one thread, beside bases and pairs */
+    double basis_seconds;            /* one thread, row and margin */
+    double pair_seconds;             /* one thread, row and pair of local terms, cells in the near caches */
+    double far_pair_seconds;         /* the same beyond them */
     double dense_flops_per_second;   /* one thread, factorizations of p x p */
     double memory_bytes_per_second;  /* one thread */
     double thread_efficiency;        /* speed-up per added thread, 0 … 1 */
@@ -33,7 +40,12 @@ typedef struct w_window_choice {
 typedef struct w_plan_input {
     const w_design *design;     /* a skeleton (model/estimate.h) or the compiled design */
     int arrow_block;            /* from w_plan_arrow_block */
+    int64_t setup_bytes;        /* of compiling the design; 0 when that is done */
     int64_t system_bytes;       /* of the penalised system and its results: the solver's own account */
+    int64_t iteration_bytes;    /* generalised: what lives from one pass to the next beside gram and system */
+    int64_t rows_bytes;         /* diagnostics: tiles and values of the rows in flight, model's vectors; 0 without */
+    int64_t optional_bytes;     /* tables made only when they fit beside everything else; 0 = none */
+    int iterations;             /* passes of a generalised model expected; 1: linear */
     int64_t rows;               /* -1 unknown */
     bool rows_exact;
     bool in_place;              /* columns already lie in memory: reading copies nothing */

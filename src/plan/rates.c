@@ -3,8 +3,6 @@
 
 #include "device/device.h"
 
-#define PAIR_FLOPS 32.0 /* a 4 x 4 block of multiply-adds: what the device's seconds per pair refer to */
-
 void w_plan_rates(weir_ctx *ctx, w_rates *out)
 {
     w_cost built_in;
@@ -17,7 +15,10 @@ void w_plan_rates(weir_ctx *ctx, w_rates *out)
     }
     out->read_bytes_per_second = cost->row.copy_in;
     out->parse_bytes_per_second = cost->row.csv * (1.0 + cost->row.thread_gain * (ctx->threads - 1));
-    out->flops_per_second = PAIR_FLOPS / cost->row.pair;
+    out->row_seconds = cost->row.row;
+    out->basis_seconds = cost->row.basis;
+    out->pair_seconds = cost->row.pair;
+    out->far_pair_seconds = cost->row.pair_far;
     out->dense_flops_per_second = cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64];
     out->memory_bytes_per_second = cost->row.memory;
     out->thread_efficiency = cost->row.thread_gain;

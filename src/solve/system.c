@@ -172,37 +172,94 @@ void w_system_free(w_system *system)
     }
 }
 
-/* An upper bound: two factorizations (ML), the passes over an arrow, and what leverage and effects take while they run. */
-int64_t w_system_bytes(const w_design *design, int arrow_block)
+typedef struct sizes {
+    int64_t levels, k, p0, rows; /* of the arrow block; p0 core columns, rows = levels k */
+} sizes;
+
+static sizes sizes_of(const w_design *design, int arrow_block)
 {
-    int64_t levels = 0, k = 0, images = 0, rotations = 0, widest = 0;
+    sizes s = { 0 };
     if (arrow_block >= 0) {
-        levels = design->block[arrow_block].levels;
-        k = design->block[arrow_block].level_columns;
+        s.levels = design->block[arrow_block].levels;
+        s.k = design->block[arrow_block].level_columns;
     }
-    const int64_t rows = w_mul64(levels, k), p0 = w_max64(design->p - rows, 0), square = w_mul64(p0, p0);
-    const int64_t first = arrow_block >= 0 ? design->block[arrow_block].level_first[0] : -1;
+    s.rows = w_mul64(s.levels, s.k);
+    s.p0 = w_max64(design->p - s.rows, 0);
+    return s;
+}
+
+static void add_doubles(w_arena_need *need, int64_t rows, int64_t columns)
+{
+    w_arena_need_add(need, 1, w_mul64(w_mul64(rows, columns), sizeof(double)));
+}
+
+static void add_factor(w_arena_need *need, sizes s)
+{
+    add_doubles(need, s.p0, 1);
+    add_doubles(need, s.p0, s.p0);
+    add_doubles(need, s.p0, s.p0);
+    add_doubles(need, s.p0, 1);
+    for (int i = 0; i < 3; i++) {
+        add_doubles(need, s.rows, s.k);
+    }
+    add_doubles(need, s.p0, s.rows);
+}
+
+/* Penalties with a matrix (a skeleton has none yet: all but identities) are rotated and have images. */
+static void add_pieces(w_arena_need *need, const w_design *design, int arrow_block, sizes s)
+{
+    const int64_t *level_first = arrow_block >= 0 ? design->block[arrow_block].level_first : NULL;
+    const int64_t first = level_first ? level_first[0] : -1;
     for (int i = 0; i < design->penalty_count; i++) {
         const w_design_penalty *penalty = &design->penalty[i];
-        const bool arrow = first >= 0 && penalty->first >= first && penalty->first < first + rows;
+        const bool arrow = first >= 0 && penalty->first >= first && penalty->first < first + s.rows;
         const int64_t columns = w_mul64(penalty->k, penalty->repeat);
         if (arrow) {
-            images = w_add64(images, square);
-        } else if (penalty->matrix != NULL) {
-            images = w_add64(images, w_mul64(columns, p0));
-            rotations = w_add64(rotations, w_mul64(3, w_mul64(penalty->k, penalty->k + 1)));
-            widest = w_max64(widest, penalty->k);
+            add_doubles(need, s.p0, s.p0);
+        } else if (penalty->matrix != NULL || penalty->rank < penalty->k) {
+            add_doubles(need, columns, s.p0);
+            add_doubles(need, 2 * penalty->k, penalty->k);
+            add_doubles(need, 2, penalty->k);
         }
     }
-    const int64_t factor = w_add64(w_mul64(2, square), w_add64(w_mul64(3 * k, rows), w_mul64(p0, rows)));
-    const int64_t chunks = levels > 0 ? w_mul64(w_arrow_chunks(levels, k), w_mul64(p0, w_max64(p0, k))) : 0;
-    int64_t doubles = w_add64(w_mul64(2, square), w_add64(w_mul64(2, factor), w_mul64(p0, rows)));
-    doubles = w_add64(doubles, w_add64(images, w_add64(rotations, chunks)));
-    doubles = w_add64(doubles, w_mul64(12 + 2 * design->sp_count, w_add64(p0, rows)));
-    doubles = w_add64(doubles, w_mul64(3, square)); /* leverage, effects */
-    doubles = w_add64(doubles, w_mul64(4, w_mul64(widest, widest)));
-    const int64_t pieces = w_mul64(256, design->penalty_count + rows + 4);
-    return w_add64(w_mul64(2, w_mul64(doubles, sizeof(double))), w_add64(pieces, 1 << 16));
+    w_arena_need_add(need, 1, w_mul64(256, w_add64(w_mul64(2, design->penalty_count), 4)));
+}
+
+/* The longest-lived block of workspace beside the arena: leverage, effects, curvature, covariance blocks or the rotation of a
+ * penalty. */
+static int64_t work_bytes(const w_design *design, sizes s)
+{
+    int64_t widest = 0;
+    for (int i = 0; i < design->penalty_count; i++) {
+        widest = w_max64(widest, design->penalty[i].k);
+    }
+    const int64_t square = w_mul64(s.p0, s.p0), k2 = w_mul64(s.k, s.k), p = w_add64(s.p0, s.rows);
+    const int64_t level = s.rows > 0 ? w_add64(w_mul64(2, w_mul64(s.k, s.p0)), 8 * k2) : 0;
+    int64_t doubles = w_add64(w_mul64(3, square), w_add64(level, w_mul64(8, p)));
+    doubles = w_max64(doubles, w_add64(w_mul64(4, w_mul64(widest, widest)), w_mul64(8, widest)));
+    doubles = w_max64(doubles, w_mul64(p, 2 * (int64_t)design->sp_count + 4));
+    return w_add64(w_mul64(doubles, sizeof(double)), 4096);
+}
+
+/* Two factorizations (the second one serves ML), the passes over an arrow, and the largest workspace. */
+int64_t w_system_bytes(const w_design *design, int arrow_block)
+{
+    const sizes s = sizes_of(design, arrow_block);
+    w_arena_need need = { 0 };
+    add_doubles(&need, s.p0, s.p0);
+    add_doubles(&need, s.p0, s.p0);
+    add_doubles(&need, s.p0, s.rows);
+    add_factor(&need, s);
+    add_factor(&need, s);
+    add_pieces(&need, design, arrow_block, s);
+    for (int i = 0; i < 12; i++) {
+        add_doubles(&need, s.p0 + s.rows, 1);
+    }
+    add_doubles(&need, s.p0, 2 * (int64_t)design->sp_count);
+    if (s.levels > 0) {
+        add_doubles(&need, w_arrow_chunks(s.levels, s.k), w_mul64(s.p0, w_max64(s.p0, s.k)));
+    }
+    return w_add64(w_arena_need_bytes(&need), w_add64(work_bytes(design, s), 1 << 13));
 }
 
 /* ---- solving ------------------------------------------------------------------------------------------------------ */

@@ -153,10 +153,12 @@ static void test_bits_do_not_depend_on_files_or_budget(void **state)
         parts[i] = path[i];
     }
     weir_ctx *ctx = test_ctx(NULL, 2, 0);
-    weir_ctx *small = test_ctx(NULL, 2, (int64_t)10 << 20);
     weir_table *table = NULL;
     weir_model *one, *seven, *tight;
+    weir_plan plan;
     assert_int_equal(weir_table_open(ctx, 1, whole, NULL, &table), WEIR_OK);
+    assert_int_equal(weir_plan_fit(ctx, table, FORMULA, NULL, &plan), WEIR_OK);
+    weir_ctx *small = test_ctx(NULL, 2, plan.bytes - plan.bytes_read + 3 * plan.keep_bytes / 4);
     one = fit_table(ctx, table, FORMULA);
     weir_table_close(table);
     assert_int_equal(weir_table_open(ctx, 7, parts, NULL, &table), WEIR_OK);
