@@ -13,6 +13,8 @@
 #define THETA_STEPS 25
 #define SAMPLE_ROWS 65536    /* a start is sought on about so many rows where there are at least SAMPLE_SHARE times more */
 #define SAMPLE_SHARE 4
+#define NULL_PASSES 20       /* more, at most, until the null model stands still */
+#define NULL_GAIN 1e-10      /* of its deviance */
 #define TAG "working model"
 
 /* Fitted values at the edge of their range, as under separation: the likelihood has no maximum there. */
@@ -125,6 +127,25 @@ static bool wants_laplace(const w_pirls *pirls)
     return options->laplace > 0 || pirls->gram->n < LAPLACE_ROWS;
 }
 
+/* Newton's method to the end at the smoothing parameters found: the step after the one that stood still leaves rounding
+ * alone. */
+static weir_status settle(w_pirls *pirls, const double *rho)
+{
+    weir_status status = w_pirls_refresh(pirls, true, false);
+    for (int turn = 0; turn < 2 && status >= 0 && status != WEIR_NOT_CONVERGED; turn++) {
+        status = w_pirls_settle(pirls, rho);
+    }
+    return status == WEIR_NOT_CONVERGED ? WEIR_OK : status; /* the working model's fit was converged already */
+}
+
+/* The null model takes one step per pass; what its next one would gain is in the sums. */
+static bool null_model_stands(const w_pirls *pirls)
+{
+    const double *sum = pirls->gram->extra;
+    double gain = sum[W_SUM_NULL_STEP] * sum[W_SUM_NULL_STEP] / sum[W_SUM_NULL_WEIGHT];
+    return isnan(pirls->null_eta) || !(gain > NULL_GAIN * (0.1 + fabs(sum[W_SUM_NULL_DEVIANCE])));
+}
+
 weir_status w_generalised_run(w_pirls *pirls)
 {
     weir_ctx *ctx = pirls->ctx;
@@ -146,11 +167,14 @@ weir_status w_generalised_run(w_pirls *pirls)
         status = laplace == WEIR_DECLINED ? status : laplace;
     }
     if (status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED && pirls->gram->n < LAPLACE_ROWS) {
-        weir_status settled = w_pirls_settle(pirls, block);
+        weir_status settled = settle(pirls, block);
         status = settled < 0 ? settled : status;
     }
     if (status >= 0) { /* degrees of freedom and covariance are those of expected information */
         weir_status refreshed = w_pirls_refresh(pirls, false, true);
+        for (int pass = 0; refreshed >= 0 && pass < NULL_PASSES && !null_model_stands(pirls); pass++) {
+            refreshed = w_pirls_refresh(pirls, false, true);
+        }
         status = refreshed < 0 ? refreshed : status;
     }
     if (status >= 0) {

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generalised models beside R's mgcv: tests/reference/glm/cases.json, made by make.R beside it.
+ *
+ * Smoothing and family parameters given: plain PIRLS. Fitted values 1e-9 relative to the largest, edf 1e-8, variances 1e-7,
+ * deviance 1e-9, all on the scale of the linear predictor.
+ * Chosen by the Laplace criterion, beside gam(method = "REML"): the criterion not worse by more than 1e-7 of its size, edf
+ * 1e-3 (1e-2 where a term has shrunk to its null space and lambda runs to infinity), fitted values 1e-4 standard
+ * deviations, standard errors 1e-3, log lambda 0.02 for terms well inside.
+ * Chosen by the working criterion, beside bam(method = "fREML"): the same but for the criterion, whose constant is another. */
+#include "support/test.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/weir.h"
+
+#define FOLDER WEIR_SOURCE_DIR "/tests/reference/glm/"
+
+typedef enum kind { GIVEN, WORKING, LAPLACE } kind;
+
+typedef struct fitted_case {
+    weir_table *table;
+    weir_model *model;
+    weir_summary summary;
+    double *fit, *se; /* every row */
+    int64_t rows;
+} fitted_case;
+
+typedef struct one_test {
+    const json_t *c;
+    kind kind;
+    char name[96];
+} one_test;
+
+static int failures;
+
+static const char *text_of(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
+static double number_of(const json_t *object, const char *key) { return json_number_value(json_object_get(object, key)); }
+static const json_t *list_of(const json_t *object, const char *key)
+{
+    const json_t *list = json_object_get(object, key);
+    assert_true(json_is_array(list));
+    return list;
+}
+static double item(const json_t *list, size_t i)
+{
+    const json_t *value = json_array_get(list, i);
+    return json_is_null(value) ? NAN : json_number_value(value);
+}
+
+static void expect_near(const char *name, const char *what, double got, double want, double tolerance)
+{
+    if (fabs(got - want) <= tolerance)
+        return;
+    failures++;
+    print_error("%s: %s is %.15g, want %.15g within %.3g (off by %.3g)\n", name, what, got, want, tolerance, got - want);
+}
+
+static int keep_row(void *user, int64_t first, int64_t rows, const double *values)
+{
+    fitted_case *f = user;
+    f->fit = realloc(f->fit, (size_t)(first + rows) * sizeof *f->fit);
+    f->se = realloc(f->se, (size_t)(first + rows) * sizeof *f->se);
+    if (!f->fit || !f->se)
+        return 1;
+    memcpy(f->fit + first, values, (size_t)rows * sizeof *values);
+    memcpy(f->se + first, values + rows, (size_t)rows * sizeof *values);
+    f->rows = first + rows;
+    return 0;
+}
+
+static void fit_case(weir_ctx *ctx, const json_t *c, kind kind, const json_t *sp, fitted_case *f)
+{
+    char path[1024];
+    double fixed[64];
+    memset(f, 0, sizeof *f);
+    snprintf(path, sizeof path, FOLDER "%s", text_of(c, "data"));
+    const char *paths[] = {path};
+    weir_table_options table = WEIR_TABLE_OPTIONS_INIT;
+    table.factors = text_of(c, "factors");
+    if (weir_table_open(ctx, 1, paths, &table, &f->table) < 0)
+        fail_msg("%s: %s", text_of(c, "name"), weir_ctx_message(ctx));
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    options.family = text_of(c, kind == LAPLACE ? "family" : "family_given");
+    options.weights = text_of(c, "weights");
+    options.laplace = kind == LAPLACE ? 1 : -1;
+    if (sp) {
+        options.sp_count = (int32_t)json_array_size(sp);
+        assert_in_range(options.sp_count, 1, 64);
+        for (int32_t i = 0; i < options.sp_count; i++)
+            fixed[i] = item(sp, (size_t)i);
+        options.sp = fixed;
+    }
+    weir_status status = weir_fit(ctx, f->table, text_of(c, "formula"), &options, &f->model);
+    if (status != WEIR_OK)
+        fail_msg("%s: %s: %s", text_of(c, "name"), weir_status_name(status), weir_ctx_message(ctx));
+    assert_int_equal(weir_model_summary(f->model, &f->summary), WEIR_OK);
+    weir_predict_options predict = WEIR_PREDICT_OPTIONS_INIT;
+    predict.se = 1;
+    if (weir_predict(ctx, f->model, f->table, &predict, keep_row, f) < 0)
+        fail_msg("%s: %s", text_of(c, "name"), weir_ctx_message(ctx));
+}
+
+static void drop_case(fitted_case *f)
+{
+    weir_model_free(f->model);
+    weir_table_close(f->table);
+    free(f->fit);
+    free(f->se);
+}
+
+/* Order and names of the terms, sizes, and the scaling of each penalty. */
+static void compare_shape(const char *name, const fitted_case *f, const json_t *want)
+{
+    const json_t *labels = list_of(want, "labels"), *scales = list_of(want, "sp_scale");
+    size_t penalty = 0;
+    assert_int_equal(f->summary.n, (int64_t)number_of(want, "n"));
+    assert_int_equal(f->summary.term_count, (int)json_array_size(labels));
+    assert_int_equal(f->summary.coefficient_count, (int)json_array_size(list_of(want, "parametric")));
+    for (int32_t t = 0; t < f->summary.term_count; t++) {
+        const weir_term_summary *term = &f->summary.term[t];
+        assert_string_equal(term->label, json_string_value(json_array_get(labels, (size_t)t)));
+        assert_int_equal(term->columns, (int)item(list_of(want, "columns"), (size_t)t));
+        for (int32_t j = 0; j < term->sp_count && penalty < json_array_size(scales); j++, penalty++)
+            expect_near(name, "S.scale", term->sp_scale[j] / item(scales, penalty), 1, 1e-8);
+    }
+}
+
+/* Fitted values and standard errors are compared free of the scale: that is compared apart. */
+static void compare_given(const char *name, const json_t *c, const fitted_case *f, const json_t *want)
+{
+    const json_t *rows = list_of(want, "rows"), *fit = list_of(want, "fit"), *se = list_of(want, "se");
+    double largest = 0, largest_se = 0, scale = number_of(want, "scale");
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        largest = fmax(largest, fabs(item(fit, i)));
+        largest_se = fmax(largest_se, item(se, i));
+    }
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        int64_t row = (int64_t)item(rows, i) - 1;
+        expect_near(name, "fitted value", f->fit[row], item(fit, i), 1e-9 * largest);
+        expect_near(name, "variance", pow(f->se[row] / largest_se, 2) * scale / f->summary.scale,
+                    pow(item(se, i) / largest_se, 2), 1e-7);
+    }
+    for (int32_t t = 0; t < f->summary.term_count; t++)
+        expect_near(name, f->summary.term[t].label, f->summary.term[t].edf, item(list_of(want, "edf"), (size_t)t), 1e-8);
+    expect_near(name, "scale", f->summary.scale / scale, 1, 1e-8);
+    double deviance = number_of(want, "deviance"), null_deviance = number_of(want, "null_deviance");
+    expect_near(name, "deviance", f->summary.deviance / deviance, 1, 1e-9);
+    if (strncmp(text_of(c, "family"), "beta", 4)) /* there mgcv's is that of the mean response, not the least */
+        expect_near(name, "null deviance", f->summary.null_deviance / null_deviance, 1, 1e-9);
+    else
+        assert_true(f->summary.null_deviance <= null_deviance);
+}
+
+static void compare_chosen(const char *name, const fitted_case *f, const json_t *want)
+{
+    const weir_summary *s = &f->summary;
+    const json_t *rows = list_of(want, "rows"), *sp = list_of(want, "sp");
+    double sd = number_of(want, "sd_fit"), spread = sqrt(number_of(want, "scale") / s->scale);
+    size_t penalty = 0;
+    for (int32_t t = 0; t < s->term_count; t++) {
+        const weir_term_summary *term = &s->term[t];
+        double edf = item(list_of(want, "edf"), (size_t)t), null_dim = item(list_of(want, "null_dim"), (size_t)t);
+        bool shrunk = edf - null_dim < 0.01;
+        bool inside = edf - null_dim > 0.1 && (double)term->columns - edf > 0.1 && term->sp_count == 1;
+        expect_near(name, term->label, term->edf, edf, shrunk ? 1e-2 : 1e-3);
+        for (int32_t j = 0; j < term->sp_count; j++, penalty++)
+            if (inside)
+                expect_near(name, "log lambda", log(term->sp[j]), log(item(sp, penalty)), 0.02);
+    }
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        int64_t row = (int64_t)item(rows, i) - 1;
+        expect_near(name, "fitted value", f->fit[row], item(list_of(want, "fit"), i), 1e-4 * sd);
+        expect_near(name, "standard error", f->se[row] * spread / item(list_of(want, "se"), i), 1, 1e-3);
+    }
+    for (int32_t j = 0; j < s->coefficient_count; j++) {
+        double se = item(list_of(want, "std_error"), (size_t)j);
+        assert_string_equal(s->coefficient[j].label, json_string_value(json_array_get(list_of(want, "parametric"), (size_t)j)));
+        expect_near(name, s->coefficient[j].label, s->coefficient[j].estimate, item(list_of(want, "estimate"), (size_t)j),
+                    1e-3 * se);
+        expect_near(name, "its standard error", s->coefficient[j].std_error * spread / se, 1, 1e-3);
+    }
+}
+
+static void compare_criterion(const char *name, double got, double want)
+{
+    if (!(got <= want + 1e-7 * fabs(want)))
+        expect_near(name, "criterion", got, want, 1e-7 * fabs(want));
+}
+
+static void test_given(const char *name, weir_ctx *ctx, const json_t *c)
+{
+    static const char *const places[] = {"near", "away"};
+    for (int i = 0; i < 2; i++) {
+        const json_t *want = json_object_get(c, places[i]);
+        fitted_case f;
+        fit_case(ctx, c, GIVEN, list_of(want, "sp"), &f);
+        compare_shape(name, &f, want);
+        compare_given(name, c, &f, want);
+        drop_case(&f);
+    }
+}
+
+static void test_chosen(const char *name, weir_ctx *ctx, const json_t *c, kind kind)
+{
+    const json_t *want = json_object_get(c, kind == LAPLACE ? "laplace" : "working");
+    fitted_case f;
+    fit_case(ctx, c, kind, NULL, &f);
+    compare_chosen(name, &f, want);
+    expect_near(name, "deviance", f.summary.deviance / number_of(want, "deviance"), 1, 1e-4);
+    if (kind == LAPLACE) {
+        compare_criterion(name, f.summary.criterion, number_of(want, "criterion"));
+        expect_near(name, "scale", f.summary.scale / number_of(want, "scale"), 1, 1e-3);
+    }
+    drop_case(&f);
+}
+
+static void test_one(void **state)
+{
+    const one_test *test = *state;
+    weir_ctx *ctx = test_ctx(NULL, 2, 0);
+    failures = 0;
+    if (test->kind == GIVEN)
+        test_given(test->name, ctx, test->c);
+    else
+        test_chosen(test->name, ctx, test->c, test->kind);
+    assert_int_equal(failures, 0);
+    weir_ctx_destroy(ctx);
+}
+
+int main(void)
+{
+    static const char *const kinds[] = {"given", "working", "laplace"};
+    json_error_t error;
+    json_t *root = json_load_file(FOLDER "cases.json", 0, &error);
+    if (!root) {
+        fprintf(stderr, FOLDER "cases.json: %s\n", error.text);
+        return 1;
+    }
+    json_t *cases = json_object_get(root, "cases");
+    size_t count = json_array_size(cases), used = 0;
+    one_test *list = calloc(3 * count + 1, sizeof *list);
+    struct CMUnitTest *tests = calloc(3 * count + 1, sizeof *tests);
+    if (!tests || !list || count < 30)
+        return 1;
+    for (size_t i = 0; i < count; i++) {
+        json_t *c = json_array_get(cases, i);
+        for (int k = 0; k < 3; k++) {
+            if (k == WORKING && !json_object_get(c, "working"))
+                continue;
+            one_test *test = &list[used];
+            *test = (one_test){.c = c, .kind = (kind)k};
+            snprintf(test->name, sizeof test->name, "%s, %s", text_of(c, "name"), kinds[k]);
+            tests[used++] = (struct CMUnitTest){test->name, test_one, NULL, NULL, test};
+        }
+    }
+    int failed = _cmocka_run_group_tests("mgcv, generalised models", tests, used, NULL, NULL);
+    free(tests);
+    free(list);
+    json_decref(root);
+    return failed;
+}
