@@ -106,6 +106,8 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
         input.text = traits.text;
         input.once = traits.once;
         input.file_bytes = traits.file_bytes;
+        input.scanned = !estimated && w_source_scanned(table);
+        input.kept = input.scanned && w_source_chosen_route(table) == W_ROUTE_KEPT;
     } else {
         input.rows = design->rows;
         input.rows_exact = true;

@@ -86,7 +86,8 @@ static void choose_reading(const w_plan_input *input, weir_plan *plan, int64_t a
     /* kept windows: their heads and the last one's unused rows beside the values themselves */
     int64_t decoded = input->rows < 0 ? INT64_MAX : w_mul64(input->rows, w_plan_row_bytes(input->design));
     int64_t kept = w_add64(w_add64(decoded, decoded / (input->rows_exact ? 32 : 4)), (int64_t)256 << 10);
-    if ((input->text || input->once) && kept <= available - window->bytes) {
+    bool fits = (input->text || input->once) && kept <= available - window->bytes;
+    if (input->scanned ? input->kept : fits) {
         plan->reading = "kept in memory";
         plan->keep_bytes = kept;
         plan->bytes_read = w_add64(window->bytes, kept);

@@ -50,6 +50,8 @@ typedef struct w_plan_input {
     bool rows_exact;
     bool in_place;              /* columns already lie in memory: reading copies nothing */
     bool text;                  /* rows are parsed */
+    bool scanned;               /* `kept` tells what the scan did; else it is to be chosen */
+    bool kept;
     bool once;                  /* a pipe: rows cannot be read twice without keeping or spooling them */
     int64_t file_bytes;         /* -1 unknown */
     int choice_count;           /* ascending window sizes; the first is the smallest possible */

@@ -347,6 +347,8 @@ const w_column_info *w_source_column(const weir_table *table, int32_t selected)
     return selected >= 0 && selected < table->selected_count ? &table->selected[selected].info : NULL;
 }
 
+bool w_source_scanned(const weir_table *table) { return table->scanned; }
+
 w_source_route w_source_chosen_route(const weir_table *table) { return table->route; }
 
 const char *w_source_label(const weir_table *table) { return table->label; }
