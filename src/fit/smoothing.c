@@ -10,7 +10,8 @@
  * flattens out and still falls outwards: |g_j| and |V_jj| below 1e-6 units of deviance; it then stays where it is. On the way there
  * g_j = -c exp(-rho_j), V_jj = -g_j and Newton's steps have length 1: the step is lengthened to where the gradient falls below
  * that bound. Stops when every other |g_j| <= 1e-7 units, or when no step lowers V beyond its rounding error.
- * Start: lambda_j = sum diag A / sum diag S_j over the columns of S_j.
+ * Start: lambda_j = sum diag A / sum diag S_j over the columns of S_j. GCV and UBRE have several minima more often than not: they
+ * are also sought from starts far below and above, and the lowest is taken.
  * References: Wood (2011) JRSSB 73:3; Wood & Fasiolo (2017) Biometrics 73:1071. */
 #include "fit/smoothing.h"
 
@@ -273,6 +274,38 @@ static weir_status iterate(search *run, int limit, int *iterations, bool *conver
     return WEIR_OK;
 }
 
+/* The same from the starts origin + shift for each shift, ending at the lowest minimum. best: sp_count values of workspace. */
+static weir_status iterate_from(search *run, const double *shift, int starts, int limit, int *iterations, bool *converged)
+{
+    w_criterion *criterion = &run->criterion;
+    const size_t bytes = (size_t)criterion->count * sizeof(double);
+    double *best = w_alloc(criterion->ctx, "smoothing search", bytes + 1), lowest = INFINITY;
+    weir_status status = best ? WEIR_OK : w_alloc_status(criterion->ctx);
+    for (int s = 0; s < starts && status >= 0; s++) {
+        int steps = 0;
+        bool done = false;
+        for (int i = 0; i < run->free_count; i++) {
+            run->rho[run->free[i]] = run->origin[run->free[i]] + shift[s];
+        }
+        status = w_criterion_evaluate(criterion, run->rho, true);
+        if (status >= 0) {
+            status = iterate(run, limit, &steps, &done);
+        }
+        if (status >= 0 && criterion->value < lowest) {
+            lowest = criterion->value;
+            *converged = done;
+            *iterations = steps;
+            memcpy(best, run->rho, bytes);
+        }
+    }
+    if (status >= 0) {
+        memcpy(run->rho, best, bytes);
+        status = w_criterion_evaluate(criterion, run->rho, true);
+    }
+    w_free(criterion->ctx, best);
+    return status;
+}
+
 /* Joint Hessian of V in (rho, log phi); for GCV and UBRE phi takes no part. */
 static void joint_hessian(const w_criterion *criterion, double *out)
 {
@@ -346,7 +379,11 @@ weir_status w_smoothing_select(weir_ctx *ctx, w_system *system, const w_design *
     }
     result->iterations = 0;
     if (status >= 0 && run.free_count > 0) {
-        status = iterate(&run, options->max_iterations > 0 ? options->max_iterations : 100, &result->iterations, &converged);
+        static const double shift[] = { 0.0, -5.0, 5.0 };
+        const bool several = !options->start && (options->criterion == WEIR_GCV || options->criterion == WEIR_UBRE);
+        const int limit = options->max_iterations > 0 ? options->max_iterations : 100;
+        status = several ? iterate_from(&run, shift, 3, limit, &result->iterations, &converged)
+                         : iterate(&run, limit, &result->iterations, &converged);
     }
     if (status >= 0) {
         status = finish(&run, converged, result);
