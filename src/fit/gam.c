@@ -91,6 +91,18 @@ static weir_status accumulate(weir_ctx *ctx, w_design *design, weir_table *table
     return status;
 }
 
+/* cbind() counts trials. */
+static weir_status check_trials(weir_ctx *ctx, const w_design *design, const weir_fit_options *options)
+{
+    w_glm glm;
+    weir_status status = w_family_parse(ctx, options->family ? options->family : "gaussian", &glm);
+    if (status < 0 || !design->trials || glm.family->kind == W_FAMILY_BINOMIAL || glm.family->kind == W_FAMILY_QUASIBINOMIAL) {
+        return status;
+    }
+    return w_fail(ctx, WEIR_E_ARG, "the response %s counts successes and failures: its family is binomial or quasibinomial, "
+                  "not %s", design->response_label, glm.family->name);
+}
+
 /* Formula and table -> compiled design and its final plan. */
 static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
                            fit_times *times, w_design **design, weir_plan *plan)
@@ -113,7 +125,10 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     if (status < 0) {
         return status;
     }
-    status = w_planning_exact(ctx, table, *design, options, plan);
+    status = check_trials(ctx, *design, options);
+    if (status >= 0) {
+        status = w_planning_exact(ctx, table, *design, options, plan);
+    }
     if (status < 0) {
         w_design_free(*design);
         *design = NULL;

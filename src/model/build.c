@@ -123,11 +123,15 @@ weir_status w_builder_columns(w_builder *b, const w_formula *formula, const char
 weir_status w_builder_expressions(w_builder *b)
 {
     struct w_design_program *g = b->program;
-    weir_status status = w_expr_compile(b->arena, b->terms.formula->response, find_column, b, &g->response);
+    weir_status status = w_expr_compile(b->arena, b->terms.response, find_column, b, &g->response);
+    if (status == WEIR_OK && b->terms.trials) {
+        status = w_expr_compile(b->arena, b->terms.trials, find_column, b, &g->trials);
+    }
     if (status != WEIR_OK) {
         return status;
     }
-    g->depth = w_expr_depth(g->response);
+    g->depth = w_expr_depth(g->response); /* that of the trials is no larger: they are part of it */
+    b->design->trials = g->trials != NULL;
     g->offset = w_arena_calloc(b->arena, (size_t)b->terms.offset_count + 1, sizeof *g->offset);
     if (!g->offset) {
         return w_alloc_status(b->ctx);

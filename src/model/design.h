@@ -75,6 +75,7 @@ typedef struct w_design {
     w_arena arena;              /* owns everything below */
     const char *formula;        /* as given */
     const char *response_label; /* "y", "log(y)" */
+    bool trials;                /* cbind(a, b): the response is a/(a + b), weights are multiplied by a + b */
     int64_t p;
     int64_t parametric_columns; /* the first of the p */
     bool has_intercept;         /* a column of ones is in the span of the parametric columns */

@@ -48,6 +48,7 @@ struct w_design_program {
     int atom_count;
     w_atom *atom;
     const w_expr *response;
+    const w_expr *trials; /* of cbind(a, b): a + b, which weights are multiplied by; else NULL */
     const w_expr **offset;
     int code_count;
     w_joint_code *code;

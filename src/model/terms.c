@@ -47,7 +47,7 @@ static weir_status column_register(w_terms *terms, const w_node *at, const char 
 
 static weir_status call_refuse(w_terms *terms, const w_node *call)
 {
-    static const char *const terms_only[] = {"s", "te", "ti", "offset", "poly", "factor", "as.factor", NULL};
+    static const char *const terms_only[] = {"s", "te", "ti", "offset", "poly", "factor", "as.factor", "cbind", NULL};
     for (int i = 0; terms_only[i]; i++) {
         if (strcmp(call->text, terms_only[i]) == 0) {
             return w_formula_fail(terms->formula, call, "%s() cannot stand inside an expression", call->text);
@@ -198,14 +198,49 @@ weir_status w_terms_atom(w_terms *terms, const w_node *node, bool spline, int *o
     return WEIR_OK;
 }
 
+/* The expression  a op b. */
+static w_node *node_binary(w_terms *terms, const w_node *at, w_node_kind kind, w_node *a, char op, w_node *b)
+{
+    w_node *node = w_arena_calloc(terms->arena, 1, sizeof *node);
+    w_item *item = w_arena_calloc(terms->arena, 2, sizeof *item);
+    if (!node || !item) {
+        return NULL;
+    }
+    item[0] = (w_item){.next = &item[1], .node = a};
+    item[1] = (w_item){.node = b, .op = op};
+    *node = (w_node){.kind = kind, .start = at->start, .end = at->end, .item = item, .count = 2};
+    return node;
+}
+
+/* cbind(successes, failures): the share of successes, of so many trials. */
+static weir_status counts_read(w_terms *terms, const w_node *call)
+{
+    const w_item *first = call->item, *second = first ? first->next : NULL;
+    if (call->count != 2 || first->name || second->name) {
+        return w_formula_fail(terms->formula, call, "cbind() takes two counts: cbind(successes, failures)");
+    }
+    w_node *trials = node_binary(terms, call, W_NODE_SUM, first->node, '+', second->node);
+    w_node *share = trials ? node_binary(terms, call, W_NODE_PRODUCT, first->node, '/', trials) : NULL;
+    if (!share) {
+        return w_alloc_status(terms->formula->ctx);
+    }
+    terms->response = share;
+    terms->trials = trials;
+    return WEIR_OK;
+}
+
 static weir_status response_read(w_terms *terms)
 {
     const w_node *node = terms->formula->response;
+    terms->response = node;
     terms->response_label = w_node_label(terms->arena, node);
     if (!terms->response_label) {
         return w_alloc_status(terms->formula->ctx);
     }
-    weir_status status = w_terms_expression(terms, node, (w_column_use){.response = true});
+    weir_status status = w_node_is_call(w_node_strip(node), "cbind") ? counts_read(terms, w_node_strip(node)) : WEIR_OK;
+    if (status == WEIR_OK) {
+        status = w_terms_expression(terms, terms->response, (w_column_use){.response = true});
+    }
     if (status == WEIR_OK && terms->column_count == 0) {
         status = w_formula_fail(terms->formula, node, "the response names no column");
     }

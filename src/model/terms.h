@@ -83,6 +83,8 @@ typedef struct w_terms {
     int column_count;
     w_column_use *column;
     const char *response_label;
+    const w_node *response; /* the expression; of cbind(a, b): a / (a + b) */
+    const w_node *trials;   /* of cbind(a, b): a + b; else NULL */
 } w_terms;
 
 /* `dot`: the columns that "." stands for (dot_count of them). Everything lives in `arena`. */

@@ -377,6 +377,26 @@ static weir_status read_number_categories(evaluation *e)
     return status;
 }
 
+/* Weights times the trials that the response is a share of. */
+static weir_status read_trials(evaluation *e)
+{
+    w_tile *tile = e->tile;
+    double *trials = e->s->offset;
+    w_expr_eval(e->d->program->trials, (const double *const *)e->s->number, e->rows, e->s->stack, trials);
+    tile->unit_weight = false;
+    for (int64_t i = 0; i < e->rows; i++) {
+        if (tile->missing[i] || tile->weight[i] == 0) {
+            continue;
+        }
+        if (!(trials[i] > 0 && isfinite(trials[i]))) {
+            return w_fail(e->d->ctx, WEIR_E_DATA, "%s has %g trials in row %lld: leave out rows without any",
+                          e->d->response_label, trials[i], row_number(e, i));
+        }
+        tile->weight[i] *= trials[i];
+    }
+    return WEIR_OK;
+}
+
 static weir_status read_weights(evaluation *e)
 {
     w_tile *tile = e->tile;
@@ -395,6 +415,12 @@ static weir_status read_weights(evaluation *e)
     }
     for (int64_t i = 0; e->any_missing && i < e->rows; i++) {
         tile->weight[i] = tile->missing[i] ? 0 : tile->weight[i];
+    }
+    if (!e->predict && e->d->program->trials) {
+        weir_status status = read_trials(e);
+        if (status != WEIR_OK) {
+            return status;
+        }
     }
     tile->counted = e->rows;
     tile->log_weight_sum = 0;
