@@ -118,6 +118,12 @@ static weir_status begin(w_pirls *pirls, double *rho, double *trial)
     return status;
 }
 
+/* The exact criterion has nothing to say where fitted values have run to the edge of their range. */
+static bool separated(const w_pirls *pirls)
+{
+    return pirls->gram->extra[W_SUM_EXTREME] > 0 && pirls->glm.family->kind != W_FAMILY_GAUSSIAN;
+}
+
 static bool wants_laplace(const w_pirls *pirls)
 {
     const weir_fit_options *options = pirls->options;
@@ -162,11 +168,12 @@ weir_status w_generalised_run(w_pirls *pirls)
     if (status >= 0) {
         status = run_working(pirls, block, block + m, wants_laplace(pirls) ? LAPLACE_TURNS : THETA_STEPS);
     }
-    if (status >= 0 && status != WEIR_NOT_CONVERGED && wants_laplace(pirls)) {
+    if (status >= 0 && status != WEIR_NOT_CONVERGED && wants_laplace(pirls) && !separated(pirls)) {
         laplace = w_laplace_run(pirls);
         status = laplace == WEIR_DECLINED ? status : laplace;
     }
-    if (status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED && pirls->gram->n < LAPLACE_ROWS) {
+    if (status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED && pirls->gram->n < LAPLACE_ROWS &&
+        !separated(pirls)) {
         weir_status settled = settle(pirls, block);
         status = settled < 0 ? settled : status;
     }
