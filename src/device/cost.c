@@ -98,8 +98,8 @@ void w_cost_set_measured(w_cost *cost, const char *name, double value)
 
 void w_cost_defaults(w_cost *cost)
 {
-    *cost = (w_cost){ .row = { .basis = 1.7e-9, .pair = 2.1e-9, .pair_far = 5.0e-9, .row = 1.0e-8, .memory = 8e9,
-                               .csv = 150e6, .copy_in = 4e9, .thread_gain = 0.9 } };
+    *cost = (w_cost){ .row = { .basis = 1.7e-9, .pair = 2.1e-9, .pair_far = 1.5e-8, .row = 1.0e-8, .memory = 8e9,
+                               .csv = 180e6, .copy_in = 4e9, .thread_gain = 0.9 } };
     w_device_cost *host = &cost->host;
     host->launch = 2e-7;
     host->up = host->down = INFINITY;

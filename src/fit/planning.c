@@ -106,6 +106,7 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
         input.text = traits.text;
         input.once = traits.once;
         input.file_bytes = traits.file_bytes;
+        input.decoded_share = (double)design->column_count / w_max64(1, w_source_column_count(table));
         input.scanned = !estimated && w_source_scanned(table);
         input.kept = input.scanned && w_source_chosen_route(table) == W_ROUTE_KEPT;
     } else {

@@ -18,8 +18,11 @@
 
 #define WINDOW_MAX_BYTES ((int64_t)32 << 20)
 #define SMOOTHING_STEPS 12
+#define SKIPPED_COST 0.1 /* of passing over a field against decoding it */
+#define LEVEL_SECONDS 100e-9 /* finding the level of a number in the scan */
+#define WORKING_SECONDS 15e-9 /* working weight and response of a row */
 #define SETUP_SECONDS 1e-3
-#define SORT_SECONDS 60e-9 /* a row and margin of the set-up: sorting, distinct values, column sums */
+#define SORT_SECONDS 40e-9 /* a row and margin of the set-up: sorting, distinct values, column sums */
 
 static void add_reason(weir_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -111,6 +114,15 @@ static int margins(const w_design *design)
     return count;
 }
 
+static int factors(const w_design *design)
+{
+    int count = 0;
+    for (int c = 0; design->column_kind && c < design->column_count; c++) {
+        count += design->column_kind[c] == W_FACTOR;
+    }
+    return count;
+}
+
 /* Set-up: the scan looks at every value, each margin sorts its rows, and a thin plate spline has an eigenproblem of its distinct
  * values (at most 2000, tridiagonal: linear in them and in k). */
 static double setup_seconds(const w_plan_input *input, double rows, double speed_up)
@@ -132,11 +144,15 @@ static void predict_seconds(const w_plan_input *input, weir_plan *plan)
     double decoded = rows * (double)w_plan_row_bytes(input->design);
     double file = input->file_bytes > 0 ? (double)input->file_bytes : decoded;
     double parses = plan->keep_bytes > 0 || !input->text ? 1.0 : plan->passes;
+    double share = input->decoded_share > 0 ? SKIPPED_COST + (1.0 - SKIPPED_COST) * input->decoded_share : 1.0;
     plan->seconds_read = input->in_place ? 0.0 /* part of each pass's seconds per row */
-                         : input->text   ? parses * file / rates->parse_bytes_per_second
+                         : input->text   ? parses * share * file / rates->parse_bytes_per_second
                                          : plan->passes * decoded / rates->read_bytes_per_second;
+    if (!input->text) { /* texts of a factor are in the price of parsing */
+        plan->seconds_read += rows * factors(input->design) * LEVEL_SECONDS;
+    }
     double per_row = rates->row_seconds + margins(input->design) * rates->basis_seconds + near * rates->pair_seconds +
-                     far * rates->far_pair_seconds;
+                     far * rates->far_pair_seconds + (input->iterations > 1 ? WORKING_SECONDS : 0.0);
     plan->seconds_accumulate = input->iterations * rows * per_row / speed_up;
     if (input->diagnostics) {
         plan->seconds_accumulate += rows * (rates->row_seconds + 2 * margins(input->design) * rates->basis_seconds) / speed_up;

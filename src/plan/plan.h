@@ -54,6 +54,7 @@ typedef struct w_plan_input {
     bool kept;
     bool once;                  /* a pipe: rows cannot be read twice without keeping or spooling them */
     int64_t file_bytes;         /* -1 unknown */
+    double decoded_share;       /* of the table's columns; 0 = all */
     int choice_count;           /* ascending window sizes; the first is the smallest possible */
     w_window_choice choice[W_WINDOW_CHOICES];
     int64_t budget, budget_free;

@@ -174,6 +174,59 @@ static void test_the_named_budget_does(void **state)
     assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
 }
 
+/* Every rate counts: slower ones never give fewer seconds, and each gives more where it is used. */
+static void test_every_rate_is_read(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 20, 500);
+    w_plan_input input = input_for(&s, 1000000, 0);
+    weir_plan plan, slower;
+    for (int text = 0; text < 2; text++) {
+        input.text = text != 0;
+        input.file_bytes = 40 * MIB;
+        assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+        double *const rate[] = { &input.rates.read_bytes_per_second, &input.rates.parse_bytes_per_second,
+                                 &input.rates.row_seconds, &input.rates.basis_seconds, &input.rates.pair_seconds,
+                                 &input.rates.far_pair_seconds, &input.rates.dense_flops_per_second,
+                                 &input.rates.memory_bytes_per_second };
+        for (int i = 0; i < 8; i++) {
+            double kept = *rate[i];
+            *rate[i] = i >= 2 && i <= 5 ? 2 * kept : kept / 2;
+            assert_int_equal(w_plan_fit(&input, &slower), WEIR_OK);
+            bool used = i == 0 ? !text : i == 1 ? text : true;
+            if (i != 5) { /* whether cells are far depends on the shape */
+                assert_int_equal(slower.seconds > plan.seconds, used);
+            }
+            assert_true(slower.seconds >= plan.seconds);
+            *rate[i] = kept;
+        }
+    }
+    double sum = plan.seconds_read + plan.seconds_setup + plan.seconds_accumulate + plan.seconds_smooth;
+    assert_true(plan.seconds >= 0.999999 * sum && plan.seconds <= 1.000001 * sum);
+}
+
+static void test_generalised_models_pass_several_times(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 20, 0);
+    w_plan_input input = input_for(&s, 1000000, 0);
+    weir_plan linear, generalised;
+    assert_int_equal(w_plan_fit(&input, &linear), WEIR_OK);
+    input.iterations = 8;
+    assert_int_equal(w_plan_fit(&input, &generalised), WEIR_OK);
+    assert_int_equal(linear.passes, 2);
+    assert_int_equal(generalised.passes, 9);
+    assert_true(generalised.seconds_accumulate >= 8 * linear.seconds_accumulate);
+    assert_true(generalised.bytes > linear.bytes);
+    bool said = false;
+    for (int i = 0; i < generalised.reason_count; i++) {
+        said |= strstr(generalised.reason[i], "about 8 passes") != NULL;
+    }
+    assert_true(said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +235,8 @@ int main(void)
         cmocka_unit_test(test_text_is_kept_only_when_it_fits),
         cmocka_unit_test(test_bytes_stay_under_every_budget_that_does),
         cmocka_unit_test(test_the_named_budget_does),
+        cmocka_unit_test(test_every_rate_is_read),
+        cmocka_unit_test(test_generalised_models_pass_several_times),
     };
     return cmocka_run_group_tests_name("plan", tests, make_ctx, drop_ctx);
 }
