@@ -224,12 +224,29 @@ static double level_quadratic(const w_variance *v, int64_t level, const double *
     return sum;
 }
 
-/* Part of a row that belongs to columns first … last-1 of X: core entries into x (zeroed), the arrow part folded in as
- * x -= G_l'u with u'H_l^-1 u returned. */
+/* x -= G_l'u and u'H_l^-1 u of the row's arrow part; 0 when it lies outside columns first … last-1. */
+static double fold_arrow(const w_variance *v, const w_tile *tile, int64_t i, int64_t first, int64_t last, double *x, double *u)
+{
+    const w_block *block = &v->design->block[v->arrow_block];
+    const int64_t k = v->covariance->arrow_k, level = tile->block[v->arrow_block].cell[i] / block->cells;
+    const int64_t column = block->level_first[level];
+    if (column < first || column >= last) {
+        return 0;
+    }
+    block_row(v, v->arrow_block, tile, i, u);
+    for (int64_t r = 0; r < k; r++) {
+        const double *map = v->covariance->arrow_map + (level * k + r) * v->core;
+        for (int64_t j = 0; j < v->core; j++) {
+            x[j] -= u[r] * map[j];
+        }
+    }
+    return level_quadratic(v, level, u);
+}
+
+/* Part of a row that belongs to columns first … last-1 of X: core entries into x (zeroed), then the arrow part folded in. */
 static double core_row(const w_variance *v, const w_tile *tile, int64_t i, int64_t first, int64_t last, double *x, double *u)
 {
     const w_design *design = v->design;
-    double extra = 0;
     for (int b = 0; b < design->block_count; b++) {
         const w_block *block = &design->block[b];
         if (block->kind == W_BLOCK_DENSE) {
@@ -240,28 +257,14 @@ static double core_row(const w_variance *v, const w_tile *tile, int64_t i, int64
                     x[v->position[column]] = value[r];
                 }
             }
-            continue;
-        }
-        int64_t level = tile->block[b].cell[i] / block->cells;
-        int64_t column = block->level_first[level];
-        if (column < first || column >= last) {
-            continue;
-        }
-        if (b != v->arrow_block) {
-            block_row(v, b, tile, i, x + v->position[column]);
-            continue;
-        }
-        int64_t k = v->covariance->arrow_k;
-        block_row(v, b, tile, i, u);
-        extra = level_quadratic(v, level, u);
-        for (int64_t r = 0; r < k; r++) {
-            const double *map = v->covariance->arrow_map + (level * k + r) * v->core;
-            for (int64_t j = 0; j < v->core; j++) {
-                x[j] -= u[r] * map[j];
+        } else if (b != v->arrow_block) {
+            int64_t column = block->level_first[tile->block[b].cell[i] / block->cells];
+            if (column >= first && column < last) {
+                block_row(v, b, tile, i, x + v->position[column]);
             }
         }
     }
-    return extra;
+    return v->arrow_block < 0 ? 0 : fold_arrow(v, tile, i, first, last, x, u);
 }
 
 /* Variances of the parts in columns first … last-1; when the part lies in the core alone, core entries begin … end-1

@@ -399,6 +399,45 @@ static void test_options_of_the_first_version(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* Many levels: the random effect is eliminated first, wherever it stands in the formula. */
+static void test_standard_errors_do_not_depend_on_term_order(void **state)
+{
+    (void)state;
+    static const char *const formula[] = { "y ~ s(g, bs = \"re\") + s(x0, bs = \"cr\") + x2 + f",
+                                           "y ~ f + x2 + s(x0, bs = \"cr\") + s(g, bs = \"re\")",
+                                           "y ~ s(x0, bs = \"cr\") + x2 + s(g, bs = \"re\") + f" };
+    data *d = make_data();
+    for (int i = 0; i < ROWS; i++) {
+        d->g[i] = (int32_t)((i * 7919LL) % 200);
+    }
+    d->column[5].level_count = 200;
+    weir_ctx *ctx = test_ctx(NULL, 2, 0);
+    weir_table *table = rows_of(ctx, d, 0, ROWS);
+    weir_predict_options options = WEIR_PREDICT_OPTIONS_INIT;
+    options.se = 1;
+    double *values[3];
+    for (int k = 0; k < 3; k++) {
+        weir_model *model = fit_memory(ctx, d, formula[k]);
+        weir_summary summary;
+        weir_model_summary(model, &summary);
+        assert_string_equal(summary.plan->route, "normal-equations/arrow");
+        values[k] = malloc(2 * ROWS * sizeof(double));
+        assert_non_null(values[k]);
+        assert_int_equal(weir_predict(ctx, model, table, &options, keep_rows, values[k]), WEIR_OK);
+        weir_model_free(model);
+    }
+    for (int i = 0; i < 2 * ROWS; i++) {
+        assert_true(fabs(values[1][i] - values[0][i]) < 1e-7 * fabs(values[0][i]));
+        assert_true(fabs(values[2][i] - values[0][i]) < 1e-7 * fabs(values[0][i]));
+    }
+    for (int k = 0; k < 3; k++) {
+        free(values[k]);
+    }
+    weir_table_close(table);
+    weir_ctx_destroy(ctx);
+    free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_peak_stays_under_plan_and_budget),
         cmocka_unit_test(test_every_allocation_failing),
         cmocka_unit_test(test_predictions_survive_a_file),
+        cmocka_unit_test(test_standard_errors_do_not_depend_on_term_order),
     };
     return cmocka_run_group_tests_name("fit", tests, NULL, NULL);
 }
