@@ -69,7 +69,7 @@ static weir_status collect(void *arg, int64_t first_row, int64_t rows, const dou
     }
     while (d->next < d->wanted_count && d->wanted[d->next] < first_row + rows) {
         int64_t i = d->wanted[d->next++] - first_row, at = result->sample;
-        if (!isnan(residual[i])) {
+        if (isfinite(residual[i]) && isfinite(values[COLUMN_FITTED * rows + i]) && isfinite(values[COLUMN_PREDICTOR * rows + i])) {
             result->predictor[at] = values[COLUMN_PREDICTOR * rows + i];
             result->fitted[at] = values[COLUMN_FITTED * rows + i];
             result->residual[at] = residual[i];

@@ -38,7 +38,7 @@ static void draw(const simulation *s, w_rng *rng, int number)
     }
     w_response_residuals(glm, s->sample, s->y, s->result->fitted, s->prior, s->residual);
     for (int64_t i = 0; i < s->sample; i++) {
-        s->residual[i] = isnan(s->residual[i]) ? 0.0 : s->residual[i]; /* a draw at the end of the range */
+        s->residual[i] = isfinite(s->residual[i]) ? s->residual[i] : 0.0; /* a draw at the end of the range */
     }
     w_sort_doubles(s->sample, s->residual);
     for (int64_t point = 0; point < s->points; point++) {
