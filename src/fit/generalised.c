@@ -11,7 +11,7 @@
 #define LAPLACE_ROWS 1000000 /* the exact criterion is the default below so many rows */
 #define LAPLACE_TURNS 2      /* of the parameters; enough where the exact criterion goes on */
 #define THETA_STEPS 25
-#define SAMPLE_ROWS 65536    /* a start is sought on about so many rows where there are at least SAMPLE_SHARE times more */
+#define SAMPLE_ROWS 16384    /* a start is sought on about so many rows where there are at least SAMPLE_SHARE times more */
 #define SAMPLE_SHARE 4
 #define NULL_PASSES 20       /* more, at most, until the null model stands still */
 #define NULL_GAIN 1e-10      /* of its deviance */
@@ -133,14 +133,31 @@ static bool wants_laplace(const w_pirls *pirls)
     return options->laplace > 0 || pirls->gram->n < LAPLACE_ROWS;
 }
 
-/* Newton's method to the end at the smoothing parameters found: the step after the one that stood still leaves rounding
- * alone. */
+static bool all_given(const w_pirls *pirls)
+{
+    const w_design *design = pirls->design;
+    bool given = !w_pirls_has_parameters(&pirls->glm);
+    for (int j = 0; j < design->sp_count; j++) {
+        given = given && design->sp_fixed && !isnan(design->sp_fixed[j]);
+    }
+    return given;
+}
+
+/* Fisher's weights are Newton's there, so that the working model's fit converges like Newton's method. */
+static bool canonical(const w_glm *glm)
+{
+    const w_family_kind kind = glm->family->kind;
+    bool exponential = kind == W_FAMILY_GAUSSIAN || kind == W_FAMILY_BINOMIAL || kind == W_FAMILY_POISSON ||
+                       kind == W_FAMILY_GAMMA || kind == W_FAMILY_INVERSE_GAUSSIAN || kind == W_FAMILY_QUASIPOISSON ||
+                       kind == W_FAMILY_QUASIBINOMIAL;
+    return exponential && glm->link->kind == glm->family->default_link;
+}
+
+/* Newton's method to the end at the smoothing parameters found. */
 static weir_status settle(w_pirls *pirls, const double *rho)
 {
     weir_status status = w_pirls_refresh(pirls, true, false);
-    for (int turn = 0; turn < 2 && status >= 0 && status != WEIR_NOT_CONVERGED; turn++) {
-        status = w_pirls_settle(pirls, rho);
-    }
+    status = status < 0 ? status : w_pirls_settle(pirls, rho);
     return status == WEIR_NOT_CONVERGED ? WEIR_OK : status; /* the working model's fit was converged already */
 }
 
@@ -172,8 +189,8 @@ weir_status w_generalised_run(w_pirls *pirls)
         laplace = w_laplace_run(pirls);
         status = laplace == WEIR_DECLINED ? status : laplace;
     }
-    if (status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED && pirls->gram->n < LAPLACE_ROWS &&
-        !separated(pirls)) {
+    bool rough = status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED;
+    if (rough && (all_given(pirls) || (!canonical(&pirls->glm) && pirls->gram->n < LAPLACE_ROWS)) && !separated(pirls)) {
         weir_status settled = settle(pirls, block);
         status = settled < 0 ? settled : status;
     }

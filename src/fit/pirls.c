@@ -8,6 +8,7 @@
 
 #define PASSES 60
 #define HALVINGS 12
+#define SAMPLE_TOLERANCE 1e-5 /* a start need not be closer: the other rows move it by more */
 #define TOLERANCE 1e-8     /* while lambda moves too */
 #define SETTLED 1e-13      /* at given lambda, where Newton's steps converge quadratically */
 #define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
@@ -138,6 +139,7 @@ static weir_status solve(w_pirls *pirls, double *rho, bool search, double *trial
 
 weir_status w_pirls_iterate(w_pirls *pirls, double *rho, bool search, double *trial)
 {
+    const double tolerance = pirls->tile_step > 1 ? SAMPLE_TOLERANCE : search ? TOLERANCE : SETTLED;
     weir_status last = WEIR_OK;
     double change = INFINITY;
     for (int step = 0; step < PASSES; step++) {
@@ -158,7 +160,7 @@ weir_status w_pirls_iterate(w_pirls *pirls, double *rho, bool search, double *tr
         }
         const double now = pirls->deviance + pirls->penalty, size = pirls->phi + fabs(now), previous = change;
         change = fabs(now - before);
-        bool small = change < (search ? TOLERANCE : SETTLED) * size;
+        bool small = change < tolerance * size;
         bool rounding = !search && change < TOLERANCE * size && change >= previous;
         if ((small && (step > 0 || !search)) || rounding) {
             return last;
