@@ -69,9 +69,10 @@ static weir_status collect(void *arg, int64_t first_row, int64_t rows, const dou
     }
     while (d->next < d->wanted_count && d->wanted[d->next] < first_row + rows) {
         int64_t i = d->wanted[d->next++] - first_row, at = result->sample;
-        if (isfinite(residual[i]) && isfinite(values[COLUMN_FITTED * rows + i]) && isfinite(values[COLUMN_PREDICTOR * rows + i])) {
-            result->predictor[at] = values[COLUMN_PREDICTOR * rows + i];
-            result->fitted[at] = values[COLUMN_FITTED * rows + i];
+        double predictor = values[COLUMN_PREDICTOR * rows + i], fitted = values[COLUMN_FITTED * rows + i];
+        if (isfinite(residual[i]) && isfinite(fitted) && isfinite(predictor)) {
+            result->predictor[at] = predictor;
+            result->fitted[at] = fitted;
             result->residual[at] = residual[i];
             result->response[at] = values[COLUMN_RESPONSE * rows + i];
             d->prior[at] = values[COLUMN_PRIOR * rows + i];
@@ -193,7 +194,7 @@ static void take_covariates(diagnosis *d, const w_tile_request *request, const w
     }
 }
 
-/* Covariates of every (rows / RUG_ROWS)-th row for rugs and of the sample for the basis check, in a light pass over the windows. */
+/* Covariates of every (rows / RUG_ROWS)-th row for rugs and of the sample for the basis check, in a light pass. */
 static weir_status collect_covariates(weir_ctx *ctx, diagnosis *d, weir_table *table, const w_tile_request *request)
 {
     int64_t step = w_max64(1, d->rows / RUG_ROWS);

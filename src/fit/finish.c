@@ -4,6 +4,7 @@
 #include "fit/finish.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fit/inference.h"
@@ -147,6 +148,26 @@ static void describe(weir_model *model, const w_system *system, const w_gram *gr
     summary->plan = &model->plan;
 }
 
+/* What the fit has to say about not converging, among the notes of the summary. */
+static weir_status add_note(weir_model *model, const char *message)
+{
+    weir_summary *summary = &model->summary;
+    const char **note = w_arena_alloc(&model->arena, (size_t)summary->note_count + 1, sizeof *note);
+    if (!note) {
+        return w_alloc_status(model->ctx);
+    }
+    for (int i = 0; i < summary->note_count; i++) {
+        note[i] = summary->note[i];
+    }
+    note[summary->note_count] = w_arena_strdup(&model->arena, message);
+    if (!note[summary->note_count]) {
+        return w_alloc_status(model->ctx);
+    }
+    summary->note = note;
+    summary->note_count++;
+    return WEIR_OK;
+}
+
 static weir_status take_coefficients(weir_model *model, w_system *system, const w_pirls *pirls)
 {
     const w_design *design = model->design;
@@ -163,6 +184,8 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
     const w_design *design = model->design;
     w_system *system = NULL;
     weir_status remark = WEIR_OK;
+    char said[W_MESSAGE_BYTES]; /* by the iteration: what follows may have a remark of its own */
+    snprintf(said, sizeof said, "%s", pirls && pirls->status == WEIR_NOT_CONVERGED ? ctx->message : "");
     model->rho = w_arena_calloc(&model->arena, (size_t)design->sp_count + 1, sizeof(double));
     model->beta = w_arena_alloc(&model->arena, (size_t)design->p, sizeof(double));
     weir_status status = model->rho && model->beta ? name_family(model, pirls) : w_alloc_status(ctx);
@@ -173,8 +196,16 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
         remark = status = pirls ? take_pirls(model, system, gram, options, pirls)
                                 : select_smoothing(ctx, model, system, gram, options);
     }
+    if (remark == WEIR_NOT_CONVERGED && !pirls) {
+        snprintf(said, sizeof said, "%s", ctx->message);
+    }
     if (status >= 0) {
         describe(model, system, gram, options);
+        if (model->summary.status == WEIR_NOT_CONVERGED && *said) {
+            status = add_note(model, said);
+        }
+    }
+    if (status >= 0) {
         status = take_coefficients(model, system, pirls);
     }
     if (status >= 0) {
@@ -187,6 +218,9 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
         status = w_predict_name_terms(model);
     }
     w_system_free(system);
+    if (status >= 0 && model->summary.status == WEIR_NOT_CONVERGED && *said) {
+        w_remark(ctx, WEIR_NOT_CONVERGED, "%s", said);
+    }
     return status < 0 ? status : model->summary.status > 0 ? model->summary.status : remark;
 }
 

@@ -69,7 +69,7 @@ static void put_title(w_writer *w, const weir_summary *s)
     if (s->status != WEIR_OK) {
         w_put(w, "<p class=\"warning\">");
         w_put_escaped(w, s->status == WEIR_NOT_CONVERGED
-                             ? "The fit did not converge: what stands here is its last state. Read with care; the notes say more."
+                             ? "The fit did not converge: what stands here is its last state. Read with care; a note at the end says more."
                              : "Some columns depend on others: their coefficients were set to 0.");
         w_put(w, "</p>\n");
     }

@@ -197,8 +197,9 @@ static void put_histogram(w_writer *w, const weir_model *model)
     w_plot_close(&plot);
     bool beyond = d->bin_count[0] > 0 || d->bin_count[d->bins - 1] > 0;
     char caption[200];
-    snprintf(caption, sizeof caption, "%s%s", gaussian ? "Residuals of all rows; the line is the normal density of the estimated scale."
-                                                       : "Deviance residuals of all rows.",
+    snprintf(caption, sizeof caption, "%s%s",
+             gaussian ? "Residuals of all rows; the line is the normal density of the estimated scale."
+                      : "Deviance residuals of all rows.",
              beyond ? " The outermost bins hold everything beyond them." : "");
     w_figure_close(w, caption);
 }

@@ -82,8 +82,8 @@ static double share_outside(const weir_model *model)
 static void test_residuals_make_the_deviance(void **state)
 {
     (void)state;
-    static const char *const name[] = { "poisson", "binomial", "gamma:log", "nb(theta=3)", "tweedie(p=1.5)", "inverse-gaussian:log",
-                                        "gaussian:log", "quasipoisson" };
+    static const char *const name[] = { "poisson", "binomial", "gamma:log", "nb(theta=3)", "tweedie(p=1.5)",
+                                        "inverse-gaussian:log", "gaussian:log", "quasipoisson" };
     weir_ctx *ctx = test_ctx(NULL, 2, 0);
     for (size_t k = 0; k < sizeof name / sizeof *name; k++) {
         data *d = make_data(ctx, name[k], 6.0);

@@ -213,7 +213,8 @@ static void test_round_trip(void **state)
         weir_model_summary(again, &b);
         assert_string_equal(a.family, b.family);
         assert_string_equal(a.link, b.link);
-        sheet *one = predict(ctx, model, d, WEIR_PREDICT_RESPONSE, 0.9), *two = predict(ctx, again, d, WEIR_PREDICT_RESPONSE, 0.9);
+        sheet *one = predict(ctx, model, d, WEIR_PREDICT_RESPONSE, 0.9);
+        sheet *two = predict(ctx, again, d, WEIR_PREDICT_RESPONSE, 0.9);
         assert_memory_equal(one, two, sizeof *one);
         free(one);
         free(two);
