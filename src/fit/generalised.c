@@ -195,7 +195,7 @@ weir_status w_generalised_run(w_pirls *pirls)
         status = settled < 0 ? settled : status;
     }
     if (status >= 0) { /* degrees of freedom and covariance are those of expected information */
-        weir_status refreshed = w_pirls_refresh(pirls, false, true);
+        weir_status refreshed = pirls->complete ? WEIR_OK : w_pirls_refresh(pirls, false, true);
         for (int pass = 0; refreshed >= 0 && pass < NULL_PASSES && !null_model_stands(pirls); pass++) {
             refreshed = w_pirls_refresh(pirls, false, true);
         }

@@ -9,6 +9,7 @@
 #define PASSES 60
 #define HALVINGS 12
 #define SAMPLE_TOLERANCE 1e-5 /* a start need not be closer: the other rows move it by more */
+#define NEARLY 1e-4 /* after such a change the next pass is likely to be the last and takes every sum */
 #define TOLERANCE 1e-8     /* while lambda moves too */
 #define SETTLED 1e-13      /* at given lambda, where Newton's steps converge quadratically */
 #define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
@@ -75,19 +76,20 @@ void w_pirls_take(w_pirls *pirls, w_gram *gram)
     }
     w_gram_free(pirls->gram);
     pirls->gram = gram;
+    pirls->complete = false;
     pirls->deviance = gram->extra[W_SUM_DEVIANCE];
 }
 
 /* Passes at trial (p values; moved towards pirls->beta while it is worse) until the penalised deviance at rho does not rise.
  * WEIR_NOT_CONVERGED when no halving helped: the pass of the last trial is kept out. */
-static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool newton)
+static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool newton, bool full)
 {
     const size_t p = (size_t)pirls->design->p;
     const bool first = pirls->iterations == 0;
     double before = first ? INFINITY : pirls->deviance + w_pirls_penalty(pirls->design, pirls->beta, rho);
     for (int halving = 0; halving <= HALVINGS; halving++) {
         w_gram *gram = NULL;
-        weir_status status = w_pirls_pass(pirls, trial, newton, false, &gram);
+        weir_status status = w_pirls_pass(pirls, trial, newton, full, &gram);
         if (status < 0) {
             return status;
         }
@@ -96,6 +98,7 @@ static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool
         bool valid = gram->extra[W_SUM_INVALID] == 0 && isfinite(now);
         if (valid && (first || now <= before + RISE * (0.1 + fabs(before)))) {
             w_pirls_take(pirls, gram);
+            pirls->complete = full && !newton;
             memcpy(pirls->beta, trial, p * sizeof *trial);
             pirls->penalty = penalty;
             return WEIR_OK;
@@ -149,7 +152,8 @@ weir_status w_pirls_iterate(w_pirls *pirls, double *rho, bool search, double *tr
             return status;
         }
         last = status;
-        status = accept(pirls, trial, rho, !search);
+        bool nearly = search && pirls->tile_step <= 1 && change < NEARLY * (pirls->phi + fabs(before));
+        status = accept(pirls, trial, rho, !search, nearly);
         if (status < 0) {
             return status;
         }

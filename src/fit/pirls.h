@@ -32,6 +32,7 @@ typedef struct w_pirls {
     double null_eta;       /* intercept of the null model where it has to be iterated, a Fisher step a pass; NaN = it has not */
     int64_t tile_step;     /* > 1 while the start is sought on a sample of tiles */
     bool checked;          /* every response was found in the family's range */
+    bool complete;         /* `gram` holds every sum, by expected weights */
     bool fisher;           /* Newton weights were indefinite: Fisher weights from then on */
     int iterations, passes;
     weir_status status;
