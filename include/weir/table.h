@@ -20,7 +20,8 @@ typedef struct weir_table_options {
     int32_t version;      /**< WEIR_TABLE_OPTIONS_VERSION */
     char delimiter;       /**< CSV: 0 = comma, or what the header suggests among , ; tab | */
     char decimal;         /**< CSV: 0 = '.' */
-    const char *columns;  /**< names "a,b,c" for a table without any (2-D NPY, headerless CSV); NULL = c0, c1, … */
+    const char *columns;  /**< names "a,b,c" for a table without any (2-D NPY, headerless CSV); NULL = c0, c1, …; a
+                               table that names its columns refuses them (WEIR_E_ARG) */
     int32_t headerless;   /**< CSV: non-zero = the first record holds data */
     const char *missing_words; /**< CSV: comma-separated; NULL = "NA" and the empty field (NaN is always missing) */
     const char *factors;  /**< names "a,b" of columns that are categories even if they look like numbers */

@@ -78,7 +78,12 @@ static void list_windows(weir_ctx *ctx, weir_table *table, const w_design *desig
 static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design *design, bool estimated,
                                const weir_fit_options *options, int64_t budget, weir_plan *out)
 {
-    w_plan_input input = { .design = design, .device = "cpu", .threads = w_pool_workers(ctx) };
+    char text[160];
+    w_plan_input input = { .design = design, .threads = w_pool_workers(ctx) };
+    weir_status status = w_plan_device(ctx, &input.device, text, sizeof text, &input.device_reason);
+    if (status < 0) {
+        return status;
+    }
     input.arrow_block = w_plan_arrow_block(design);
     input.setup_bytes = estimated ? design->setup_bytes : 0;
     input.system_bytes = system_bytes(design, input.arrow_block);
@@ -116,7 +121,7 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
     }
     list_windows(ctx, table, design, &input);
     w_plan_rates(ctx, &input.rates);
-    weir_status status = w_plan_fit(&input, out);
+    status = w_plan_fit(&input, out);
     if (!estimated && table) { /* set-up is over: what it took is known */
         out->bytes = w_max64(out->bytes, ctx->ledger.peak);
     }

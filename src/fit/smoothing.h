@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Choice of smoothing parameters for a working linear model (gamalgo §1.4).
+/* Choice of smoothing parameters for a working linear model (docs/numerics/smoothing.md).
  *
  * REML  V = 1/2 [ q/phi + (n - M_p) log(2 pi phi) + log|H| - log|S_lambda|_+ ],  q = ||sqrt(W)(z - X b)||^2 + b'S_lambda b,
  * minimised over rho = log lambda and log phi by Newton's method with exact derivatives; ML, GCV and UBRE likewise.

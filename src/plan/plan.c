@@ -214,6 +214,9 @@ weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
     double near, far;
     w_sums_cost(input->design, &near, &far, &plan.shard_tiles);
     choose_system(input, &plan);
+    if (input->device_reason) {
+        add_reason(&plan, "%s", input->device_reason);
+    }
     bool all_rows = input->exact_knots || (input->rows >= 0 && input->rows <= W_SETUP_ROWS);
     plan.knots = all_rows ? "from all rows" : "from a sample of whole tiles";
     if (!all_rows) {

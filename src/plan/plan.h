@@ -60,6 +60,7 @@ typedef struct w_plan_input {
     int64_t budget, budget_free;
     int threads;
     const char *device;
+    const char *device_reason;  /* NULL: nothing to say */
     bool diagnostics;
     bool exact_knots;
     w_rates rates;

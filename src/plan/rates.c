@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan/rates.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "device/device.h"
 
 void w_plan_rates(weir_ctx *ctx, w_rates *out)
@@ -22,4 +25,30 @@ void w_plan_rates(weir_ctx *ctx, w_rates *out)
     out->dense_flops_per_second = cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64];
     out->memory_bytes_per_second = cost->row.memory;
     out->thread_efficiency = cost->row.thread_gain;
+}
+
+weir_status w_plan_device(weir_ctx *ctx, const char **device, char *text, size_t bytes, const char **reason)
+{
+    const char *request = ctx->device_request;
+    w_device_set *set = NULL;
+    weir_status status = w_devices_get(ctx, &set);
+    if (status < 0) {
+        return status;
+    }
+    *device = "cpu";
+    *reason = NULL;
+    if (!request || strcmp(request, "auto") == 0 || strcmp(request, "cpu") == 0) {
+        return WEIR_OK;
+    }
+    if (set->required) {
+        return w_fail(ctx, WEIR_E_DEVICE, "device '%s' is required, but every step of a fit runs on the cpu: give cpu or auto", request);
+    }
+    const w_device *asked = set->count > 1 ? &set->device[1] : NULL;
+    if (asked && !asked->available) {
+        snprintf(text, bytes, "device %.40s was asked for, but is not available (%.60s): the cpu executes", request, asked->reason);
+    } else {
+        snprintf(text, bytes, "device %.40s was asked for, but no step of a fit has a form for it: the cpu executes", request);
+    }
+    *reason = text;
+    return WEIR_OK;
 }

@@ -3,7 +3,7 @@
  *
  * H is scaled to unit diagonal, then Cholesky-factored; after a failed pivot a pivoted Cholesky finds the rank, dependent
  * columns get coefficient 0 and WEIR_RANK_DEFICIENT is returned. With an arrow block (random effects, many levels) its
- * block-diagonal part is eliminated first and only the Schur complement on the core is dense (gamalgo §2.4d):
+ * block-diagonal part is eliminated first and only the Schur complement on the core is dense (docs/numerics/smoothing.md):
  *   G_l = H_l^-1 B_l,  C = H_0 - sum B_l'G_l,  log|H| = sum log|H_l| + log|C|,  P_00 = C^-1,  P_ll = H_l^-1 + G_l P_00 G_l'.
  * All answers are those of the full system. BLAS runs serially; big factorizations are tiled over the pool with a fixed
  * order, so bits do not depend on threads. */

@@ -318,7 +318,9 @@ static weir_status name_fields(w_csv *csv, weir_table *table, header *h, int32_t
                                const char *const *columns)
 {
     if (h->names_in_record) {
-        return WEIR_OK;
+        return !columns ? WEIR_OK
+                        : w_fail(csv->ctx, WEIR_E_ARG, "%s names its columns in its header ('%s', ...): leave the column names out, or "
+                                 "say that it has no header", csv->part.label, h->count > 0 ? h->names[0] : "");
     }
     if (!columns) {
         return w_table_number_names(table, h->count, &h->names);

@@ -294,6 +294,10 @@ static weir_status name_columns(npy *file, weir_table *table, int32_t column_cou
     if (!h->structured && !columns) {
         return w_table_number_names(table, h->columns, names);
     }
+    if (h->structured && columns) {
+        return w_fail(file->ctx, WEIR_E_ARG, "%s is a structured array, which names its columns ('%s', ...): leave the column names "
+                      "out", file->path, h->columns > 0 ? h->column[0].name : "");
+    }
     if (!h->structured) {
         if (column_count != h->columns) {
             return w_fail(file->ctx, WEIR_E_DATA, "%s has %d columns, but %d names are given", file->path,

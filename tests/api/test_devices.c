@@ -8,6 +8,7 @@
 #include "base/ctx.h"
 #include "support/folder.h"
 #include "weir/device.h"
+#include "weir/weir.h"
 
 static char folder[TEST_FOLDER_BYTES];
 
@@ -167,6 +168,63 @@ static void every_failing_allocation_is_survived(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* Status of planning a fit with this device request; *plan written on success. */
+static weir_status plan_on(const char *request, weir_plan *plan)
+{
+    static double y[64], x[64];
+    for (int i = 0; i < 64; i++) {
+        x[i] = (double)i;
+        y[i] = (double)(i * 7 % 13);
+    }
+    const weir_column column[2] = { { "y", WEIR_F64, y, 0, 0, NULL }, { "x", WEIR_F64, x, 0, 0, NULL } };
+    weir_ctx *ctx = ctx_for(request);
+    weir_table *table = NULL;
+    weir_model *model = NULL;
+    assert_int_equal(weir_table_from_columns(ctx, 64, 2, column, &table), WEIR_OK);
+    weir_status status = weir_plan_fit(ctx, table, "y ~ s(x, k = 5)", NULL, plan);
+    weir_status fitted = weir_fit(ctx, table, "y ~ s(x, k = 5)", NULL, &model);
+    assert_int_equal(status < 0, fitted < 0);
+    if (fitted >= 0) {
+        weir_summary summary;
+        weir_model_summary(model, &summary);
+        assert_string_equal(summary.plan->device, plan->device);
+    }
+    weir_model_free(model);
+    weir_table_close(table);
+    weir_ctx_destroy(ctx);
+    return status;
+}
+
+static int reasons_with(const weir_plan *plan, const char *words)
+{
+    int count = 0;
+    for (int i = 0; i < plan->reason_count; i++) {
+        count += strstr(plan->reason[i], words) != NULL;
+    }
+    return count;
+}
+
+static void a_fit_says_which_device_executes(void **state)
+{
+    (void)state;
+    weir_plan plan;
+    assert_int_equal(plan_on("auto", &plan), WEIR_OK);
+    assert_string_equal(plan.device, "cpu");
+    assert_int_equal(reasons_with(&plan, "was asked for"), 0);
+    static const char *const asked[] = { "sim:", "sim:capacity=64K", "sim:fail=1,fail_for_ever=1" };
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(plan_on(asked[i], &plan), WEIR_OK);
+        assert_string_equal(plan.device, "cpu");
+        assert_int_equal(reasons_with(&plan, asked[i]), 1);
+        assert_int_equal(reasons_with(&plan, "the cpu executes"), 1);
+    }
+    assert_int_equal(plan_on("sim:absent=1", &plan), WEIR_OK);
+    assert_int_equal(reasons_with(&plan, "absent as its script says"), 1);
+    assert_int_equal(plan_on("required:sim:", &plan), WEIR_E_DEVICE);
+    assert_int_equal(plan_on("required:sim:absent=1", &plan), WEIR_E_DEVICE);
+    assert_int_equal(plan_on("sim:nonsense=1", &plan), WEIR_E_ARG);
+}
+
 int main(void)
 {
     setenv("WEIR_DEVICE_PATH", "/nonexistent", 1);
@@ -175,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_show_in_the_list, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_calibration_is_kept_exported_and_imported, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(every_failing_allocation_is_survived, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_fit_says_which_device_executes, folder_make, folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/tables.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "support/folder.h"
 #include "table/table.h"
 #include "weir/table.h"
 
@@ -95,12 +97,53 @@ static void tables_tell_their_columns(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* Names for a table that names its columns are refused: they would be dropped, or a row taken for names. */
+static void names_are_given_once(void **state)
+{
+    static const char csv[] = "y,x\n1,2\n3,4\n";
+    static const char numbers[] = "1,2\n3,4\n";
+    static const char head[] = "{'descr': [('y', '<f8'), ('x', '<f8')], 'fortran_order': False, 'shape': (1,), }";
+    char folder[TEST_FOLDER_BYTES], path[3][TEST_FOLDER_BYTES + 16], npy[144] = "\x93NUMPY\x01\x00\x76\x00";
+    memset(npy + 10, ' ', 118);
+    memcpy(npy + 10, head, strlen(head));
+    npy[127] = '\n';
+    assert_int_equal(test_folder_make(folder), 0);
+    test_folder_write(folder, "/h.csv", csv, sizeof csv - 1);
+    test_folder_write(folder, "/n.csv", numbers, sizeof numbers - 1);
+    test_folder_write(folder, "/s.npy", npy, sizeof npy);
+    static const char *const name[] = { "h.csv", "s.npy", "n.csv" };
+    weir_ctx *ctx = test_ctx(*state, 1, 0);
+    weir_table_options options = WEIR_TABLE_OPTIONS_INIT;
+    for (int i = 0; i < 3; i++) {
+        snprintf(path[i], sizeof path[i], "%s/%s", folder, name[i]);
+        const char *one[1] = { path[i] };
+        weir_table *table = NULL;
+        options.columns = NULL;
+        options.headerless = i == 2;
+        assert_int_equal(weir_table_open(ctx, 1, one, &options, &table), WEIR_OK);
+        assert_string_equal(weir_table_column_name(table, 1), i == 2 ? "c1" : "x");
+        weir_table_close(table);
+        table = NULL;
+        options.columns = "a,b";
+        assert_int_equal(weir_table_open(ctx, 1, one, &options, &table), i == 2 ? WEIR_OK : WEIR_E_ARG);
+        if (i == 2) {
+            assert_string_equal(weir_table_column_name(table, 1), "b");
+        } else {
+            assert_non_null(strstr(weir_ctx_message(ctx), "names its columns"));
+        }
+        weir_table_close(table);
+    }
+    weir_ctx_destroy(ctx);
+    test_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(tables_tell_their_columns),
+        cmocka_unit_test(names_are_given_once),
     };
     return cmocka_run_group_tests(tests, NULL, test_files_remove);
 }
