@@ -2,7 +2,7 @@
 /* Generalised models beside R's mgcv: tests/reference/glm/cases.json, made by make.R beside it.
  *
  * Smoothing and family parameters given: plain PIRLS. Fitted values 1e-9 relative to the largest, edf 1e-8, variances 1e-7,
- * deviance 1e-9, all on the scale of the linear predictor.
+ * deviance 1e-9, all on the scale of the linear predictor; the Laplace criterion 1e-9, and its difference between two points.
  * Chosen by the Laplace criterion, beside gam(method = "REML"): the criterion not worse by more than 1e-7 of its size, edf
  * 1e-3 (1e-2 where a term has shrunk to its null space and lambda runs to infinity), fitted values 1e-4 standard
  * deviations, standard errors 1e-3, log lambda 0.02 for terms well inside.
@@ -20,7 +20,7 @@
 
 #define FOLDER WEIR_SOURCE_DIR "/tests/reference/glm/"
 
-typedef enum kind { GIVEN, WORKING, LAPLACE } kind;
+typedef enum kind { GIVEN, WORKING, LAPLACE, GIVEN_LAPLACE } kind;
 
 typedef struct fitted_case {
     weir_table *table;
@@ -87,7 +87,7 @@ static void fit_case(weir_ctx *ctx, const json_t *c, kind kind, const json_t *sp
     weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
     options.family = text_of(c, kind == LAPLACE ? "family" : "family_given");
     options.weights = text_of(c, "weights");
-    options.laplace = kind == LAPLACE ? 1 : -1;
+    options.laplace = kind >= LAPLACE ? 1 : -1;
     if (sp) {
         options.sp_count = (int32_t)json_array_size(sp);
         assert_in_range(options.sp_count, 1, 64);
@@ -192,8 +192,38 @@ static void compare_criterion(const char *name, double got, double want)
         expect_near(name, "criterion", got, want, 1e-7 * fabs(want));
 }
 
+/* The numbers in the family's name, in mgcv's order: four digits. */
+static void compare_parameters(const char *name, const char *family, const json_t *want)
+{
+    const char *at = strchr(family, '(');
+    for (size_t i = 0; i < json_array_size(want); i++) {
+        while (at && *at && !(*at >= '0' && *at <= '9'))
+            at++;
+        char *end = NULL;
+        double value = at && *at ? strtod(at, &end) : NAN;
+        at = end;
+        expect_near(name, "parameter of the family", value / item(want, i), 1, 2e-3);
+    }
+}
+
+/* V at given parameters is the criterion of gam: absolutely, and in differences. */
+static void test_criterion(const char *name, weir_ctx *ctx, const json_t *c)
+{
+    const json_t *near = json_object_get(c, "near"), *away = json_object_get(c, "away");
+    double value[2], want[2] = {number_of(near, "criterion"), number_of(away, "criterion")};
+    for (int i = 0; i < 2; i++) {
+        fitted_case f;
+        fit_case(ctx, c, GIVEN_LAPLACE, list_of(i ? away : near, "sp"), &f);
+        value[i] = f.summary.criterion;
+        expect_near(name, "criterion", value[i], want[i], 1e-9 * fabs(want[i]));
+        drop_case(&f);
+    }
+    expect_near(name, "criterion difference", value[1] - value[0], want[1] - want[0], 1e-9 * fabs(want[0]));
+}
+
 static void test_given(const char *name, weir_ctx *ctx, const json_t *c)
 {
+    test_criterion(name, ctx, c);
     static const char *const places[] = {"near", "away"};
     for (int i = 0; i < 2; i++) {
         const json_t *want = json_object_get(c, places[i]);
@@ -213,6 +243,7 @@ static void test_chosen(const char *name, weir_ctx *ctx, const json_t *c, kind k
     compare_chosen(name, &f, want);
     expect_near(name, "deviance", f.summary.deviance / number_of(want, "deviance"), 1, 1e-4);
     if (kind == LAPLACE) {
+        compare_parameters(name, f.summary.family, list_of(want, "theta"));
         compare_criterion(name, f.summary.criterion, number_of(want, "criterion"));
         expect_near(name, "scale", f.summary.scale / number_of(want, "scale"), 1, 1e-3);
     }
