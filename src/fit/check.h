@@ -13,7 +13,11 @@
 #define W_CHECK_PERMUTATIONS 400
 
 /* column[c]: values (or level numbers) of design column c at the result's sampled rows, NULL when they were not read. Fills
- * check and check_count of `result`, in the model's arena. Bytes on the ledger meanwhile: about 60 per sampled row. */
+ * check and check_count of `result`, in the model's arena. On the ledger meanwhile: w_check_doubles(sample). */
 weir_status w_check_smooths(weir_ctx *ctx, weir_model *model, const double *const *column, w_diagnostics *result);
+static inline int64_t w_check_doubles(int64_t sample)
+{
+    return 7 * sample; /* row, residual, three neighbours, key and place */
+}
 
 #endif

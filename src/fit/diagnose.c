@@ -268,3 +268,15 @@ weir_status w_diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table
     w_binding_free(binding);
     return status;
 }
+
+int64_t w_diagnose_bytes(const w_design *design, int workers)
+{
+    const int64_t number = (int64_t)sizeof(double);
+    int64_t kept = 4 * SAMPLE_ROWS + 4 * W_ENVELOPE_POINTS + BINS;
+    int64_t meanwhile = 2 * SAMPLE_ROWS + w_envelope_doubles(SAMPLE_ROWS) + w_check_doubles(SAMPLE_ROWS);
+    int64_t columns = w_mul64(design->column_count, SAMPLE_ROWS + 2 * RUG_ROWS + 2);
+    int64_t terms = w_mul64(design->term_count, (int64_t)sizeof(weir_smooth_check));
+    int64_t arena = 65536; /* the block begun for the arrays that stay */
+    int64_t samples = w_add64(w_mul64(w_add64(kept + meanwhile, columns), number), w_add64(terms, arena));
+    return w_add64(w_add64(w_rows_bytes(design, COLUMNS, workers), w_product_bytes(design)), samples);
+}

@@ -10,5 +10,7 @@
 weir_status w_diagnose(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing);
 /* The same of any table with the columns of the model. */
 weir_status w_diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing);
+/* Of either beside the table's windows, with what stays in the model. Reads shapes only. */
+int64_t w_diagnose_bytes(const w_design *design, int workers);
 
 #endif

@@ -68,7 +68,7 @@ weir_status w_envelope_fill(weir_ctx *ctx, weir_model *model, const double *prio
         return WEIR_OK;
     }
     double *array = w_arena_alloc(&model->arena, 4 * (size_t)s.points, sizeof *array);
-    s.y = w_alloc_array(ctx, "simulated residuals", 2 * (size_t)s.sample + (size_t)s.points * W_ENVELOPE_DRAWS, sizeof *s.y);
+    s.y = w_alloc_array(ctx, "simulated residuals", (size_t)w_envelope_doubles(s.sample), sizeof *s.y);
     if (!array || !s.y) {
         w_free(ctx, s.y);
         return w_alloc_status(ctx);

@@ -12,7 +12,12 @@
 #define W_ENVELOPE_POINTS 400
 
 /* prior: of the sampled rows. Fills the quantile arrays of `result` from its sample; they lie in the model's arena.
- * Bytes on the ledger meanwhile: 8 (draws * points + 2 sample). */
+ * On the ledger meanwhile: w_envelope_doubles(sample). */
 weir_status w_envelope_fill(weir_ctx *ctx, weir_model *model, const double *prior, w_diagnostics *result);
+static inline int64_t w_envelope_doubles(int64_t sample)
+{
+    int64_t points = sample < W_ENVELOPE_POINTS ? sample : W_ENVELOPE_POINTS;
+    return 2 * sample + points * W_ENVELOPE_DRAWS;
+}
 
 #endif

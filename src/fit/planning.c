@@ -5,15 +5,13 @@
 
 #include "base/format.h"
 #include "base/size.h"
+#include "fit/diagnose.h"
 #include "fit/model.h"
-#include "fit/rows.h"
 #include "normal/quadratic.h"
 #include "plan/bytes.h"
 #include "plan/rates.h"
 #include "solve/system.h"
 
-#define DIAGNOSTIC_COLUMNS 3 /* fitted, residual, response */
-#define DIAGNOSTIC_ROWS 8192 /* sampled at most, of rows and of each rug */
 #define GENERALISED_PASSES 8 /* usual: first one, about six steps, last one */
 
 /* The system with its covariance, what inference takes beside it, and the search. */
@@ -21,13 +19,6 @@ static int64_t system_bytes(const w_design *design, int arrow_block)
 {
     int64_t search = w_mul64(w_mul64(design->sp_count + 2, design->sp_count + 2), 16 * (int64_t)sizeof(double));
     return w_add64(w_system_bytes(design, arrow_block), w_add64(w_inference_bytes(design, arrow_block), search));
-}
-
-/* Diagnostics: rows in flight, the product, the samples kept with the model. */
-static int64_t rows_bytes(const w_design *design, int threads)
-{
-    int64_t sample = w_mul64(w_mul64(DIAGNOSTIC_ROWS, 4 + design->column_count), 2 * (int64_t)sizeof(double));
-    return w_add64(w_add64(w_rows_bytes(design, DIAGNOSTIC_COLUMNS, threads), w_product_bytes(design)), sample);
 }
 
 /* From one pass to the next: the last gram, coefficients and directions, the linear predictor's product. */
@@ -96,7 +87,7 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
         input.budget_free = w_add64(input.budget_free, w_min64(ctx->ledger.in_use, w_plan_design_bytes(design)));
     }
     input.diagnostics = options->diagnostics != 0;
-    input.rows_bytes = input.diagnostics ? rows_bytes(design, input.threads) : 0;
+    input.rows_bytes = input.diagnostics ? w_diagnose_bytes(design, input.threads) : 0;
     input.exact_knots = options->exact_knots != 0;
     input.file_bytes = -1;
     if (table) {

@@ -63,6 +63,9 @@ static weir_model *fit(weir_ctx *ctx, const data *d, const char *family, const c
     if (weir_fit(ctx, table, formula, &options, &model) != WEIR_OK) {
         fail_msg("%s: %s", family, weir_ctx_message(ctx));
     }
+    if (model->summary.actual_bytes > model->plan.bytes) { /* the plan knows what residuals take */
+        fail_msg("%s: %lld bytes, planned %lld", formula, (long long)model->summary.actual_bytes, (long long)model->plan.bytes);
+    }
     weir_table_close(table);
     return model;
 }
