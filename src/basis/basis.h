@@ -27,7 +27,8 @@
 #define W_MAX_PENALTIES (W_MAX_MARGINS + 1)
 
 typedef enum w_basis_kind {
-    W_BASIS_CR, W_BASIS_CS, W_BASIS_CC, W_BASIS_PS, W_BASIS_CP, W_BASIS_TP, W_BASIS_TS, W_BASIS_RE
+    W_BASIS_CR, W_BASIS_CS, W_BASIS_CC, W_BASIS_PS, W_BASIS_CP, W_BASIS_TP, W_BASIS_TS, W_BASIS_RE,
+    W_BASIS_FS /* a curve per level of a factor: formulas only, its margin has a kind of its own */
 } w_basis_kind;
 
 /* "cr" -> kind; false if unknown. w_basis_name is the inverse. */
@@ -44,6 +45,8 @@ typedef struct w_margin_spec {
 } w_margin_spec;
 
 /* k when the formula gives none: 10, or 5 in a tensor product; the null space plus 27 or 100 for two or three covariates. */
+/* Directions the penalty of one covariate's basis leaves free. */
+int64_t w_basis_null(const w_margin_spec *spec);
 int64_t w_basis_default_k(const w_margin_spec *spec, bool tensor_margin);
 /* Joint thin plates: derivative order (the smallest m with 2m > d + 1 unless given) and polynomials below it. */
 int w_plate_order(const w_margin_spec *spec);
@@ -97,6 +100,7 @@ typedef struct w_smooth_spec {
     bool centre;            /* absorb the sum-to-zero constraint over the set-up rows (s, te; ti centres its margins) */
     bool select;            /* extra penalty on the null space */
     bool fixed;             /* fx=TRUE: no penalty */
+    bool natural;           /* natural parameterisation, everything penalised, not centred; one margin (fs) */
 } w_smooth_spec;
 
 typedef struct w_penalty {

@@ -86,7 +86,8 @@ weir_status w_margin_build(w_arena *arena, w_arena *work, const char *label, con
     case W_BASIS_CP: return w_margin_bspline(&in, out);
     case W_BASIS_TP:
     case W_BASIS_TS: return w_margin_thinplate(&in, out);
-    case W_BASIS_RE: break;
+    case W_BASIS_RE:
+    case W_BASIS_FS: break;
     }
     return w_fail(arena->ctx, WEIR_E_FORMULA, "%s: bs=\"%s\" is not a spline of a numeric covariate", label,
                   w_basis_name(spec->basis));

@@ -9,6 +9,7 @@ static const struct {
 } kinds[] = {
     {"cr", W_BASIS_CR}, {"cs", W_BASIS_CS}, {"cc", W_BASIS_CC}, {"ps", W_BASIS_PS},
     {"cp", W_BASIS_CP}, {"tp", W_BASIS_TP}, {"ts", W_BASIS_TS}, {"re", W_BASIS_RE},
+    {"fs", W_BASIS_FS},
 };
 
 bool w_basis_parse(const char *name, w_basis_kind *out)
@@ -29,6 +30,18 @@ const char *w_basis_name(w_basis_kind kind)
             return kinds[i].name;
     }
     return "?";
+}
+
+int64_t w_basis_null(const w_margin_spec *spec)
+{
+    switch (spec->basis) {
+    case W_BASIS_CS:
+    case W_BASIS_TS: return 0;
+    case W_BASIS_CC:
+    case W_BASIS_CP: return 1;
+    case W_BASIS_PS: return spec->m_count > 1 ? spec->m[1] : spec->m_count > 0 ? spec->m[0] : 2;
+    default: return 2;
+    }
 }
 
 int w_plate_order(const w_margin_spec *spec)

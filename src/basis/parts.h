@@ -53,6 +53,8 @@ weir_status w_margin_transform(w_arena *arena, w_arena *work, w_margin *margin, 
  * |X|. */
 weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_data *data, double *column_sum,
                           double *largest_row);
+/* Transform and penalties of a smooth of one margin in its natural parameterisation (smooth_natural.c). */
+weir_status w_smooth_natural(w_arena *arena, w_arena *work, w_smooth *smooth, const w_smooth_data *data);
 /* Function values at k equispaced points as coefficients of a margin; left alone where that is badly
  * conditioned. */
 weir_status w_margin_to_values(w_arena *arena, w_arena *work, const char *label, w_margin *margin, double lower,

@@ -135,7 +135,7 @@ static weir_status constrain(builder *b)
 {
     w_smooth *s = &b->out;
     int64_t raw = s->raw_columns;
-    bool centred = b->spec->centre && b->spec->type != W_SMOOTH_TI;
+    bool centred = b->spec->centre && !b->spec->natural && b->spec->type != W_SMOOTH_TI;
     b->column_sum = w_arena_alloc(&b->work, (size_t)raw, sizeof(double));
     if (!b->column_sum)
         return w_alloc_status(b->arena->ctx);
@@ -259,6 +259,8 @@ static weir_status build_penalties(builder *b)
     w_smooth *s = &b->out;
     s->logdet_form = W_LOGDET_NONE;
     s->null_dimension = s->columns;
+    if (b->spec->natural)
+        return w_smooth_natural(b->arena, &b->work, s, b->data);
     if (b->spec->fixed)
         return WEIR_OK;
     for (int m = 0; m < s->margin_count; m++) {
@@ -358,6 +360,8 @@ int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows)
     /* Kept: transform and penalties; at one time: an expansion, products, a copy with eigenvectors and their
      * workspace. */
     int64_t matrices = spec->margin_count + 10;
+    if (spec->natural)
+        bytes = w_add64(bytes, w_mul64(w_add64(w_mul64(raw, 16), 2 * 1024 + 512), w_mul64(raw, 8)));
     bytes = w_add64(bytes, w_mul64(w_mul64(raw, raw), 8 * matrices));
     /* Unused ends of the two arenas' blocks: up to a third of what is filled, and a last block of each. Arrays
      * as long as the rows have blocks of their own as soon as they matter. */

@@ -58,11 +58,21 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
         return w_formula_fail(b->terms.formula, call->node, "%s has more than %lld coefficients", call->label,
                               (long long)W_COLUMNS_LIMIT);
     }
-    bool centred = constant_by && call->type != W_SMOOTH_TI;
+    bool centred = constant_by && !call->per_level && call->type != W_SMOOTH_TI;
     s->columns = w_max64(s->raw_columns - centred, 1);
     s->null_dimension = s->columns;
     s->logdet_form = W_LOGDET_NONE;
     if (call->fixed) {
+        return WEIR_OK;
+    }
+    if (call->per_level) {
+        int64_t null = w_min64(w_min64(w_basis_null(&call->margin[0]), 2), s->columns - 1);
+        s->penalty_count = 1 + (int)null;
+        for (int j = 0; j < s->penalty_count; j++) {
+            s->penalty[j] = (w_penalty){.rank = j ? 1 : s->columns - null, .scale = 1};
+        }
+        s->null_dimension = 0;
+        s->logdet_form = W_LOGDET_SEPARATE;
         return WEIR_OK;
     }
     int64_t null = 1;
@@ -140,7 +150,8 @@ static int64_t setup_bytes(const w_builder *b, const w_design_options *options)
                      2 * W_TILE_ROWS;
     for (int i = 0; i < b->terms.smooth_count; i++) {
         const w_smooth_call *call = &b->terms.smooth[i];
-        w_smooth_spec spec = {.label = call->label, .type = call->type, .margin_count = call->margin_count};
+        w_smooth_spec spec = {.label = call->label, .type = call->type, .margin_count = call->margin_count,
+                              .natural = call->per_level};
         memcpy(spec.margin, call->margin, sizeof spec.margin);
         if (!call->random) {
             largest =

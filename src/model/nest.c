@@ -10,7 +10,7 @@
  * with the same margin), they are sought again with both sides augmented by a root of each smooth's penalty in rows of its own,
  *     X <- [X; E],  E'E = sum_j alpha_j S_j,  alpha_j = mean|X|^2 / mean|S_j|.
  * A dropped direction then lies in the null space of every penalty, so the restricted log-determinant differs from that of
- * the full smooth by a number free of lambda: only the constant is computed anew. Ti terms and random effects take no part.
+ * the full smooth by a number free of lambda: only the constant is computed anew. Ti terms, random effects and curves per level (fs) take no part.
  *
  * Q is never formed: R is updated over runs of rows, O(n p^2) time and O(p^2) memory. Of very many rows a fixed sample of
  * max(4096, 16 p), one from each of as many equal stretches, is factorized: what is independent there is independent. What
@@ -568,7 +568,7 @@ weir_status w_nest_resolve(w_setup *s)
     weir_status status = n.call && n.covered ? WEIR_OK : no_memory(&n);
     for (int d = 1; d <= W_MAX_MARGINS && status == WEIR_OK; d++) {
         for (int i = 0; i < terms->smooth_count; i++) {
-            if (!terms->smooth[i].random && terms->smooth[i].type != W_SMOOTH_TI &&
+            if (!terms->smooth[i].random && !terms->smooth[i].per_level && terms->smooth[i].type != W_SMOOTH_TI &&
                 terms->smooth[i].covariate_count == d) {
                 n.call[n.count++] = i;
             }

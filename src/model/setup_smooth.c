@@ -108,7 +108,10 @@ static weir_status gather_data(w_setup *s, const w_smooth_call *call, w_smooth_d
 /* A smooth times a number that varies needs no constraint: it holds no constant. */
 static weir_status is_centred(w_setup *s, const w_smooth_call *call, bool *out)
 {
-    *out = call->type != W_SMOOTH_TI;
+    *out = call->type != W_SMOOTH_TI && !call->per_level;
+    if (call->per_level) {
+        return WEIR_OK;
+    }
     const w_atom *by = call->by >= 0 ? &s->builder->program->atom[call->by] : NULL;
     if (by && !by->category) {
         const double *value;
@@ -134,7 +137,8 @@ static weir_status make_spec(w_setup *s, const w_smooth_call *call, const w_smoo
                             .type = shape->type,
                             .margin_count = shape->margin_count,
                             .select = s->options->select,
-                            .fixed = call->fixed};
+                            .fixed = call->fixed,
+                            .natural = call->per_level};
     for (int m = 0; m < shape->margin_count; m++) {
         spec->margin[m] = shape->margin[m];
         double *knot = s->options->knots ? w_arena_alloc(arena, KNOT_LIMIT, sizeof *knot) : NULL;

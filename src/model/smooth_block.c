@@ -24,8 +24,9 @@ static weir_status no_memory(const placing *p) { return w_alloc_status(p->b->ctx
 /* "s(x)", "s(x):z", "s(x):fB" */
 static const char *label_of(const placing *p, int64_t level)
 {
-    return !p->by ? p->call->label
-                  : w_arena_printf(p->b->arena, "%s:%s%s", p->call->label, p->by->label,
+    return !p->by || p->call->per_level
+               ? p->call->label
+               : w_arena_printf(p->b->arena, "%s:%s%s", p->call->label, p->by->label,
                                    p->by->category ? p->by->level[level] : "");
 }
 
@@ -46,7 +47,7 @@ static weir_status name_parts(placing *p)
 {
     const w_smooth_call *call = p->call;
     w_arena *arena = p->b->arena;
-    const char **variable = w_arena_alloc(arena, (size_t)call->covariate_count, sizeof *variable);
+    const char **variable = w_arena_alloc(arena, (size_t)call->covariate_count + 1, sizeof *variable);
     if (!variable) {
         return no_memory(p);
     }
@@ -54,7 +55,10 @@ static weir_status name_parts(placing *p)
         variable[i] = p->b->program->atom[call->covariate[i]].label;
     }
     p->variable = variable;
-    p->basis = call->random ? "re" : w_basis_name(call->margin[0].basis);
+    if (call->per_level) {
+        variable[call->covariate_count] = p->by->label;
+    }
+    p->basis = call->random ? "re" : call->per_level ? "fs" : w_basis_name(call->margin[0].basis);
     if (!call->random && call->type != W_SMOOTH_S) {
         p->basis = w_arena_printf(arena, "%s(", call->type == W_SMOOTH_TE ? "te" : "ti");
         for (int i = 0; i < call->margin_count && p->basis; i++) {
@@ -155,14 +159,14 @@ static weir_status place_term(placing *p, int64_t level, const w_design_penalty 
                    .first = p->first + level * p->columns,
                    .columns = p->columns,
                    .block = p->block,
-                   .level = p->by && p->by->category ? level : -1,
+                   .level = p->by && p->by->category && !p->call->per_level ? level : -1,
                    .penalty_first = d->penalty_count,
                    .penalty_count = count,
                    .null_dimension = null_dimension,
                    .smooth = p->smooth,
-                   .variable_count = p->call->covariate_count,
+                   .variable_count = p->call->covariate_count + p->call->per_level,
                    .variable = p->variable,
-                   .by = p->by ? p->by->label : NULL,
+                   .by = p->by && !p->call->per_level ? p->by->label : NULL,
                    .basis = p->basis};
     term.label = label_of(p, level);
     if (!term.label) {
@@ -237,11 +241,15 @@ static weir_status smooth_terms(placing *p)
     for (int j = 0; j < p->smooth->penalty_count; j++) {
         const w_penalty *from = &p->smooth->penalty[j];
         penalty[j] = (w_design_penalty){.k = p->columns,
-                                        .repeat = 1,
+                                        .repeat = p->call->per_level ? p->repeats : 1,
                                         .matrix = from->matrix,
                                         .rank = from->rank,
                                         .scale = from->scale,
                                         .log_det = from->log_det};
+    }
+    if (p->call->per_level) { /* one term of all levels */
+        p->columns *= p->repeats;
+        return place_term(p, 0, penalty, p->smooth->penalty_count, p->smooth->null_dimension);
     }
     weir_status status = WEIR_OK;
     for (int64_t l = 0; l < p->repeats && status == WEIR_OK; l++) {
@@ -329,6 +337,11 @@ static weir_status place_call(w_builder *b, const w_smooth_call *call, w_smooth 
     if (call->by >= 0) {
         p.by = &b->program->atom[call->by];
         p.repeats = p.by->category ? p.by->level_count : 1;
+        if (call->per_level && !p.by->category) {
+            return w_formula_fail(b->terms.formula, call->node, "%s: %s holds numbers; bs=\"fs\" needs a category, as "
+                                                                "in s(x, factor(g), bs=\"fs\")",
+                                  call->label, p.by->label);
+        }
     }
     weir_status status = name_parts(&p);
     if (status != WEIR_OK || call->random) {

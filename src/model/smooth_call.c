@@ -5,8 +5,9 @@
 
 #include "model/terms.h"
 
-static const char *const basis_names[] = {"cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", NULL};
+static const char *const basis_names[] = {"cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", "fs", NULL};
 static const char *const s_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
+static const char *const fs_arguments[] = {"bs", "k", "m", "sp", "xt", NULL};
 static const char *const te_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
 static const char *const ti_arguments[] = {"bs", "by", "fx", "id", "k", "m", "mc", "sp", NULL};
 /* mgcv knows these; here they would change the fit silently if they were passed over. */
@@ -31,6 +32,10 @@ static bool listed(const char *name, const char *const *names)
 static weir_status unknown_argument(const reading *r, const w_item *item)
 {
     const w_formula *f = r->terms->formula;
+    if (r->names == fs_arguments) {
+        return w_formula_fail_at(f, item->start, item->end,
+                                 "argument '%.40s' does not go with bs=\"fs\"; there are bs k m sp xt", item->name);
+    }
     if (listed(item->name, foreign_arguments)) {
         return w_formula_fail_at(f, item->start, item->end, "argument '%s' of %s() is not supported", item->name,
                                  r->node->text);
@@ -120,7 +125,7 @@ static weir_status read_basis(const reading *r, const w_node *node, w_basis_kind
     if (!w_basis_parse(node->text, out)) {
         const char *near = w_nearest_name(node->text, basis_names);
         return near ? w_formula_fail(f, node, "unknown basis '%.40s'; did you mean '%s'?", node->text, near)
-                    : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re",
+                    : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re fs",
                                      node->text);
     }
     return WEIR_OK;
@@ -140,9 +145,25 @@ static weir_status spread(const reading *r, const w_node *node, const char *name
     return WEIR_OK;
 }
 
+/* xt="cr": what the curves of bs="fs" are made of. */
+static weir_status read_inner_basis(reading *r)
+{
+    const w_node *node = value_of(r, "xt");
+    w_basis_kind *kind = &r->call->margin[0].basis;
+    *kind = W_BASIS_TP;
+    weir_status status = node ? read_basis(r, node, kind) : WEIR_OK;
+    if (status == WEIR_OK && (*kind == W_BASIS_RE || *kind == W_BASIS_FS)) {
+        status = w_formula_fail(r->terms->formula, node, "xt= takes the basis of one curve: cr cs cc ps cp tp ts");
+    }
+    return status;
+}
+
 static weir_status read_bases(reading *r)
 {
     w_smooth_call *call = r->call;
+    if (call->per_level) {
+        return read_inner_basis(r);
+    }
     const w_node *node = value_of(r, "bs"), *each[W_MAX_MARGINS];
     if (!node) {
         for (int i = 0; i < call->margin_count; i++) {
@@ -153,6 +174,10 @@ static weir_status read_bases(reading *r)
     weir_status status = spread(r, node, "bs", call->margin_count, each);
     for (int i = 0; i < call->margin_count && status == WEIR_OK; i++) {
         status = read_basis(r, each[i], &call->margin[i].basis);
+        if (status == WEIR_OK && call->margin[i].basis == W_BASIS_FS) {
+            status = w_formula_fail(r->terms->formula, each[i],
+                                    "bs=\"fs\" goes with s(x, g), x a number, g a category");
+        }
         if (status == WEIR_OK && call->margin[i].basis == W_BASIS_RE) {
             status =
                 w_formula_fail(r->terms->formula, each[i],
@@ -302,7 +327,7 @@ static weir_status read_centring(reading *r)
 static weir_status read_by(reading *r)
 {
     const w_node *node = value_of(r, "by");
-    r->call->by = -1;
+    r->call->by = r->call->per_level ? r->call->covariate[1] : -1;
     if (!node || is_missing_word(node)) {
         return WEIR_OK;
     }
@@ -331,12 +356,13 @@ static weir_status read_covariates(reading *r)
         if (node->kind == W_NODE_NAME && !node->quoted && strcmp(node->text, ".") == 0) {
             return w_formula_fail(f, node, "'.' cannot be a covariate: name the column");
         }
-        weir_status status = w_terms_atom(r->terms, node, !call->random, &covariate[count]);
+        bool category = call->random || (call->per_level && count == 1);
+        weir_status status = w_terms_atom(r->terms, node, !category, &covariate[count]);
         if (status != WEIR_OK) {
             return status;
         }
-        if (call->random && r->terms->atom[covariate[count]].form == W_ATOM_POLY) {
-            return w_formula_fail(f, node, "poly() cannot stand in a random effect");
+        if (category && r->terms->atom[covariate[count]].form == W_ATOM_POLY) {
+            return w_formula_fail(f, node, "poly() cannot stand where a category may");
         }
         for (int i = 0; i < count; i++) {
             if (covariate[i] == covariate[count]) {
@@ -359,6 +385,9 @@ static weir_status make_label(reading *r)
         label = w_arena_printf(arena, "%s%s%s", label, i ? "," : "", r->terms->atom[call->covariate[i]].label);
     }
     call->label = label ? w_arena_printf(arena, "%s)", label) : NULL;
+    if (call->per_level) {
+        call->covariate_count = 1;
+    }
     return call->label ? WEIR_OK : w_alloc_status(arena->ctx);
 }
 
@@ -383,6 +412,13 @@ static weir_status read_shape(reading *r)
         return call->covariate_count <= 16
                    ? WEIR_OK
                    : w_formula_fail(f, r->node, "a random effect has at most 16 variables");
+    }
+    call->per_level = basis == W_BASIS_FS;
+    if (call->per_level) {
+        call->margin_count = 1;
+        return call->covariate_count == 2
+                   ? WEIR_OK
+                   : w_formula_fail(f, r->node, "bs=\"fs\" goes with s(x, g), x a number, g a category");
     }
     if (call->covariate_count > W_MAX_MARGINS) {
         return w_formula_fail(f, r->node, "%s() takes at most %d covariates", r->node->text, W_MAX_MARGINS);
@@ -414,6 +450,17 @@ static weir_status read_margins(reading *r)
     return status;
 }
 
+static bool asks_for_curves(const w_node *node)
+{
+    for (const w_item *item = node->item; item; item = item->next) {
+        if (item->name && strcmp(item->name, "bs") == 0) {
+            const w_node *value = w_node_strip(item->node);
+            return value->kind == W_NODE_STRING && strcmp(value->text, "fs") == 0;
+        }
+    }
+    return false;
+}
+
 weir_status w_terms_smooth(w_terms *terms, const w_node *node)
 {
     w_smooth_call call = {.node = node, .by = -1};
@@ -421,7 +468,10 @@ weir_status w_terms_smooth(w_terms *terms, const w_node *node)
                 : strcmp(node->text, "te") == 0 ? W_SMOOTH_TE
                                                 : W_SMOOTH_TI;
     reading r = {.terms = terms, .call = &call, .node = node};
-    r.names = call.type == W_SMOOTH_S ? s_arguments : call.type == W_SMOOTH_TE ? te_arguments : ti_arguments;
+    r.names = call.type == W_SMOOTH_TE   ? te_arguments
+              : call.type == W_SMOOTH_TI ? ti_arguments
+              : asks_for_curves(node)    ? fs_arguments
+                                         : s_arguments;
     weir_status (*const step[])(reading *) = {sort_arguments, read_shape,    read_margins, read_smoothing,
                                               read_fixed,     read_centring, read_id,      read_covariates,
                                               read_by,        make_label};

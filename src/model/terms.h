@@ -47,6 +47,7 @@ typedef struct w_smooth_call {
     const double *sp;
     const w_node *sp_node;
     const char *id;
+    bool per_level; /* bs="fs": a curve per level of `by`, which stands among the covariates in the formula */
     bool k_unused; /* k= given to a random effect */
 } w_smooth_call;
 

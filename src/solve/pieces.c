@@ -46,7 +46,11 @@ static void congruence(int64_t k, const double *u, const double *s, double *work
 /* Eigenvalues that are rounding noise of rank-deficient penalties become exact zeros: rank largest are kept. */
 static void keep_rank(int64_t k, int64_t rank, double *value)
 {
-    for (int64_t drop = k - rank; drop > 0; drop--) {
+    int64_t drop = k - rank;
+    for (int64_t i = 0; i < k; i++) {
+        drop -= value[i] == 0.0;
+    }
+    for (; drop > 0; drop--) {
         int64_t smallest = -1;
         for (int64_t i = 0; i < k; i++) {
             if (value[i] != 0.0 && (smallest < 0 || fabs(value[i]) < fabs(value[smallest]))) {

@@ -36,6 +36,9 @@ static const fault faults[] = {
     {"y ~ s(x, k=4, sp=c(1,2))", XY, WEIR_E_FORMULA, "has 1 smoothing parameter; sp= gives 2"},
     {"y ~ poly(x, 5)", XY, WEIR_E_DATA, "poly(x, 5): degree 5 needs more than 5 distinct"},
     {"y ~ x:. + s(x)", XY, WEIR_E_FORMULA, "'.' stands for no column"},
+    {"y ~ s(x, z, bs='fs', k=4)", "x,z,y\n1,1,2\n2,1,3\n3,1,5\n4,2,4\n5,2,6\n", WEIR_E_FORMULA, "needs a category, as in s(x, factor(g)"},
+    {"y ~ s(x, f, bs='fs', xt='ps', m=c(2,3), k=6)", "x,f,y\n1,a,2\n2,a,3\n3,a,5\n4,b,4\n5,b,6\n6,b,3\n7,a,1\n",
+     WEIR_E_FORMULA, "at most two directions"},
     {"y ~ s(x, bs='cr', k=3)", "x,y\n1,2\n1,3\n1,5\n", WEIR_E_DATA, "s(x)"},
 };
 
@@ -308,6 +311,7 @@ static void skeleton(void **state)
         "y ~ te(x, z) + ti(w, bs='cr') + ti(x, w, bs=c('cc','cr')) + s(g, bs='re') + s(v, fx=TRUE, bs='cr')",
         "y ~ s(x, z, k=12) + s(log(w + 1), v, by=f, bs='ts')",
         "y ~ s(x, z, w, m=2, k=15)",
+        "y ~ s(x) + s(x, g, bs='fs', k=6) + s(z, f, bs='fs', xt='ps', m=c(2,1)) + s(w, f, bs='fs', xt='ts')",
         "y ~ s(x, by=v, bs='cr') + s(z, bs='cs') + s(w, bs='cp') + poly(v, 3):f + offset(x)",
     };
     for (size_t i = 0; i < sizeof formulas / sizeof *formulas; i++) {
@@ -362,7 +366,7 @@ static weir_status compile_and_free(weir_ctx *ctx, void *arg)
         status = test_design_try(
             ctx,
             "log(y + 9) ~ f * x + poly(x, 2) + factor(year) + s(x, bs='cr', by=f, k=4) + s(z, bs='cc', k=4) + "
-            "te(x, z, bs=c('cr','cc'), k=c(3,4)) + s(f, bs='re') + offset(z)",
+            "te(x, z, bs=c('cr','cc'), k=c(3,4)) + s(f, bs='re') + s(x, f, bs='fs', k=4) + offset(z)",
             table, &options, &design);
     }
     if (status == WEIR_OK) {

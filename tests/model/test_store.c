@@ -14,6 +14,7 @@ static const char *const formulas[] = {
     "log(y + 9) ~ 0 + factor(year) + poly(v, 3) + s(x, by=f, bs='tp') + s(z, by=v) + offset(w)",
     "y ~ . + s(x, bs='cc') + ti(z, bs='ps') + ti(z, w, bs=c('ts','cs')) + s(v, g, bs='re')",
     "y ~ s(x) + s(z) + te(x, z) + s(w, fx=TRUE)",
+    "y ~ s(x) + s(x, g, bs='fs', k=6, sp=c(1,2,3)) + s(log(z + 1), factor(year), bs='fs', xt='ps', m=c(2,1), k=7)",
     "y ~ s(x, z, k=12) + s(log(x + 1), w, by=f, bs='ts', k=11) + s(x, z, w, m=2, k=15)",
 };
 

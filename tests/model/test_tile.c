@@ -19,6 +19,7 @@ static const char *const formulas[] = {
     "'re')",
     "y ~ te(x, z, by = f, k = 3) + s(year, k = 4, bs = 'cr') + factor(year) + offset(w) + offset(2 * v)",
     "y ~ f + s(x, z, by = f, k = 9) + s(z, w, x, m = 2, k = 12) + s(x, w, by = v, bs = 'ts') + s(x, k = 6)",
+    "y ~ s(x, f, bs = 'fs', k = 5) + s(z, factor(year), bs = 'fs', xt = 'cc', k = 6) + s(g, bs = 're')",
     "y ~ s(x, k = 5, bs = 'cr', by = factor(year)) + s(g, by = f, bs = 're')",
 };
 
@@ -48,6 +49,14 @@ static void expect_smooth(weir_ctx *ctx, const test_data *d, const w_term *term,
 {
     double x[W_MAX_MARGINS];
     const double *covariate[W_MAX_MARGINS];
+    if (strcmp(term->basis, "fs") == 0) {
+        x[0] = column_of(d, term->variable[0], i);
+        covariate[0] = x;
+        memset(out, 0, (size_t)term->columns * sizeof *out);
+        out += level_of(d, term->variable[1], i) * term->smooth->columns;
+        assert_int_equal(w_smooth_rows(ctx, term->smooth, 1, covariate, out), WEIR_OK);
+        return;
+    }
     for (int m = 0; m < term->variable_count; m++) {
         x[m] = column_of(d, term->variable[m], i);
         covariate[m] = &x[m];

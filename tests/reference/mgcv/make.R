@@ -157,6 +157,17 @@ add_case("gu-plate-3", "gu", gu, "y ~ s(x0, x1, x2, bs=\"ts\", k=40)")
 add_case("gu-plate-nested", "gu", gu, "y ~ s(x1) + s(x2) + s(x1, x2)")
 add_case("by-plate", "by", by, "y ~ fac + s(x0, x2, by=fac, k=20)", factors = "fac")
 
+# A curve for each level of a factor. The bases leave at most the constant unpenalised: of two or more directions mgcv takes whatever
+# axes rounding gives.
+add_case("by-curves", "by", by, "y ~ s(x0, bs=\"cr\") + s(x2, fac, bs=\"fs\", xt=\"ps\", m=c(2,1), k=8)", factors = "fac")
+set.seed(4)
+curves <- data.frame(g = rep(1:30, each = 20), x = round(runif(600), 3))
+curves$y <- with(curves, round(sin(6 * x) + rnorm(30)[g] + rnorm(30)[g] * cos(4 * x + g) + rnorm(600, sd = 0.4), 3))
+curves$g <- factor(paste0("g", curves$g))
+curves <- save_data("curves", curves)
+add_case("curves-cc", "curves", curves, "y ~ s(x, bs=\"cr\") + s(x, g, bs=\"fs\", xt=\"cc\", k=7)")
+add_case("curves-ps", "curves", curves, "y ~ s(x, g, bs=\"fs\", xt=\"ps\", m=c(2,1), k=6)")
+
 # 14. A factor beside two smooths of different sizes.
 boston <- MASS::Boston[c("medv", "rm", "lstat")]
 boston$rad <- factor(paste0("r", MASS::Boston$rad))
