@@ -6,7 +6,8 @@
 # make bench    the benchmark, beside R's mgcv when it is installed
 # make fuzz     the fuzz targets for FUZZ_SECONDS each (default 20)
 # make tsan     the tests under the thread sanitizer
-.PHONY: all build setup demo check bench fuzz tsan clean
+# make valgrind the fast tests under valgrind (memory errors and leaks fail)
+.PHONY: all build setup demo check bench fuzz tsan valgrind clean
 all: build
 
 build/release/build.ninja:
@@ -35,6 +36,9 @@ tsan: setup
 	cmake --preset tsan
 	cmake --build --preset tsan
 	ctest --preset tsan
+
+valgrind: build
+	tools/valgrind build/release/tests
 
 clean:
 	rm -rf build
