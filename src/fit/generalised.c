@@ -74,16 +74,28 @@ static weir_status run_working(w_pirls *pirls, double *rho, double *trial, int t
 
 /* First passes: at the family's start on all rows, or to convergence on a sample of tiles and then at its beta on all rows. A
  * sample that does not converge is forgotten. */
+/* beta of the null model, which is valid wherever the response is: what a first step is shortened towards. */
+static void take_null_model(w_pirls *pirls)
+{
+    const w_design *design = pirls->design;
+    memset(pirls->beta, 0, (size_t)design->p * sizeof(double));
+    pirls->iterations = 0;
+    if (design->intercept_column >= 0) {
+        pirls->beta[design->intercept_column] = pirls->glm.link->link(pirls->glm.power, pirls->null_mean);
+    }
+}
+
 static weir_status begin(w_pirls *pirls, double *rho, double *trial)
 {
     w_gram *gram = NULL;
     weir_status status = WEIR_NOT_CONVERGED;
-    const size_t p = (size_t)pirls->design->p;
     pirls->tile_step = pirls->design->rows / SAMPLE_ROWS;
     if (pirls->tile_step >= SAMPLE_SHARE) {
         status = w_pirls_pass(pirls, NULL, false, false, &gram);
         if (status >= 0) {
             w_pirls_take(pirls, gram);
+            pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
+            take_null_model(pirls);
             status = w_pirls_iterate(pirls, rho, true, trial);
         }
     }
@@ -94,22 +106,22 @@ static weir_status begin(w_pirls *pirls, double *rho, double *trial)
     }
     if (!usable) {
         w_message_clear(pirls->ctx);
-        memset(pirls->beta, 0, p * sizeof(double));
-        pirls->iterations = 0;
     }
     gram = NULL;
     status = w_pirls_pass(pirls, usable ? pirls->beta : NULL, false, false, &gram);
     if (status >= 0 && usable && gram->extra[W_SUM_INVALID] > 0) { /* the sample's beta does not serve all rows */
         w_gram_free(gram);
         gram = NULL;
-        memset(pirls->beta, 0, p * sizeof(double));
-        pirls->iterations = 0;
+        usable = false;
         status = w_pirls_pass(pirls, NULL, false, false, &gram);
     }
     if (status >= 0) {
         w_pirls_take(pirls, gram);
-        pirls->penalty = pirls->iterations > 0 ? w_pirls_penalty(pirls->design, pirls->beta, rho) : 0.0;
         pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
+        if (!usable) {
+            take_null_model(pirls);
+        }
+        pirls->penalty = pirls->iterations > 0 ? w_pirls_penalty(pirls->design, pirls->beta, rho) : 0.0;
         w_family_kind kind = pirls->glm.family->kind;
         if (pirls->design->offset_count > 0 || kind == W_FAMILY_SCAT || kind == W_FAMILY_BETA) {
             pirls->null_eta = pirls->glm.link->link(pirls->glm.power, pirls->null_mean);

@@ -104,7 +104,7 @@ static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool
             return WEIR_OK;
         }
         w_gram_free(gram);
-        for (size_t i = 0; i < p; i++) { /* before the first accepted step pirls->beta is zero */
+        for (size_t i = 0; i < p; i++) { /* before the first accepted step pirls->beta is that of the null model */
             trial[i] = 0.5 * (trial[i] + pirls->beta[i]);
         }
     }
