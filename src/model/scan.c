@@ -184,7 +184,6 @@ static weir_status visit(void *arg, const w_window *window)
     }
     if (status == WEIR_OK) {
         s->result->rows = window->first_row + window->rows;
-        w_progress(s->ctx, "scan", s->result->rows, s->known_rows);
     }
     return status;
 }
