@@ -150,6 +150,34 @@ int cli_context(cli_run *run)
     return cli_fail(run, cli_exit_code(status, EXIT_FAILED), "cannot start: %s", weir_status_name(status));
 }
 
+#define TRIED_BUDGET ((int64_t)8 << 20)
+
+/* The budget does not even open the table, so no plan could name a better one: plan under a larger one to say what would do. */
+static int advise_budget(cli_run *run, int count, char **paths, const weir_table_options *table_options)
+{
+    char first[512];
+    snprintf(first, sizeof first, "%s", weir_ctx_message(run->ctx));
+    weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
+    options.threads = (int32_t)run->args.threads;
+    options.memory_budget = TRIED_BUDGET;
+    weir_ctx *ctx = NULL;
+    weir_table *table = NULL;
+    weir_plan plan;
+    weir_fit_options fit = cli_fit_options(run);
+    weir_status status = weir_ctx_create(&options, &ctx);
+    if (status >= 0)
+        status = weir_table_open(ctx, count, (const char *const *)paths, table_options, &table);
+    if (status >= 0)
+        status = weir_plan_fit(ctx, table, run->args.formula, &fit, &plan);
+    const char *named = status == WEIR_E_BUDGET ? strstr(weir_ctx_message(ctx), ": ") : NULL;
+    int code = status >= 0 ? cli_fail(run, EXIT_BUDGET, "%s: 8.0 MiB would do", first)
+               : named     ? cli_fail(run, EXIT_BUDGET, "%s%s", first, named)
+                           : cli_fail(run, EXIT_BUDGET, "%s", first);
+    weir_table_close(table);
+    weir_ctx_destroy(ctx);
+    return code;
+}
+
 int cli_table(cli_run *run, int count, char **paths, weir_table **out)
 {
     const cli_args *args = &run->args;
@@ -168,6 +196,8 @@ int cli_table(cli_run *run, int count, char **paths, weir_table **out)
     options.missing_words = args->missing;
     options.factors = args->factors;
     weir_status status = weir_table_open(run->ctx, count, (const char *const *)paths, &options, out);
+    if (status == WEIR_E_BUDGET && args->formula && pipes == 0 && args->memory < TRIED_BUDGET)
+        return advise_budget(run, count, paths, &options);
     return status < 0 ? cli_report(run, status, EXIT_DATA) : EXIT_DONE;
 }
 

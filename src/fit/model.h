@@ -47,7 +47,7 @@ struct weir_model {
     const char **predict_names; /* names of every column a prediction can deliver: see fit/predict.c */
 };
 
-/* Term tests and parametric table (gamalgo §1.6), written into model->summary. System factored at the optimum; design,
+/* Term tests and parametric table (docs/numerics/inference.md), written into model->summary. System factored at the optimum; design,
  * arena, beta, rho, scale, covariance and summary.scale_estimated set before. */
 weir_status w_inference_fill(weir_ctx *ctx, weir_model *model, w_system *system, const w_gram *gram);
 int64_t w_inference_bytes(const w_design *design, int arrow_block); /* upper bound of what it takes, results included */

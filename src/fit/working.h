@@ -44,7 +44,7 @@ typedef struct w_working {
     double null_mean;         /* weighted mean of the response; NaN: sums that need it, and the likelihood, are left at zero */
     double null_eta;          /* a of the null model where its mean is not that one (offsets, scat, beta); NaN = it is */
     /* With a form the pass is another one: w = 1 and z = (dw/deta) x'Px, so that the right-hand side is
-     * X' (dw/deta .* leverage): what the gradient of log|H| needs (gamalgo §1.4). */
+     * X' (dw/deta .* leverage): what the gradient of log|H| needs (docs/numerics/glm.md). */
     const w_quadratic *leverage;
     /* With a parameter number: w = 1 and z = 1/2 omega d^2 d/(deta dtheta), so that the right-hand side is X'r. -1 = no. */
     int cross_parameter;
