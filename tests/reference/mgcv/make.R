@@ -168,6 +168,17 @@ curves <- save_data("curves", curves)
 add_case("curves-cc", "curves", curves, "y ~ s(x, bs=\"cr\") + s(x, g, bs=\"fs\", xt=\"cc\", k=7)")
 add_case("curves-ps", "curves", curves, "y ~ s(x, g, bs=\"fs\", xt=\"ps\", m=c(2,1), k=6)")
 
+# Terms whose order or number of levels decides how they are solved: surfaces per level, random effects before other terms.
+set.seed(12)
+mixed <- data.frame(x0 = runif(600), x1 = runif(600) * 10 - 5, x2 = rnorm(600), fac = factor(sample(c("a", "b", "c"), 600, TRUE)),
+                    g = factor(sprintf("g%02d", rep(1:80, length.out = 600))))
+mixed$y <- 10 + sin(6 * mixed$x0) + 0.1 * mixed$x1^2 * (mixed$fac == "b") + 0.5 * mixed$x2 + as.numeric(mixed$fac) +
+    (rnorm(80) * 0.3)[mixed$g] + mixed$x2 * (rnorm(80) * 0.2)[mixed$g] + rnorm(600) * 0.4
+mixed <- save_data("mixed", mixed)
+add_case("mixed-te-by", "mixed", mixed, "y ~ te(x0, x1, by=fac) + fac", factors = "fac,g")
+add_case("mixed-re-first", "mixed", mixed, "y ~ s(g, bs=\"re\") + s(x0, bs=\"cr\") + x2 + fac", factors = "fac,g")
+add_case("mixed-re-twice", "mixed", mixed, "y ~ s(x0, bs=\"cr\") + s(g, bs=\"re\") + s(g, x2, bs=\"re\") + fac", factors = "fac,g")
+
 # 14. A factor beside two smooths of different sizes.
 boston <- MASS::Boston[c("medv", "rm", "lstat")]
 boston$rad <- factor(paste0("r", MASS::Boston$rad))
