@@ -181,6 +181,29 @@ static bool null_model_stands(const w_pirls *pirls)
     return isnan(pirls->null_eta) || !(gain > NULL_GAIN * (0.1 + fabs(sum[W_SUM_NULL_DEVIANCE])));
 }
 
+/* The exact criterion from the working one's optimum (rho; beta: p values of workspace). Where it does not exist, what was
+ * there stands and WEIR_DECLINED is returned. */
+static weir_status run_laplace(w_pirls *pirls, const double *rho, double *beta)
+{
+    const size_t m = (size_t)pirls->design->sp_count, p = (size_t)pirls->design->p;
+    const w_glm glm = pirls->glm;
+    const double phi = pirls->phi, criterion = pirls->criterion, gradient = pirls->gradient;
+    memcpy(beta, pirls->beta, p * sizeof *beta);
+    weir_status status = w_laplace_run(pirls);
+    if (status != WEIR_E_NUMERIC) {
+        return status;
+    }
+    w_message_clear(pirls->ctx);
+    memcpy(pirls->beta, beta, p * sizeof *beta);
+    memcpy(pirls->rho, rho, m * sizeof *rho);
+    pirls->glm = glm;
+    pirls->phi = phi;
+    pirls->criterion = criterion;
+    pirls->gradient = gradient;
+    status = w_pirls_refresh(pirls, false, true);
+    return status < 0 ? status : WEIR_DECLINED;
+}
+
 weir_status w_generalised_run(w_pirls *pirls)
 {
     weir_ctx *ctx = pirls->ctx;
@@ -198,7 +221,7 @@ weir_status w_generalised_run(w_pirls *pirls)
         status = run_working(pirls, block, block + m, wants_laplace(pirls) ? LAPLACE_TURNS : THETA_STEPS);
     }
     if (status >= 0 && status != WEIR_NOT_CONVERGED && wants_laplace(pirls) && !separated(pirls)) {
-        laplace = w_laplace_run(pirls);
+        laplace = run_laplace(pirls, block, block + m);
         status = laplace == WEIR_DECLINED ? status : laplace;
     }
     bool rough = status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED;
