@@ -72,8 +72,6 @@ static weir_status run_working(w_pirls *pirls, double *rho, double *trial, int t
     return status;
 }
 
-/* First passes: at the family's start on all rows, or to convergence on a sample of tiles and then at its beta on all rows. A
- * sample that does not converge is forgotten. */
 /* beta of the null model, which is valid wherever the response is: what a first step is shortened towards. */
 static void take_null_model(w_pirls *pirls)
 {
@@ -85,6 +83,8 @@ static void take_null_model(w_pirls *pirls)
     }
 }
 
+/* First passes: at the family's start on all rows, or to convergence on a sample of tiles and then at its beta on all rows. A
+ * sample that does not converge is forgotten. */
 static weir_status begin(w_pirls *pirls, double *rho, double *trial)
 {
     w_gram *gram = NULL;

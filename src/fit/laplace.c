@@ -130,21 +130,9 @@ static void times_covariance(const w_covariance *covariance, const double *s, do
 static void subtract_pull(laplace *l, const double *x)
 {
     const w_pirls *pirls = l->pirls;
-    const w_design *design = pirls->design;
-    for (int q = 0; q < design->penalty_count; q++) {
-        const w_design_penalty *penalty = &design->penalty[q];
-        double lambda = exp(pirls->rho[penalty->sp]), sum = 0;
-        for (int64_t r = 0; r < penalty->repeat; r++) {
-            const int64_t first = penalty->first + r * penalty->k;
-            for (int64_t i = 0; i < penalty->k; i++) {
-                double row = penalty->matrix ? 0.0 : pirls->beta[first + i];
-                for (int64_t c = 0; penalty->matrix && c < penalty->k; c++) {
-                    row += penalty->matrix[i * penalty->k + c] * pirls->beta[first + c];
-                }
-                sum += x[first + i] * row;
-            }
-        }
-        l->gradient[penalty->sp] -= 0.5 * lambda * sum;
+    for (int q = 0; q < pirls->design->penalty_count; q++) {
+        const w_design_penalty *penalty = &pirls->design->penalty[q];
+        l->gradient[penalty->sp] -= 0.5 * exp(pirls->rho[penalty->sp]) * w_pirls_penalty_form(penalty, x, pirls->beta);
     }
 }
 

@@ -15,23 +15,28 @@
 #define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
 #define TAG "working model"
 
+double w_pirls_penalty_form(const w_design_penalty *penalty, const double *x, const double *y)
+{
+    double sum = 0;
+    for (int64_t r = 0; r < penalty->repeat; r++) {
+        const int64_t first = penalty->first + r * penalty->k;
+        for (int64_t i = 0; i < penalty->k; i++) {
+            double row = penalty->matrix ? 0.0 : y[first + i];
+            for (int64_t c = 0; penalty->matrix && c < penalty->k; c++) {
+                row += penalty->matrix[i * penalty->k + c] * y[first + c];
+            }
+            sum += x[first + i] * row;
+        }
+    }
+    return sum;
+}
+
 double w_pirls_penalty(const w_design *design, const double *beta, const double *rho)
 {
     double total = 0;
     for (int j = 0; j < design->penalty_count; j++) {
         const w_design_penalty *penalty = &design->penalty[j];
-        double lambda = exp(rho[penalty->sp]), sum = 0;
-        for (int64_t r = 0; r < penalty->repeat; r++) {
-            const double *b = beta + penalty->first + r * penalty->k;
-            for (int64_t i = 0; i < penalty->k; i++) {
-                double row = penalty->matrix ? 0.0 : b[i];
-                for (int64_t l = 0; penalty->matrix && l < penalty->k; l++) {
-                    row += penalty->matrix[i * penalty->k + l] * b[l];
-                }
-                sum += b[i] * row;
-            }
-        }
-        total += lambda * sum;
+        total += exp(rho[penalty->sp]) * w_pirls_penalty_form(penalty, beta, beta);
     }
     return total;
 }

@@ -57,6 +57,8 @@ bool w_pirls_has_parameters(const w_glm *glm); /* some are to be estimated */
 /* The family's working parameters: p of tweedie as it is, any other by its logarithm; moved ones stay inside their range. */
 double w_pirls_parameter(const w_glm *glm, int a);
 void w_pirls_set_parameter(w_glm *glm, int a, double working);
+/* x'S y of one penalty with all its repetitions, S without lambda; x and y: p. */
+double w_pirls_penalty_form(const w_design_penalty *penalty, const double *x, const double *y);
 /* beta' S_lambda beta. */
 double w_pirls_penalty(const w_design *design, const double *beta, const double *rho);
 
