@@ -68,7 +68,6 @@ weir_status w_device_choose(weir_ctx *ctx, weir_device_op op, weir_device_dtype 
 
 /* Thin calls that check the entry exists (else WEIR_DECLINED). `to`/`from` of a copy follow `direction`. */
 bool w_device_supports(const w_device *device, weir_device_op op, weir_device_dtype dtype, const weir_device_shape *shape);
-bool w_device_is_host(const w_device *device);
 int64_t w_device_free_bytes(const w_device *device);
 weir_status w_device_alloc(w_device *device, int64_t bytes, void **out);
 void w_device_free(w_device *device, void *block);

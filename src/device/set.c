@@ -307,11 +307,6 @@ weir_status w_device_choose(weir_ctx *ctx, weir_device_op op, weir_device_dtype 
 
 /* ---- thin calls -------------------------------------------------------------------------------------------------- */
 
-bool w_device_is_host(const w_device *device)
-{
-    return device->kind == W_DEVICE_HOST;
-}
-
 static bool has_entry(const weir_device_api *api, weir_device_op op, bool batched)
 {
     switch (op) {

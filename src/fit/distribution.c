@@ -137,8 +137,6 @@ static double beta_ratio(double a, double b, double x, double y)
     return 1.0 - b * beta_factor(b, a, y, x) / beta_fraction(b, a, y, x);
 }
 
-double w_beta_ratio(double a, double b, double x) { return beta_ratio(a, b, x, 1.0 - x); }
-
 double w_chi_square_tail(double x, double df)
 {
     return isnan(x) || !(df > 0.0) ? NAN : w_gamma_ratio(0.5 * df, 0.5 * x, true);

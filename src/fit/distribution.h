@@ -5,9 +5,8 @@
 
 #include "fit/model.h"
 
-/* Regularised incomplete gamma functions P(a, x) (upper: Q) and incomplete beta I_x(a, b); a, b > 0. */
+/* Regularised incomplete gamma functions P(a, x) (upper: Q); a > 0. */
 double w_gamma_ratio(double a, double x, bool upper);
-double w_beta_ratio(double a, double b, double x);
 /* Standard normal distribution function. */
 double w_normal_cdf(double x);
 /* Approximation of the mixture's tail by a non-central chi-squared variable that matches its first moments: Liu, Tang & Zhang

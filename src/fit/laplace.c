@@ -237,7 +237,6 @@ static weir_status evaluate(laplace *l, const double *point, bool derivatives)
         status = w_criterion_evaluate(&criterion, point, derivatives);
     }
     if (status >= 0) {
-        pirls->edf = criterion.edf;
         add_likelihood_terms(l, &criterion, system);
     }
     if (status >= 0 && derivatives) {

@@ -132,7 +132,6 @@ static weir_status solve(w_pirls *pirls, double *rho, bool search, double *trial
         if (status >= 0) {
             pirls->phi = pirls->glm.family->scale_known ? 1.0 : found.scale;
             pirls->criterion = found.criterion;
-            pirls->edf = found.edf;
             pirls->gradient = found.gradient;
         }
     } else if (status >= 0) {

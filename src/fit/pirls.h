@@ -27,7 +27,7 @@ typedef struct w_pirls {
     double *rho;           /* sp_count */
     double phi;            /* scale */
     double deviance, penalty;
-    double criterion, edf, gradient;
+    double criterion, gradient;
     double null_mean;      /* weighted mean of the response */
     double null_eta;       /* intercept of the null model where it has to be iterated, a Fisher step a pass; NaN = it has not */
     int64_t tile_step;     /* > 1 while the start is sought on a sample of tiles */

@@ -139,15 +139,6 @@ int w_expr_column(const w_expr *expr)
 
 int w_expr_depth(const w_expr *expr) { return expr->depth; }
 
-void w_expr_columns(const w_expr *expr, void (*fn)(void *arg, int column), void *arg)
-{
-    for (int i = 0; i < expr->count; i++) {
-        if (expr->code[i].op == OP_COLUMN) {
-            fn(arg, expr->code[i].column);
-        }
-    }
-}
-
 /* ---- evaluation ---- */
 
 #define EACH(statement)                                                                                           \

@@ -24,7 +24,5 @@ int w_expr_column(const w_expr *expr);
 int w_expr_depth(const w_expr *expr);
 /* out[i] for i < rows. column[c] points at `rows` values of column c (read only where the expression names c). */
 void w_expr_eval(const w_expr *expr, const double *const *column, int64_t rows, double *stack, double *out);
-/* Calls `fn` with each column the expression reads. */
-void w_expr_columns(const w_expr *expr, void (*fn)(void *arg, int column), void *arg);
 
 #endif

@@ -39,15 +39,6 @@ void w_bank_drain(w_bank *bank)
 
 /* ---- kept rows ------------------------------------------------------------------------------------------------- */
 
-int64_t w_raw_row_bytes(const w_design *design)
-{
-    int64_t bytes = 16;
-    for (int b = 0; b < design->block_count; b++) {
-        bytes += 8 * design->block[b].width + (design->block[b].kind == W_BLOCK_DENSE ? 0 : 4);
-    }
-    return bytes;
-}
-
 static bool grow(weir_ctx *ctx, void *block, int64_t rows, int64_t bytes)
 {
     void **pointer = block;

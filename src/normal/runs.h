@@ -64,7 +64,6 @@ weir_status w_raw_reserve(weir_ctx *ctx, const w_design *design, w_raw *raw, int
 void w_raw_append(const w_design *design, w_raw *raw, const w_tile *tile, const double *prior);
 void w_raw_append_raw(const w_design *design, w_raw *raw, const w_raw *more);
 void w_raw_free(weir_ctx *ctx, const w_design *design, w_raw *raw);
-int64_t w_raw_row_bytes(const w_design *design);
 
 weir_status w_run_reserve_nodes(weir_ctx *ctx, w_run *run, int count);
 /* Adds a node, merging siblings upwards. The run has room. Not thread-safe but for the additions, done unlocked when
