@@ -141,6 +141,12 @@ static weir_status solve(w_pirls *pirls, double *rho, bool search, double *trial
         memcpy(trial, w_system_beta(system), (size_t)pirls->design->p * sizeof *trial);
     }
     w_system_free(system);
+    if (status == WEIR_RANK_DEFICIENT && !search && !pirls->fisher && pirls->gram->extra[W_SUM_NEGATIVE] > 0) {
+        pirls->fisher = true; /* H may be indefinite, not deficient: expected information cannot be */
+        w_message_clear(pirls->ctx);
+        status = w_pirls_refresh(pirls, false, false);
+        return status < 0 ? status : solve(pirls, rho, search, trial);
+    }
     return status;
 }
 
