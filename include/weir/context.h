@@ -28,7 +28,8 @@ typedef struct weir_ctx_options {
     int32_t threads;         /**< worker threads; 0 = the processors this process may use */
     int64_t memory_budget;   /**< bytes; 0 = 80 % of what cgroup, rlimit and free memory allow */
     const char *device;      /**< "auto" (default), "cpu", "cuda", "required:cuda", "sim:capacity=8M,fail=3" */
-    const char *scratch;     /**< folder for spooled rows; NULL = TMPDIR or /tmp */
+    const char *scratch;     /**< folder for decoded rows that do not fit in memory; NULL = TMPDIR or /tmp; "none" = no
+                                  row is written: text is parsed again in each pass, a stream must fit in memory */
     uint64_t seed;           /**< seed of every random choice; 0 = the library's fixed seed */
     weir_log_fn log;
     weir_progress_fn progress;

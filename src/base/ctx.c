@@ -28,6 +28,7 @@ static weir_status ctx_fill(weir_ctx *ctx, const weir_ctx_options *o)
     ctx->cancel = o->cancel;
     ctx->user = o->user;
     const char *folder = getenv("TMPDIR");
+    ctx->scratch_named = o->scratch && o->scratch[0];
     weir_status status = text_copy(ctx, o->scratch, folder && folder[0] ? folder : "/tmp", &ctx->scratch);
     if (status == WEIR_OK) {
         status = text_copy(ctx, o->device, "auto", &ctx->device_request);

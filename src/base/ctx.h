@@ -17,7 +17,8 @@ struct weir_ctx {
     w_pool *pool;
     int threads;
     uint64_t seed;
-    char *scratch; /* folder, owned */
+    char *scratch; /* folder, owned; "none" = nothing is written */
+    bool scratch_named; /* by the caller, not by the environment */
     char *device_request;
     weir_log_fn log;
     weir_progress_fn progress;

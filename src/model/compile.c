@@ -99,6 +99,7 @@ static weir_status scan(compiling *c)
     c->request.distinct = distinct;
     c->request.keep_bytes = c->options->keep_bytes;
     c->request.window_bytes = c->options->window_bytes;
+    c->request.spool = c->options->spool;
     return w_scan_table(c->ctx, c->table, &c->request, &c->scan);
 }
 

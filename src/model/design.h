@@ -118,7 +118,8 @@ typedef struct w_design_options {
     bool exact_knots;           /* knots from all rows whatever their number */
     bool select;
     double gamma;               /* unused here; kept by fit */
-    int64_t keep_bytes, window_bytes; /* handed to w_source_scan */
+    int64_t keep_bytes, window_bytes; /* these and `spool` are handed to w_source_scan */
+    w_spool_use spool;
     const char *knots;          /* "x=0.5,12.5;z=0,1": knots per covariate, NULL = none */
     const double *sp;           /* sp=: values per smoothing parameter on mgcv's scale, NULL; NaN entries are estimated */
     int sp_given;

@@ -398,7 +398,7 @@ weir_status w_scan_table(weir_ctx *ctx, weir_table *table, const w_scan_request 
         status = worker_init(&s, &s.worker[i]);
     }
     if (status == WEIR_OK) {
-        w_scan_options options = {request->keep_bytes, request->window_bytes, 0, s.workers};
+        w_scan_options options = {request->keep_bytes, request->window_bytes, request->spool, s.workers};
         status = w_source_scan(table, &options, visit, &s);
     }
     if (status == WEIR_OK) {

@@ -24,6 +24,7 @@ typedef struct w_scan_request {
     const char *const *watch_label;
     const bool *distinct; /* per column: numbers whose distinct values are wanted; NULL = none */
     int64_t keep_bytes, window_bytes;
+    w_spool_use spool;
 } w_scan_request;
 
 typedef struct w_scan_result {

@@ -364,6 +364,7 @@ weir_status w_csv_open(weir_table *table, const char *path, const weir_table_opt
     csv->part.can_restart = w_bytes_is_regular(csv->bytes);
     csv->part.text = true;
     csv->part.file_bytes = csv->file_size > 0 ? csv->file_size : 0;
+    csv->part.text_bytes = (double)csv->part.file_bytes * (csv->plain ? 1 : csv->unpacked_ratio);
     csv->plain = w_bytes_is_plain(csv->bytes);
     w_csv_stop(&csv->part);
     *out = &csv->part;

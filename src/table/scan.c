@@ -4,7 +4,8 @@
  * Parts append rows to the buffer; a window is the longest run of whole tiles in it, and the rows after them move to
  * its front before the next one. What the scan decoded is kept as it is while it fits keep_bytes. When it does not
  * fit, a table that can be read twice forgets it and is decoded again in each pass; one that cannot, or one told to
- * spool, writes the windows to a file in the scratch folder. */
+ * spool, writes the windows to a file in the scratch folder. Where that fails half-way and the rows can be read again,
+ * what was written is forgotten and the scan goes on: its visitor sees every window once whatever becomes of the file. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -87,6 +88,15 @@ int64_t w_source_bytes(const weir_table *table, const w_scan_options *options)
         most = w_max64(most, table->parts[i]->ops->pass_bytes(table->parts[i], &sized));
     }
     return w_add64(bytes, most);
+}
+
+int64_t w_source_spool_bytes(const weir_table *table, const w_scan_options *options, int64_t rows)
+{
+    /* the buffer is filled to three quarters of at least LEAST_TILES tiles before a window is cut: half of it at least */
+    int64_t window_rows = w_table_window_rows(table, options) / 2;
+    int64_t windows = w_add64(w_max64(rows, 0) / w_max64(window_rows, 1), 2);
+    int64_t head = (int64_t)sizeof(w_kept_window) + w_mul64(table->selected_count, (int64_t)sizeof(void *));
+    return w_add64(w_alloc_bytes(256), w_mul64(windows, w_alloc_bytes(head)));
 }
 
 static weir_status make_buffer(weir_table *table)
@@ -334,23 +344,44 @@ static bool can_restart(const weir_table *table)
     return true;
 }
 
+static void read_again(weir_table *table)
+{
+    free_kept(table);
+    w_spool_free(table->spool);
+    table->spool = NULL;
+    table->route = W_ROUTE_REREAD;
+}
+
+/* The scratch folder does not take the rows: they can be read again, or the scan fails. */
+static weir_status spool_failed(weir_table *table, weir_status status)
+{
+    weir_ctx *ctx = table->ctx;
+    if (table->options.spool != W_SPOOL_CACHE || !can_restart(table) || status == WEIR_E_CANCELLED) {
+        return status;
+    }
+    w_log_line(ctx, WEIR_LOG_WARNING, "%s; the rows of %s are read again in each pass", weir_ctx_message(ctx), table->label);
+    w_message_clear(ctx);
+    read_again(table);
+    return WEIR_OK;
+}
+
 static weir_status store_window(weir_table *table, const w_window *window)
 {
+    weir_status status = WEIR_OK;
     if (table->route == W_ROUTE_KEPT) {
         if (keep_window(table, window)) {
             return WEIR_OK;
         }
-        if (can_restart(table) && !table->options.spool) {
-            free_kept(table);
-            table->route = W_ROUTE_REREAD;
+        if (can_restart(table) && table->options.spool == W_SPOOL_NEEDED) {
+            read_again(table);
             return WEIR_OK;
         }
-        weir_status status = begin_spool(table);
-        if (status < 0) {
-            return status;
-        }
+        status = begin_spool(table);
     }
-    return table->route == W_ROUTE_SPOOLED ? spool_window(table, window) : WEIR_OK;
+    if (status >= 0 && table->route == W_ROUTE_SPOOLED) {
+        status = spool_window(table, window);
+    }
+    return status < 0 ? spool_failed(table, status) : WEIR_OK;
 }
 
 /* Codes in what was kept become final; columns whose kind was open for a while are missing throughout until then. */
@@ -414,7 +445,7 @@ static weir_status scan_parts(weir_table *table, w_window_fn visit, void *arg)
     weir_ctx *ctx = table->ctx;
     table->route = W_ROUTE_KEPT;
     weir_status status = begin_decoding(table);
-    if (status >= 0 && table->options.spool) {
+    if (status >= 0 && table->options.spool == W_SPOOL_ALWAYS) {
         status = begin_spool(table);
     }
     int64_t total = w_source_row_estimate(table), rows = 0;
@@ -484,30 +515,42 @@ weir_status w_source_rewind(weir_table *table)
     return table->route == W_ROUTE_REREAD ? begin_decoding(table) : WEIR_OK;
 }
 
+static int64_t spooled_bytes(const w_kept_window *kept, const w_selected *selected)
+{
+    bool open = kept->first_row < selected->decided_row;
+    return w_mul64(kept->rows, open ? (int64_t)sizeof(double) : element_bytes(selected));
+}
+
+static weir_status read_column(void *arg, int64_t task, int worker)
+{
+    (void)worker;
+    weir_table *table = arg;
+    const w_kept_window *kept = table->cursor;
+    const w_selected *selected = &table->selected[task];
+    int64_t offset = kept->offset;
+    for (int64_t s = 0; s < task; s++) {
+        offset += spooled_bytes(kept, &table->selected[s]);
+    }
+    int32_t *code = table->buffer.data[task];
+    weir_status status = w_spool_read(table->spool, offset, code, spooled_bytes(kept, selected));
+    if (status < 0 || selected->info.kind != W_FACTOR) {
+        return status;
+    }
+    const int32_t *remap = selected->dictionary ? w_dictionary_remap(selected->dictionary) : NULL;
+    bool open = kept->first_row < selected->decided_row;
+    for (int64_t i = 0; i < kept->rows; i++) {
+        code[i] = open ? -1 : remap && code[i] >= 0 ? remap[code[i]] : code[i];
+    }
+    return WEIR_OK;
+}
+
 static weir_status next_spooled(weir_table *table, w_window *window)
 {
-    const w_kept_window *kept = table->cursor;
-    int64_t offset = kept->offset;
-    for (int32_t s = 0; s < table->selected_count; s++) {
-        const w_selected *selected = &table->selected[s];
-        bool open = kept->first_row < selected->decided_row;
-        int64_t bytes = kept->rows * (open ? (int64_t)sizeof(double) : element_bytes(selected));
-        weir_status status = w_spool_read(table->spool, offset, table->buffer.data[s], bytes);
-        if (status < 0) {
-            return status;
-        }
-        offset += bytes;
-        if (selected->info.kind != W_FACTOR) {
-            continue;
-        }
-        int32_t *code = table->buffer.data[s];
-        const int32_t *remap = selected->dictionary ? w_dictionary_remap(selected->dictionary) : NULL;
-        for (int64_t i = 0; i < kept->rows; i++) {
-            code[i] = open ? -1 : remap && code[i] >= 0 ? remap[code[i]] : code[i];
-        }
+    weir_status status = w_pool_run(table->ctx, table->selected_count, read_column, table);
+    if (status >= 0) {
+        show_window(table, table->buffer.data, table->cursor->first_row, table->cursor->rows, window);
     }
-    show_window(table, table->buffer.data, kept->first_row, kept->rows, window);
-    return WEIR_OK;
+    return status;
 }
 
 static weir_status next_window(weir_table *table, w_window *window)

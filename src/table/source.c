@@ -374,6 +374,7 @@ void w_source_traits_of(const weir_table *table, w_source_traits *out)
         out->text |= part->text;
         out->once |= !part->can_restart;
         out->file_bytes = part->file_bytes > 0 && out->file_bytes >= 0 ? out->file_bytes + part->file_bytes : -1;
+        out->text_bytes += part->text_bytes;
     }
     if (table->part_count == 0) {
         out->file_bytes = -1;

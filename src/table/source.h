@@ -8,8 +8,8 @@
  * Protocol:   open -> select(columns) -> scan (one complete pass; afterwards row count, column kinds and factor levels
  *             are final) -> { rewind -> next, next, … until rows == 0 }*
  * `scan` may keep the decoded columns in memory (if keep_bytes allows), or spool them to the scratch folder when the
- * source cannot be read twice or `spool` is set; later passes then read from there. A regular CSV file that is not
- * kept is parsed again in each pass. In-memory f64 columns are never copied.
+ * source cannot be read twice or `spool` says so; later passes then read from there. A regular CSV file that is neither
+ * kept nor spooled is parsed again in each pass. In-memory f64 columns are never copied. Every route gives the same bits.
  *
  * Missing: NaN in numeric columns (also from NA words and empty fields), code -1 in factors. The source reports, it
  * does not judge: infinities pass through as they are.
@@ -63,10 +63,17 @@ const double *w_window_numeric(const w_window *window, int32_t column, int64_t s
 const int32_t *w_window_codes(const w_window *window, int32_t column, int64_t start, int64_t rows,
                               int32_t *buffer);
 
+/* When decoded columns go to the scratch folder. */
+typedef enum w_spool_use {
+    W_SPOOL_NEEDED = 0, /* what keep_bytes does not hold, of a source that cannot be read twice */
+    W_SPOOL_ALWAYS = 1, /* from the first row on; the scan fails when it cannot */
+    W_SPOOL_CACHE = 2   /* what keep_bytes does not hold; without room there, a source that can is read again */
+} w_spool_use;
+
 typedef struct w_scan_options {
     int64_t keep_bytes;   /* decoded columns may be kept in memory if they need at most this */
     int64_t window_bytes; /* rough size of one window's decoded columns */
-    int spool;            /* write decoded columns to scratch even if the source could be read again */
+    w_spool_use spool;
     int64_t threads_hint; /* windows should offer this many independent runs of tiles; 0 = 1 */
 } w_scan_options;
 
@@ -80,6 +87,7 @@ typedef struct w_source_traits {
     int text;           /* rows are parsed */
     int once;           /* the rows pass only once (standard input, a callback without rewind) */
     int64_t file_bytes; /* of all files; -1 unknown */
+    double text_bytes;  /* of the text in them, about, after decompression; 0 = no text */
 } w_source_traits;
 void w_source_traits_of(const weir_table *table, w_source_traits *out);
 
@@ -108,6 +116,12 @@ weir_status w_source_rewind(weir_table *table);
 weir_status w_source_next(weir_table *table, w_window *window);
 /* Reads window bytes for one buffer set of `columns` selected columns: what a plan charges for reading. */
 int64_t w_source_bytes(const weir_table *table, const w_scan_options *options);
+/* Beside that, what a table of `rows` rows remembers of its windows while they are spooled. */
+int64_t w_source_spool_bytes(const weir_table *table, const w_scan_options *options, int64_t rows);
+/* Bytes that the scratch folder can take: what is free there less a margin of 1/16 and 64 MiB, at most RLIMIT_FSIZE.
+ * 0 with the reason in *why (which borrows `text`, else NULL) when rows that could be read again should not go there: the
+ * folder is "none", cannot be written, is full, or lies in memory without the caller having named it. */
+int64_t w_source_scratch_room(const weir_ctx *ctx, char *text, size_t size, const char **why);
 /* "rides.csv", "3 files", "memory", "callback": for messages. */
 const char *w_source_label(const weir_table *table);
 /* Seconds spent reading and decoding since the table was opened, and bytes read from the file. */

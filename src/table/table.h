@@ -37,6 +37,7 @@ struct w_part {
     int32_t *column_of; /* table column -> column of this part */
     bool text;          /* rows are parsed */
     int64_t file_bytes; /* 0 unknown */
+    double text_bytes;  /* of a text after decompression, about; 0 unknown */
 };
 
 typedef struct w_selected {
@@ -165,11 +166,13 @@ weir_status w_csv_open(weir_table *table, const char *path, const weir_table_opt
                        int32_t column_count, const char *const *columns, w_part **out, int32_t *count,
                        const char ***names);
 
-/* spool.c: windows in an unlinked file of the scratch folder. */
+/* spool.c: windows in a file of the scratch folder that has no name: it vanishes with the table, however the process
+ * ends. WEIR_E_IO with the folder and the cause; WEIR_E_BUDGET where the folder is "none". */
 weir_status w_spool_create(weir_ctx *ctx, w_spool **out);
 void w_spool_free(w_spool *spool);
-/* Appends bytes; *offset tells where they lie. */
+/* Appends bytes; *offset tells where they lie. A failure leaves what was there. */
 weir_status w_spool_append(w_spool *spool, const void *data, int64_t bytes, int64_t *offset);
-weir_status w_spool_read(w_spool *spool, int64_t offset, void *data, int64_t bytes);
+/* Any thread. */
+weir_status w_spool_read(const w_spool *spool, int64_t offset, void *data, int64_t bytes);
 
 #endif

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The same rows by every way in (file, gzip, pipe, callback, several files) and every route of later passes. */
-#include "support/tables.h"
+#include "support/sample_table.h"
 
 #include <fcntl.h>
-#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -17,80 +15,12 @@
 #include "base/rng.h"
 #include "table/table.h"
 
-#define ROWS 50000
-
-typedef struct sample {
-    char *csv;
-    size_t size, header;
-    double x[ROWS], z[ROWS];
-    int32_t g[ROWS];
-} sample;
-
-static const char *const level_names[] = { "ash", "beech", "elm", "oak" };
-
-static sample *make_sample(void)
-{
-    sample *s = calloc(1, sizeof *s);
-    s->csv = malloc(ROWS * 64);
-    s->header = s->size = (size_t)sprintf(s->csv, "x,g,z\n");
-    w_rng rng;
-    w_rng_seed(&rng, 41);
-    for (int i = 0; i < ROWS; i++) {
-        s->x[i] = w_rng_normal(&rng);
-        s->z[i] = i % 11 == 10 ? NAN : w_rng_uniform(&rng);
-        s->g[i] = i % 13 == 12 ? -1 : (int32_t)w_rng_below(&rng, 4);
-        s->size +=
-            (size_t)sprintf(s->csv + s->size, "%.17g,%s,", s->x[i], s->g[i] < 0 ? "NA" : level_names[s->g[i]]);
-        s->size += (size_t)sprintf(s->csv + s->size, isnan(s->z[i]) ? "\n" : "%.17g\n", s->z[i]);
-    }
-    return s;
-}
-
-static void free_sample(sample *s)
-{
-    free(s->csv);
-    free(s);
-}
-
-static void is_sample(const test_rows *got, const sample *s)
-{
-    assert_int_equal(got->rows, ROWS);
-    assert_int_equal(got->columns, 3);
-    assert_int_equal(got->kind[1], W_FACTOR);
-    assert_int_equal(got->level_count[1], 4);
-    for (int i = 0; i < ROWS; i++) {
-        assert_true(got->number[0][i] == s->x[i]);
-        assert_true(got->number[2][i] == s->z[i] || (isnan(got->number[2][i]) && isnan(s->z[i])));
-        if (s->g[i] < 0) {
-            assert_null(got->text[1][i]);
-        } else {
-            assert_string_equal(got->text[1][i], level_names[s->g[i]]);
-        }
-    }
-}
-
-static weir_table *open_files(weir_ctx *ctx, int32_t count, const char *const *paths)
-{
-    const weir_table_options usual = WEIR_TABLE_OPTIONS_INIT;
-    weir_table *table = NULL;
-    if (w_table_open_files(ctx, count, paths, &usual, &table) < 0) {
-        fail_msg("%s", weir_ctx_message(ctx));
-    }
-    return table;
-}
-
-static void goes_by(weir_ctx *ctx, weir_table *table, const w_scan_options *options, w_source_route route,
-                    const sample *s)
-{
-    test_rows *got = test_rows_read(ctx, table, options);
-    is_sample(got, s);
-    assert_int_equal(got->route, route);
-    test_rows_free(got);
-}
-
 static const w_scan_options keep = { .keep_bytes = 1 << 30 }, forget = { .keep_bytes = 0 },
                             keep_some = { .keep_bytes = 500000, .window_bytes = 1 },
-                            spool = { .keep_bytes = 1 << 30, .window_bytes = 1, .spool = 1 };
+                            spool = { .keep_bytes = 1 << 30, .window_bytes = 1, .spool = W_SPOOL_ALWAYS },
+                            cache = { .window_bytes = 1, .spool = W_SPOOL_CACHE },
+                            cache_rest = { .keep_bytes = 500000, .window_bytes = 1, .spool = W_SPOOL_CACHE },
+                            cache_none = { .keep_bytes = 1 << 30, .window_bytes = 1, .spool = W_SPOOL_CACHE };
 
 static void files_and_gzip_take_every_route(void **state)
 {
@@ -105,6 +35,9 @@ static void files_and_gzip_take_every_route(void **state)
             goes_by(ctx, table, &forget, W_ROUTE_REREAD, s);
             goes_by(ctx, table, &keep_some, W_ROUTE_REREAD, s);
             goes_by(ctx, table, &spool, W_ROUTE_SPOOLED, s);
+            goes_by(ctx, table, &cache, W_ROUTE_SPOOLED, s);
+            goes_by(ctx, table, &cache_rest, W_ROUTE_SPOOLED, s);
+            goes_by(ctx, table, &cache_none, W_ROUTE_KEPT, s);
             goes_by(ctx, table, &keep, W_ROUTE_KEPT, s); /* a scan may be repeated */
             w_table_free(table);
         }
@@ -432,7 +365,7 @@ static void every_allocation_may_fail_on_every_route(void **state)
     }
     w_scan_options options[] = { { .keep_bytes = 1 << 20, .window_bytes = 1 },
                                  { .window_bytes = 1 },
-                                 { .window_bytes = 1, .spool = 1 } };
+                                 { .window_bytes = 1, .spool = W_SPOOL_ALWAYS } };
     weir_ctx *ctx = test_ctx(*state, 2, 0);
     const struct {
         const char *path, *factors;
@@ -495,32 +428,6 @@ static void a_pass_stays_within_what_it_said(void **state)
     free_sample(s);
 }
 
-static void a_full_disk_says_where_and_how_much(void **state)
-{
-    sample *s = make_sample();
-    const char *path = test_file("s.csv", s->csv, s->size);
-    weir_ctx *ctx = test_ctx(*state, 1, 0);
-    struct rlimit old, small = { 300000, 300000 };
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    small.rlim_max = old.rlim_max;
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    weir_status status = read_all(ctx, path, &spool, NULL);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    signal(SIGXFSZ, handler);
-    assert_int_equal(status, WEIR_E_IO);
-    assert_non_null(strstr(weir_ctx_message(ctx), "cannot spool rows to the scratch folder "));
-    assert_non_null(strstr(weir_ctx_message(ctx), " KiB are needed there"));
-    w_message_clear(ctx);
-    char *scratch = ctx->scratch;
-    ctx->scratch = "/nowhere";
-    assert_int_equal(read_all(ctx, path, &spool, NULL), WEIR_E_IO);
-    assert_non_null(strstr(weir_ctx_message(ctx), "scratch folder /nowhere: No such file"));
-    ctx->scratch = scratch;
-    weir_ctx_destroy(ctx);
-    free_sample(s);
-}
-
 static void a_file_that_changes_is_noticed(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 1, 0);
@@ -579,7 +486,6 @@ int main(void)
         cmocka_unit_test(every_allocation_may_fail_on_every_route),
         cmocka_unit_test(memory_refused_for_keeping_opens_another_route),
         cmocka_unit_test(a_pass_stays_within_what_it_said),
-        cmocka_unit_test(a_full_disk_says_where_and_how_much),
         cmocka_unit_test(a_file_that_changes_is_noticed),
         cmocka_unit_test(a_visitor_may_stop_the_scan),
     };
