@@ -18,6 +18,7 @@ weir_status w_builder_init(w_builder *b, weir_ctx *ctx, const char *formula)
     design->ctx = ctx;
     design->intercept_column = -1;
     design->weight_column = -1;
+    design->start_column = -1;
     w_arena_init(&design->arena, ctx, "design");
     b->program = design->program = w_arena_calloc(b->arena, 1, sizeof *b->program);
     design->formula = w_arena_strdup(b->arena, formula);
@@ -59,12 +60,13 @@ static weir_status allocate_columns(w_builder *b, size_t n)
                : w_alloc_status(b->ctx);
 }
 
-static weir_status copy_names(w_builder *b, const char *const *dot, int dot_count, const char *weights)
+static weir_status copy_names(w_builder *b, const char *const *dot, int dot_count, const char *weights, const char *start)
 {
     struct w_design_program *g = b->program;
     const char **copy = w_arena_calloc(b->arena, (size_t)dot_count + 1, sizeof *copy);
     g->weights = weights ? w_arena_strdup(b->arena, weights) : NULL;
-    if (!copy || (weights && !g->weights)) {
+    g->start = start ? w_arena_strdup(b->arena, start) : NULL;
+    if (!copy || (weights && !g->weights) || (start && !g->start)) {
         return w_alloc_status(b->ctx);
     }
     for (int i = 0; i < dot_count; i++) {
@@ -84,15 +86,15 @@ static w_column_want want_of(const w_column_use *use)
 }
 
 weir_status w_builder_columns(w_builder *b, const w_formula *formula, const char *const *dot, int dot_count,
-                              const char *weights)
+                              const char *weights, const char *start)
 {
     w_design *d = b->design;
-    weir_status status = copy_names(b, dot, dot_count, weights);
+    weir_status status = copy_names(b, dot, dot_count, weights, start);
     if (status == WEIR_OK) {
         status = w_terms_build(formula, b->arena, b->program->dot, dot_count, &b->terms);
     }
     if (status == WEIR_OK) {
-        status = allocate_columns(b, (size_t)b->terms.column_count + 2);
+        status = allocate_columns(b, (size_t)b->terms.column_count + 3);
     }
     if (status != WEIR_OK) {
         return status;
@@ -115,6 +117,15 @@ weir_status w_builder_columns(w_builder *b, const w_formula *formula, const char
         }
         d->column_want[c] = W_WANT_NUMERIC;
         d->weight_column = c;
+    }
+    if (start) {
+        int c = w_builder_find_column(b, start);
+        if (c < 0) {
+            c = d->column_count++;
+            d->column[c] = b->program->start;
+            d->column_want[c] = W_WANT_EITHER;
+        }
+        d->start_column = c;
     }
     d->response_label = w_arena_strdup(b->arena, b->terms.response_label);
     return d->response_label ? WEIR_OK : w_alloc_status(b->ctx);

@@ -25,11 +25,12 @@ typedef struct w_builder {
 
 /* An empty design with its arena and program; w_design_free undoes any state. */
 weir_status w_builder_init(w_builder *builder, weir_ctx *ctx, const char *formula);
-/* Parses names again with "." = dot and lists the design's columns with their wants. weights: NULL = none. */
+/* Parses names again with "." = dot and lists the design's columns with their wants. weights, start: NULL = none. */
 weir_status w_builder_columns(w_builder *builder, const w_formula *formula, const char *const *dot, int dot_count,
-                              const char *weights);
+                              const char *weights, const char *start);
 /* The same for a table: resolves ".", checks that the columns are there and selects them. */
-weir_status w_builder_select(w_builder *builder, const w_formula *formula, weir_table *table, const char *weights);
+weir_status w_builder_select(w_builder *builder, const w_formula *formula, weir_table *table,
+                             const w_design_options *options);
 /* Compiles the expressions that need no kinds: response and offsets. */
 weir_status w_builder_expressions(w_builder *builder);
 /* Resolves every atom once kinds and levels are known. number/number_count: per column, ascending values of numbers used

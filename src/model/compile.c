@@ -260,7 +260,7 @@ static weir_status settle(compiling *c)
 
 static weir_status compile(compiling *c)
 {
-    weir_status status = w_builder_select(&c->builder, c->formula, c->table, c->options->weights);
+    weir_status status = w_builder_select(&c->builder, c->formula, c->table, c->options);
     if (status == WEIR_OK) {
         status = scan(c);
     }

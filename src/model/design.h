@@ -102,6 +102,8 @@ typedef struct w_design {
     double *column_lower, *column_upper; /* range of numeric columns over the data (plots) */
     double *column_typical;     /* median over the set-up rows (plots, predictions at fixed others); factor: mode level */
     int weight_column;          /* index in `column`, -1 = none */
+    bool ar1;                   /* neighbouring rows are correlated: sums keep their products too (normal/ar1.h) */
+    int start_column;           /* tells where a series of them begins; index in `column`, -1 = at the first row alone */
     int offset_count;
     int64_t setup_rows;         /* rows that chose knots and constraints */
     bool setup_exact;           /* those were all rows */
@@ -115,6 +117,8 @@ typedef struct w_design {
 typedef struct w_design_options {
     weir_missing missing;
     const char *weights;        /* column name or NULL */
+    bool ar1;                   /* neighbouring rows are correlated */
+    const char *start;          /* column of their series, or NULL */
     bool exact_knots;           /* knots from all rows whatever their number */
     bool select;
     double gamma;               /* unused here; kept by fit */
@@ -149,6 +153,7 @@ typedef struct w_tile {
     double *response;          /* y (untransformed shift), NaN when absent (prediction) */
     double *offset;            /* sum of the offsets, zeros if none */
     uint8_t *missing;          /* 1 = a used value is missing (weight is 0 then) */
+    int32_t *series;           /* of a design with start_column: its level, or for a logical one 1 where a series begins; else NULL */
     bool unit_weight;          /* every weight is 1 */
     w_tile_block *block;       /* block_count */
     int64_t counted;           /* rows with weight > 0 */
@@ -181,6 +186,10 @@ weir_status w_design_bind(const w_design *design, weir_table *table, bool predic
 const w_tile_request *w_binding_request(const w_binding *binding); /* after the scan of the table has fixed its levels: call w_binding_ready first */
 weir_status w_binding_ready(w_binding *binding);
 void w_binding_free(w_binding *binding);
+
+/* Whether tile->series marks where a series begins; otherwise a series lasts while its value does. Series of rows with
+ * correlated neighbours; false without start_column. */
+bool w_design_series_logical(const w_design *design);
 
 /* Dense row of X for row `i` of a tile, p doubles: the slow reference. */
 void w_tile_dense_row(const w_design *design, const w_tile *tile, int64_t i, double *x);

@@ -19,7 +19,7 @@ static int64_t coefficients(const w_margin_spec *margin, w_smooth_type type)
 /* Intervals between break points plus the two outer cells. Thin plate splines break at every distinct value, up to 2000. */
 static int64_t cells_of(const w_margin_spec *margin, int64_t k, int64_t rows)
 {
-    switch (margin->basis) {
+    switch (w_basis_shaped(margin->basis) ? W_BASIS_PS : margin->basis) {
     case W_BASIS_TP:
     case W_BASIS_TS: return rows > 0 ? w_min64(rows, 2000) + 1 : 2001;
     case W_BASIS_CC:
@@ -216,7 +216,7 @@ weir_status w_design_estimate(weir_ctx *ctx, const w_formula *formula, weir_tabl
     weir_status status = w_builder_init(&b, ctx, w_formula_text(formula));
     b.skeleton = true;
     if (status == WEIR_OK) {
-        status = w_builder_select(&b, formula, table, options->weights);
+        status = w_builder_select(&b, formula, table, options);
     }
     if (status == WEIR_OK) {
         status = estimate(&b, table, options);

@@ -62,6 +62,7 @@ struct w_design_program {
     const char *const *dot; /* what "." stood for */
     int dot_count;
     const char *weights;        /* as given; NULL */
+    const char *start;          /* the same of the column of the series */
     int smooth_count;           /* calls of s(), te(), ti() in formula order */
     w_smooth *const *smooth;    /* NULL for random effects */
     const double *random_scale; /* S.scale of random effects */

@@ -8,7 +8,7 @@ typedef struct selecting {
     w_builder *b;
     const w_formula *formula;
     weir_table *table;
-    const char *weights;
+    const char *weights, *start;
 } selecting;
 
 /* "." stands for the columns that are neither response, weights, offset nor a smooth's covariate. */
@@ -24,7 +24,7 @@ static weir_status list_dot(const selecting *c, w_arena *work, const char ***dot
     }
     for (int32_t i = 0; i < columns && first.has_dot; i++) {
         const char *name = w_source_column_name(c->table, i);
-        bool other = !c->weights || strcmp(name, c->weights) != 0;
+        bool other = (!c->weights || strcmp(name, c->weights) != 0) && (!c->start || strcmp(name, c->start) != 0);
         for (int k = 0; k < first.column_count && other; k++) {
             const w_column_use *use = &first.column[k];
             other = !((use->response || use->offset || use->smooth) && strcmp(use->name, name) == 0);
@@ -57,23 +57,26 @@ static weir_status missing_column(const selecting *c, const char *name, const w_
     const char *near = w_nearest_name(name, names);
     const char *label = w_source_label(c->table);
     if (!node) {
-        return w_fail(c->b->ctx, WEIR_E_DATA, "%s has no column '%s' for the weights%s%s%s", label, name,
-                      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        bool weights = c->weights && strcmp(name, c->weights) == 0;
+        return w_fail(c->b->ctx, WEIR_E_DATA, "%s has no column '%s' for the %s%s%s%s", label, name,
+                      weights ? "weights" : "starts of the series", near ? "; did you mean '" : "", near ? near : "",
+                      near ? "'?" : "");
     }
     return w_formula_fail_as(c->formula, WEIR_E_DATA, node->start, node->end, "%s has no column '%s'%s%s%s", label,
                              name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-weir_status w_builder_select(w_builder *b, const w_formula *formula, weir_table *table, const char *weights)
+weir_status w_builder_select(w_builder *b, const w_formula *formula, weir_table *table, const w_design_options *options)
 {
-    selecting c = {b, formula, table, weights};
+    selecting c = {b, formula, table, options->weights, options->start};
+    b->design->ar1 = options->ar1;
     w_arena work;
     w_arena_init(&work, b->ctx, "formula");
     const char **dot;
     int dot_count;
     weir_status status = list_dot(&c, &work, &dot, &dot_count);
     if (status == WEIR_OK) {
-        status = w_builder_columns(b, formula, dot, dot_count, weights);
+        status = w_builder_columns(b, formula, dot, dot_count, c.weights, c.start);
     }
     w_arena_free(&work);
     const w_design *d = b->design;

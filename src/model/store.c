@@ -138,6 +138,12 @@ weir_status w_design_save(const w_design *d, w_archive *archive)
     if (status == WEIR_OK && g->weights) {
         status = w_store_set(d->ctx, root, "weights", w_store_text(g->weights));
     }
+    if (status == WEIR_OK && d->ar1) {
+        status = w_store_set(d->ctx, root, "ar1", json_true());
+    }
+    if (status == WEIR_OK && g->start) {
+        status = w_store_set(d->ctx, root, "series", w_store_text(g->start));
+    }
     status = status == WEIR_OK ? put_texts(d->ctx, root, "notes", d->note_count, d->note) : status;
     status = status == WEIR_OK ? put_columns(d, root) : status;
     status = status == WEIR_OK ? put_counts(d, root) : status;
@@ -175,12 +181,15 @@ static weir_status get_texts(loading *l, w_arena *arena, const json_t *list, con
 
 static weir_status get_formula(loading *l, w_arena *work)
 {
-    const json_t *weights = json_object_get(l->root, "weights");
-    const char *text, *weight = NULL, **dot;
+    const json_t *weights = json_object_get(l->root, "weights"), *series = json_object_get(l->root, "series");
+    const char *text, *weight = NULL, *start = NULL, **dot;
     int64_t dot_count = 0;
     weir_status status = w_store_read_text(work, json_object_get(l->root, "formula"), &text);
     if (status == WEIR_OK && weights) {
         status = w_store_read_text(work, weights, &weight);
+    }
+    if (status == WEIR_OK && series) {
+        status = w_store_read_text(work, series, &start);
     }
     status = status == WEIR_OK ? get_texts(l, work, json_object_get(l->root, "dot"), &dot, &dot_count) : status;
     if (status == WEIR_OK && dot_count > W_TERMS_LIMIT) {
@@ -192,7 +201,11 @@ static weir_status get_formula(loading *l, w_arena *work)
     if (status == WEIR_OK) {
         status = w_builder_init(&l->builder, l->ctx, text);
     }
-    return status == WEIR_OK ? w_builder_columns(&l->builder, l->formula, dot, (int)dot_count, weight) : status;
+    if (status == WEIR_OK) {
+        l->builder.design->ar1 = json_is_true(json_object_get(l->root, "ar1"));
+        status = w_builder_columns(&l->builder, l->formula, dot, (int)dot_count, weight, start);
+    }
+    return status;
 }
 
 static weir_status get_columns(loading *l)

@@ -115,7 +115,9 @@ weir_status w_tile_create(weir_ctx *ctx, const w_design *design, w_tile **out)
         tile->response = w_arena_alloc(&arena, W_TILE_ROWS, sizeof(double));
         tile->offset = w_arena_alloc(&arena, W_TILE_ROWS, sizeof(double));
         tile->missing = w_arena_alloc(&arena, W_TILE_ROWS, 1);
-        status = tile->weight && tile->response && tile->offset && tile->missing ? WEIR_OK : w_alloc_status(ctx);
+        tile->series = design->start_column < 0 ? NULL : w_arena_alloc(&arena, W_TILE_ROWS, sizeof *tile->series);
+        bool series = tile->series || design->start_column < 0;
+        status = tile->weight && tile->response && tile->offset && tile->missing && series ? WEIR_OK : w_alloc_status(ctx);
     }
     if (status == WEIR_OK) {
         status = allocate_variables(&arena, design, s);
@@ -153,6 +155,7 @@ int64_t w_tile_bytes(const w_design *d)
     w_arena_need_add(&need, 6, pointers);
     w_arena_need_add(&need, 1, (int64_t)sizeof(w_tile) + (int64_t)sizeof(w_tile_scratch));
     w_arena_need_add(&need, 4, column);
+    w_arena_need_add(&need, d->start_column >= 0, column / 2);
     w_arena_need_add(&need, 1, w_mul64(columns, column));
     w_arena_need_add(&need, 2, W_TILE_ROWS);
     w_arena_need_add(&need, codes, column / 2);
@@ -377,7 +380,7 @@ static weir_status read_number_categories(evaluation *e)
     return status;
 }
 
-/* Weights times the trials that the response is a share of. */
+/* Weights times the trials that the response is a share of; a row without trials does not count. */
 static weir_status read_trials(evaluation *e)
 {
     w_tile *tile = e->tile;
@@ -388,8 +391,8 @@ static weir_status read_trials(evaluation *e)
         if (tile->missing[i] || tile->weight[i] == 0) {
             continue;
         }
-        if (!(trials[i] > 0 && isfinite(trials[i]))) {
-            return w_fail(e->d->ctx, WEIR_E_DATA, "%s has %g trials in row %lld: leave out rows without any",
+        if (!(trials[i] >= 0 && isfinite(trials[i]))) {
+            return w_fail(e->d->ctx, WEIR_E_DATA, "%s has %g trials in row %lld: counts are finite and not negative",
                           e->d->response_label, trials[i], row_number(e, i));
         }
         tile->weight[i] *= trials[i];
@@ -429,6 +432,14 @@ static weir_status read_weights(evaluation *e)
         tile->log_weight_sum += tile->weight[i] > 0 && tile->weight[i] != 1 ? log(tile->weight[i]) : 0;
     }
     return WEIR_OK;
+}
+
+static weir_status read_series(evaluation *e)
+{
+    const int column = e->d->start_column;
+    return column < 0 || e->predict ? WEIR_OK
+                                    : w_tile_read_series(e->d, e->s->number[column], e->s->code[column], e->rows,
+                                                         e->window->first_row + e->start, e->tile->series);
 }
 
 /* Values that an expression made must be finite in the rows that count; elsewhere they become 0. */
@@ -567,8 +578,8 @@ weir_status w_tile_eval(const w_design *design, const w_window *window, int64_t 
     tile->first_row = window->first_row + start;
     tile->rows = rows;
     memset(tile->missing, 0, (size_t)rows);
-    weir_status (*const step[])(evaluation *) = {read_columns, read_number_categories, read_weights, read_response,
-                                                 compute_atoms};
+    weir_status (*const step[])(evaluation *) = {read_columns, read_number_categories, read_weights, read_series,
+                                                 read_response, compute_atoms};
     for (size_t i = 0; i < sizeof step / sizeof *step; i++) {
         weir_status status = step[i](&e);
         if (status != WEIR_OK) {
