@@ -18,7 +18,7 @@ typedef struct fit_run {
     weir_table *table;
     weir_model *model;
     weir_summary summary;
-    double wall;
+    double wall, processor;
 } fit_run;
 
 const char *bench_family_name(const bench_case *what)
@@ -103,13 +103,14 @@ static int fit_once(const bench_run *run, const synth *data, const weir_fit_opti
     context.memory_budget = run->what->memory;
     memset(fit, 0, sizeof *fit);
     write_formula(run->what, formula, sizeof formula);
-    double start = bench_seconds();
+    double start = bench_seconds(), processor = bench_processor_seconds();
     weir_status status = weir_ctx_create(&context, &fit->ctx);
     if (status >= 0)
         status = open_table(run, data, fit->ctx, &fit->table);
     if (status >= 0)
         status = weir_fit(fit->ctx, fit->table, formula, options, &fit->model);
     fit->wall = bench_seconds() - start;
+    fit->processor = bench_processor_seconds() - processor;
     if (status >= 0)
         status = weir_model_summary(fit->model, &fit->summary);
     if (status < 0) {
@@ -151,13 +152,14 @@ static void evaluate_at(const bench_run *run, const synth *data, const weir_summ
 }
 
 typedef struct stages {
-    double wall[REPETITIONS_MAX], read[REPETITIONS_MAX], design[REPETITIONS_MAX], normal[REPETITIONS_MAX],
+    double wall[REPETITIONS_MAX], processor[REPETITIONS_MAX], read[REPETITIONS_MAX], design[REPETITIONS_MAX], normal[REPETITIONS_MAX],
         smoothing[REPETITIONS_MAX], total[REPETITIONS_MAX];
 } stages;
 
 static void keep_stages(stages *all, int i, const fit_run *fit)
 {
     all->wall[i] = fit->wall;
+    all->processor[i] = fit->processor;
     all->read[i] = fit->summary.seconds_read;
     all->design[i] = fit->summary.seconds_design;
     all->normal[i] = fit->summary.seconds_normal;
@@ -168,12 +170,12 @@ static void keep_stages(stages *all, int i, const fit_run *fit)
 static json_t *describe(const bench_case *what, stages *all, int count, const weir_summary *s)
 {
     static const char *const sources[] = {"memory", "npy", "csv"};
-    return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:s, s:i, s:i, s:{s:f, s:f, s:f, s:f, s:f, s:f}, s:I, s:I, s:I, s:f, s:f, "
+    return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:s, s:i, s:i, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:I, s:I, s:I, s:f, s:f, "
                      "s:f, s:i, s:s}",
                      "case", what->name, "family", bench_family_name(what), "n", (json_int_t)s->n, "smooths",
                      what->smooths, "k", what->k, "levels", (json_int_t)what->levels, "source", sources[what->source], "threads",
                      what->threads ? what->threads : bench_processors(), "repetitions", count, "seconds", "wall",
-                     bench_median(all->wall, count), "read", bench_median(all->read, count), "design",
+                     bench_median(all->wall, count), "processor", bench_median(all->processor, count), "read", bench_median(all->read, count), "design",
                      bench_median(all->design, count), "normal", bench_median(all->normal, count), "smoothing",
                      bench_median(all->smoothing, count), "total", bench_median(all->total, count), "columns",
                      (json_int_t)s->columns, "ledger_peak_bytes", (json_int_t)s->actual_bytes, "budget_bytes",

@@ -8,6 +8,8 @@
 
 /* Seconds of a clock that never goes back. */
 double bench_seconds(void);
+/* Of all threads of the process: what a busy machine changes little. */
+double bench_processor_seconds(void);
 /* Median of count numbers; sorts them. */
 double bench_median(double *values, int count);
 /* Largest resident set of this process so far, bytes. */

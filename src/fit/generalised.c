@@ -59,7 +59,7 @@ static weir_status run_working(w_pirls *pirls, double *rho, double *trial, int t
     weir_status status = w_pirls_iterate(pirls, rho, true, trial);
     double moved = w_pirls_has_parameters(&pirls->glm) ? 1.0 : 0.0;
     for (int turn = 0; status >= 0 && moved > 1e-7 && turn < turns; turn++) {
-        status = w_pirls_refresh(pirls, false, true);
+        status = pirls->complete ? WEIR_OK : w_pirls_refresh_sums(pirls);
         if (status >= 0) {
             step_theta(pirls, &moved);
             status = w_pirls_refresh(pirls, false, false);
@@ -232,7 +232,7 @@ weir_status w_generalised_run(w_pirls *pirls)
     if (status >= 0) { /* degrees of freedom and covariance are those of expected information */
         weir_status refreshed = pirls->complete ? WEIR_OK : w_pirls_refresh(pirls, false, true);
         for (int pass = 0; refreshed >= 0 && pass < NULL_PASSES && !null_model_stands(pirls); pass++) {
-            refreshed = w_pirls_refresh(pirls, false, true);
+            refreshed = w_pirls_refresh_sums(pirls);
         }
         status = refreshed < 0 ? refreshed : status;
     }

@@ -9,10 +9,14 @@
 #define PASSES 60
 #define HALVINGS 12
 #define SAMPLE_TOLERANCE 1e-5 /* a start need not be closer: the other rows move it by more */
-#define NEARLY 1e-4 /* after such a change the next pass is likely to be the last and takes every sum */
+#define NEARLY 1e-4 /* after such a change or decrement the next pass is likely to be the last and takes every sum */
 #define TOLERANCE 1e-8     /* while lambda moves too */
 #define SETTLED 1e-13      /* at given lambda, where Newton's steps converge quadratically */
 #define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
+#define MANY_ROWS (4 * W_TILE_ROWS) /* below, a pass costs less than the p x p work beside it */
+#define FAR 0.02        /* decrement above which X'WX says too little about the next beta to be kept */
+#define PREDICTED 1e-7  /* decrement of a step that needs no pass after it */
+#define POOR 0.1        /* of the decrement before: X'WX has aged */
 #define TAG "working model"
 
 double w_pirls_penalty_form(const w_design_penalty *penalty, const double *x, const double *y)
@@ -55,7 +59,7 @@ void w_pirls_set_parameter(w_glm *glm, int a, double working)
                          fmin(family->param_high[a] - margin, 1e12));
 }
 
-weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out)
+static weir_status pass(w_pirls *pirls, const double *beta, bool newton, bool full, bool residual, w_gram **out)
 {
     w_product *product = NULL;
     weir_status status = beta ? w_product_create(pirls->ctx, pirls->design, beta, &product) : WEIR_OK;
@@ -63,7 +67,7 @@ weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool f
         w_working working = { .glm = &pirls->glm, .product = product, .newton = newton && !pirls->fisher, .phi = pirls->phi,
                               .null_mean = full ? pirls->null_mean : NAN, .null_eta = pirls->null_eta,
                               .check = !pirls->checked && pirls->tile_step <= 1, .cross_parameter = -1,
-                              .tile_step = pirls->tile_step };
+                              .residual = residual, .tile_step = pirls->tile_step };
         status = w_working_pass(pirls->ctx, pirls->design, pirls->table, pirls->options->missing, &working,
                                 pirls->arrow_block, out);
         pirls->passes++;
@@ -73,28 +77,82 @@ weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool f
     return status;
 }
 
-void w_pirls_take(w_pirls *pirls, w_gram *gram)
+weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out)
+{
+    return pass(pirls, beta, newton, full, false, out);
+}
+
+weir_status w_pirls_gradient_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out)
+{
+    return pass(pirls, beta, newton, full, true, out);
+}
+
+double w_pirls_decrement(const w_pirls *pirls, const double *trial, const double *rho, double *work)
+{
+    const int64_t p = pirls->design->p;
+    double *step = work + p, sum = 0;
+    for (int64_t i = 0; i < p; i++) {
+        step[i] = trial[i] - pirls->beta[i];
+    }
+    w_gram_times(pirls->gram, step, work);
+    for (int64_t i = 0; i < p; i++) {
+        sum += step[i] * work[i];
+    }
+    return sum + w_pirls_penalty(pirls->design, step, rho);
+}
+
+static void advance_null_model(w_pirls *pirls, const w_gram *gram)
 {
     const double *sum = gram->extra;
     if (!isnan(pirls->null_eta) && sum[W_SUM_NULL_WEIGHT] > 0) {
         pirls->null_eta += sum[W_SUM_NULL_STEP] / sum[W_SUM_NULL_WEIGHT];
     }
+}
+
+void w_pirls_take(w_pirls *pirls, w_gram *gram)
+{
+    advance_null_model(pirls, gram);
     w_gram_free(pirls->gram);
     pirls->gram = gram;
-    pirls->complete = false;
+    pirls->complete = pirls->frozen = false;
     pirls->deviance = gram->extra[W_SUM_DEVIANCE];
 }
 
+/* What follows a solution of the working model at trial. */
+typedef enum pass_kind {
+    PASS_NONE,     /* the step is too small to need one */
+    PASS_GRADIENT, /* X'WX is kept */
+    PASS_HESSIAN
+} pass_kind;
+
+/* `gram` of that kind, at trial, becomes the current one. work: p values. */
+static void install(w_pirls *pirls, w_gram *gram, pass_kind kind, const double *trial, double penalty, double *work)
+{
+    const bool frozen = kind == PASS_GRADIENT;
+    if (frozen) {
+        w_gram_relinearise(pirls->gram, gram, trial, work);
+        advance_null_model(pirls, gram);
+        w_gram_free(gram);
+        pirls->complete = false;
+        pirls->deviance = pirls->gram->extra[W_SUM_DEVIANCE];
+    } else {
+        w_pirls_take(pirls, gram);
+    }
+    pirls->frozen = frozen;
+    memcpy(pirls->beta, trial, (size_t)pirls->design->p * sizeof *trial);
+    pirls->penalty = penalty;
+}
+
 /* Passes at trial (p values; moved towards pirls->beta while it is worse) until the penalised deviance at rho does not rise.
- * WEIR_NOT_CONVERGED when no halving helped: the pass of the last trial is kept out. */
-static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool newton, bool full)
+ * WEIR_NOT_CONVERGED when no halving helped: the pass of the last trial is kept out. work: p values. */
+static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool newton, bool full, pass_kind kind, double *work)
 {
     const size_t p = (size_t)pirls->design->p;
     const bool first = pirls->iterations == 0;
     double before = first ? INFINITY : pirls->deviance + w_pirls_penalty(pirls->design, pirls->beta, rho);
     for (int halving = 0; halving <= HALVINGS; halving++) {
         w_gram *gram = NULL;
-        weir_status status = w_pirls_pass(pirls, trial, newton, full, &gram);
+        weir_status status = pass(pirls, trial, newton, full, kind == PASS_GRADIENT, &gram);
         if (status < 0) {
             return status;
         }
@@ -102,10 +160,8 @@ static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool
         double now = gram->extra[W_SUM_DEVIANCE] + penalty;
         bool valid = gram->extra[W_SUM_INVALID] == 0 && isfinite(now);
         if (valid && (first || now <= before + RISE * (0.1 + fabs(before)))) {
-            w_pirls_take(pirls, gram);
-            pirls->complete = full && !newton;
-            memcpy(pirls->beta, trial, p * sizeof *trial);
-            pirls->penalty = penalty;
+            install(pirls, gram, kind, trial, penalty, work);
+            pirls->complete = kind == PASS_HESSIAN && full && !newton;
             return WEIR_OK;
         }
         w_gram_free(gram);
@@ -150,37 +206,105 @@ static weir_status solve(w_pirls *pirls, double *rho, bool search, double *trial
     return status;
 }
 
-weir_status w_pirls_iterate(w_pirls *pirls, double *rho, bool search, double *trial)
+/* Steps cannot leave what the link takes. */
+static bool takes_any_eta(const w_link *link)
+{
+    return w_link_valid_eta(link, -1.0) && w_link_valid_eta(link, 0.0);
+}
+
+/* decrement: of the step to come; previous: of the step before. *aged: X'WX once aged fast and is not kept any more. */
+static pass_kind choose_pass(const w_pirls *pirls, bool search, double decrement, double previous, bool *aged)
+{
+    const double size = pirls->phi + fabs(pirls->deviance + pirls->penalty);
+    const bool safe = takes_any_eta(pirls->glm.link) && !w_pirls_has_parameters(&pirls->glm);
+    if (search && pirls->complete && safe && decrement < PREDICTED * size) {
+        return PASS_NONE;
+    }
+    if (search && decrement < NEARLY * size) {
+        return PASS_HESSIAN;
+    }
+    if (!search && safe && decrement < SETTLED * size) {
+        return PASS_NONE;
+    }
+    *aged |= pirls->frozen && decrement > POOR * previous;
+    return *aged || !(decrement < FAR * size) ? PASS_HESSIAN : PASS_GRADIENT;
+}
+
+/* To trial without a pass: the sums stay those of the beta before, but for the deviance, whose change is known. */
+static void step_without_pass(w_pirls *pirls, const double *trial, const double *rho, double decrement)
+{
+    const double before = pirls->deviance + w_pirls_penalty(pirls->design, pirls->beta, rho);
+    memcpy(pirls->beta, trial, (size_t)pirls->design->p * sizeof *trial);
+    pirls->penalty = w_pirls_penalty(pirls->design, trial, rho);
+    pirls->deviance = before - decrement - pirls->penalty;
+    pirls->gram->extra[W_SUM_DEVIANCE] = pirls->deviance;
+}
+
+/* work: 2p values. */
+static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *trial, double *work)
 {
     const double tolerance = pirls->tile_step > 1 ? SAMPLE_TOLERANCE : search ? TOLERANCE : SETTLED;
+    const bool many = pirls->design->rows >= MANY_ROWS && pirls->tile_step <= 1;
     weir_status last = WEIR_OK;
-    double change = INFINITY;
+    double change = INFINITY, decrement = INFINITY;
+    bool aged = false;
     for (int step = 0; step < PASSES; step++) {
-        double before = pirls->deviance + pirls->penalty;
+        const double before = pirls->deviance + pirls->penalty, size_before = pirls->phi + fabs(before), previous = change;
+        pass_kind kind = PASS_HESSIAN;
         weir_status status = solve(pirls, rho, search, trial);
         if (status < 0) {
             return status;
         }
         last = status;
-        bool nearly = search && pirls->tile_step <= 1 && change < NEARLY * (pirls->phi + fabs(before));
-        status = accept(pirls, trial, rho, !search, nearly);
+        bool nearly = search && pirls->tile_step <= 1 && change < NEARLY * size_before;
+        if (many && pirls->iterations > 0) {
+            const double older = decrement;
+            decrement = w_pirls_decrement(pirls, trial, rho, work);
+            kind = choose_pass(pirls, search, decrement, older, &aged);
+            nearly |= search && decrement < NEARLY * size_before;
+        }
+        status = WEIR_OK;
+        if (kind == PASS_NONE) {
+            step_without_pass(pirls, trial, rho, decrement);
+        } else {
+            status = accept(pirls, trial, rho, !search, nearly && kind == PASS_HESSIAN, kind, work);
+        }
         if (status < 0) {
             return status;
         }
         pirls->iterations++;
         memcpy(pirls->rho, rho, (size_t)pirls->design->sp_count * sizeof *rho);
+        if (kind == PASS_NONE) {
+            return last;
+        }
+        if (status == WEIR_NOT_CONVERGED && pirls->frozen) {
+            aged = true;
+            status = w_pirls_refresh(pirls, !search, false);
+            if (status < 0) {
+                return status;
+            }
+            continue;
+        }
         if (status == WEIR_NOT_CONVERGED) {
             return step > 0 ? last : status; /* nothing better than what is there */
         }
-        const double now = pirls->deviance + pirls->penalty, size = pirls->phi + fabs(now), previous = change;
+        const double now = pirls->deviance + pirls->penalty, size = pirls->phi + fabs(now);
         change = fabs(now - before);
         bool small = change < tolerance * size;
         bool rounding = !search && change < TOLERANCE * size && change >= previous;
-        if ((small && (step > 0 || !search)) || rounding) {
+        if (kind == PASS_HESSIAN && ((small && (step > 0 || !search)) || rounding)) {
             return last;
         }
     }
     return WEIR_NOT_CONVERGED;
+}
+
+weir_status w_pirls_iterate(w_pirls *pirls, double *rho, bool search, double *trial)
+{
+    double *work = w_alloc_array(pirls->ctx, TAG, 2 * (size_t)pirls->design->p, sizeof *work);
+    weir_status status = work ? iterate(pirls, rho, search, trial, work) : w_alloc_status(pirls->ctx);
+    w_free(pirls->ctx, work);
+    return status;
 }
 
 bool w_pirls_has_parameters(const w_glm *glm)
@@ -199,6 +323,18 @@ weir_status w_pirls_refresh(w_pirls *pirls, bool newton, bool full)
     weir_status status = w_pirls_pass(pirls, pirls->beta, newton, full, &gram);
     if (status >= 0) {
         w_pirls_take(pirls, gram);
+    }
+    return status;
+}
+
+weir_status w_pirls_refresh_sums(w_pirls *pirls)
+{
+    w_gram *gram = NULL;
+    weir_status status = w_pirls_gradient_pass(pirls, pirls->beta, false, true, &gram);
+    if (status >= 0) {
+        advance_null_model(pirls, gram);
+        memcpy(pirls->gram->extra, gram->extra, (size_t)gram->extra_count * sizeof *gram->extra);
+        w_gram_free(gram);
     }
     return status;
 }

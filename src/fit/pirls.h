@@ -5,6 +5,11 @@
  * completely, p x p only, and beta follows. Steps that raise the penalised deviance D + beta'S_lambda beta or leave the
  * range of the link are halved. Stops when the penalised deviance changes by less than 1e-8 of itself.
  *
+ * Few passes. Where rows are many, what a step d will change is told before a pass is made: d'(X'WX + S)d of penalised deviance.
+ * While that is large, passes compute the gradient X'W(z - eta) alone and X'WX is frozen (w_gram_relinearise): the error shrinks by
+ * the relative change of W a step. Once it is small, a complete pass is made at the new beta, and the step of its working model
+ * is taken without another (docs/numerics/glm.md).
+ *
  * Laplace criterion (fit/laplace.h). From there, the exact Laplace-approximate REML
  *     V = (D + beta'S beta)/(2 phi) - l_s(phi) + 1/2 log|H| - 1/2 log|S|_+ - M_p/2 log(2 pi phi)
  * with beta at its maximum for each lambda.
@@ -33,6 +38,7 @@ typedef struct w_pirls {
     int64_t tile_step;     /* > 1 while the start is sought on a sample of tiles */
     bool checked;          /* every response was found in the family's range */
     bool complete;         /* `gram` holds every sum, by expected weights */
+    bool frozen;           /* the cross-products of `gram` are those of an earlier beta */
     bool fisher;           /* Newton weights were indefinite: Fisher weights from then on */
     int iterations, passes;
     weir_status status;
@@ -44,10 +50,16 @@ void w_pirls_free(w_pirls *pirls);
 
 /* The working model at beta (NULL: the family's start); with `full` every sum of fit/working.h. */
 weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out);
+/* The gradient there: w_gram of fit/working.h's residual pass. */
+weir_status w_pirls_gradient_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out);
 /* Makes it the current one. */
 void w_pirls_take(w_pirls *pirls, w_gram *gram);
+/* d'(X'WX + S_lambda)d for d = trial - beta; work: 2p values. */
+double w_pirls_decrement(const w_pirls *pirls, const double *trial, const double *rho, double *work);
 /* The same beta under parameters that have moved, or with other weights. */
 weir_status w_pirls_refresh(w_pirls *pirls, bool newton, bool full);
+/* Every sum at the same beta, by expected weights; the cross-products stay. */
+weir_status w_pirls_refresh_sums(w_pirls *pirls);
 /* Steps from the current working model until the penalised deviance stands still; with `search` lambda is chosen at each and
  * rho (sp_count) rewritten. trial: workspace of p. */
 weir_status w_pirls_iterate(w_pirls *pirls, double *rho, bool search, double *trial);

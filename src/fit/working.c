@@ -179,6 +179,7 @@ static weir_status working_tile(void *arg, const w_design *design, w_tile *tile,
         for (int64_t i = 0; i < c.rows; i++) {
             double value = working->cross_parameter >= 0 ? r[i]
                            : working->leverage          ? c.dw[i] * leverage[start + i]
+                           : working->residual          ? c.z[i] - c.eta[i]
                                                         : c.z[i] - offset[i];
             z[(start + i) * width] = value;
             tile->weight[start + i] = linear ? (double)(c.prior[i] > 0) : c.w[i];
@@ -195,7 +196,9 @@ weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *ta
     w_working copy = *working;
     w_pass_options options = { .request = &request, .working = working_tile, .working_arg = &copy,
                                .extra_count = W_SUM_COUNT, .tile_step = working->tile_step };
-    weir_status status = w_sums_create(ctx, design, W_SUM_COUNT, &sums);
+    const bool linear = working->residual || working->leverage || working->cross_parameter >= 0;
+    weir_status status = linear ? w_sums_create_linear(ctx, design, W_SUM_COUNT, &sums)
+                                : w_sums_create(ctx, design, W_SUM_COUNT, &sums);
     if (status >= 0) {
         status = w_sums_accumulate(sums, table, &options);
     }

@@ -48,6 +48,7 @@ typedef struct w_working {
     const w_quadratic *leverage;
     /* With a parameter number: w = 1 and z = 1/2 omega d^2 d/(deta dtheta), so that the right-hand side is X'r. -1 = no. */
     int cross_parameter;
+    bool residual;            /* r = z - eta in the place of z, and of the cross-products X'Wr and r'Wr only */
     int64_t tile_step;        /* every so many tiles: a sample to start from; 0 = all */
     bool check;               /* refuse responses outside the family's range, naming the row */
 } w_working;

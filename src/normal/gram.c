@@ -152,6 +152,9 @@ static void put_matrix(const job *j, int64_t x, int64_t y, double value)
 {
     w_gram *gram = j->gram;
     int64_t i = j->position[x], k = j->position[y];
+    if (j->plan->linear) {
+        return;
+    }
     if (i >= 0 && k >= 0) {
         gram->matrix[i * gram->core + k] = gram->matrix[k * gram->core + i] = value;
     } else if (i < 0 && k < 0) {
@@ -339,19 +342,22 @@ static weir_status gram_make(weir_ctx *ctx, const w_pairs *plan, int arrow_block
     gram->extra_count = plan->extra_count;
     size_t core = (size_t)gram->core;
     gram->core_column = w_calloc(ctx, "gram", core, sizeof(int64_t));
-    gram->matrix = w_calloc(ctx, "gram", w_mul_size(core, core), sizeof(double));
+    gram->matrix = plan->linear ? NULL : w_calloc(ctx, "gram", w_mul_size(core, core), sizeof(double));
     gram->rhs = w_calloc(ctx, "gram", core, sizeof(double));
     gram->column_sum = w_calloc(ctx, "gram", (size_t)gram->p, sizeof(double));
     gram->extra = w_calloc(ctx, "gram", (size_t)gram->extra_count, sizeof(double));
-    bool ok = gram->core_column && gram->matrix && gram->rhs && gram->column_sum && gram->extra;
+    bool ok = gram->core_column && (gram->matrix || plan->linear) && gram->rhs && gram->column_sum && gram->extra;
     if (ok && arrow > 0) {
         gram->arrow_levels = design->block[arrow_block].levels;
         gram->arrow_k = design->block[arrow_block].level_columns;
         gram->arrow_first = design->block[arrow_block].level_first[0];
+        gram->arrow_rhs = w_calloc(ctx, "gram", (size_t)arrow, sizeof(double));
+        ok = gram->arrow_rhs != NULL;
+    }
+    if (ok && arrow > 0 && !plan->linear) {
         gram->arrow_diag = w_calloc(ctx, "gram", w_mul_size((size_t)arrow, (size_t)gram->arrow_k), sizeof(double));
         gram->arrow_border = w_calloc(ctx, "gram", w_mul_size((size_t)arrow, core), sizeof(double));
-        gram->arrow_rhs = w_calloc(ctx, "gram", (size_t)arrow, sizeof(double));
-        ok = gram->arrow_diag && gram->arrow_border && gram->arrow_rhs;
+        ok = gram->arrow_diag && gram->arrow_border;
     }
     if (!ok) {
         w_gram_free(gram);
@@ -404,7 +410,7 @@ int64_t w_gram_held_bytes(const w_design *design, int arrow_block)
 int64_t w_gram_bytes(const w_design *design, int arrow_block)
 {
     w_pairs *plan = NULL;
-    if (w_pairs_create(design->ctx, design, 0, &plan) != WEIR_OK) {
+    if (w_pairs_create(design->ctx, design, 0, false, &plan) != WEIR_OK) {
         return INT64_MAX;
     }
     int64_t workers = w_pool_workers(design->ctx);

@@ -221,8 +221,11 @@ static weir_status layout(weir_ctx *ctx, w_pairs *plan)
     int64_t offset = 0;
     plan->near_pairs = evaluation_seconds(plan->design) / (NANO * cell_cost(1, 16));
     for (int i = 0, q = 0; i < plan->block_count; i++) {
-        for (int j = i; j < plan->block_count; j++, q++) {
-            w_pair *pair = &plan->pair[q];
+        for (int j = i; j < plan->block_count; j++) {
+            if (plan->linear && plan->design->block[i].kind != W_BLOCK_DENSE && plan->design->block[j].kind != W_BLOCK_DENSE) {
+                continue;
+            }
+            w_pair *pair = &plan->pair[q++];
             weir_status status = pair_choose(ctx, plan, i, j, pair);
             if (status != WEIR_OK) {
                 return status;
@@ -248,7 +251,7 @@ static weir_status layout(weir_ctx *ctx, w_pairs *plan)
     return WEIR_OK;
 }
 
-weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_count, w_pairs **out)
+weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_count, bool linear, w_pairs **out)
 {
     w_arena arena;
     w_arena_init(&arena, ctx, "pair plan");
@@ -258,7 +261,8 @@ weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_coun
         plan->design = design;
         plan->extra_count = extra_count;
         plan->block_count = design->block_count;
-        plan->pair_count = design->block_count * (design->block_count + 1) / 2;
+        plan->linear = linear;
+        plan->pair_count = linear ? design->block_count : design->block_count * (design->block_count + 1) / 2;
         plan->form = w_arena_calloc(&arena, 2 * blocks, sizeof *plan->form);
         plan->pair = w_arena_calloc(&arena, (size_t)plan->pair_count, sizeof *plan->pair);
         plan->group = w_arena_calloc(&arena, (size_t)plan->pair_count, sizeof *plan->group);

@@ -50,9 +50,10 @@ typedef struct w_pairs {
     const w_design *design;
     w_arena arena;
     int block_count;
+    bool linear;           /* X'Wz and X'W1 only */
     w_form *form;          /* 2*block_count: local forms, then expanded ones */
     int pair_count;
-    w_pair *pair;          /* block_count*(block_count + 1)/2 */
+    w_pair *pair;          /* block_count*(block_count + 1)/2, or block_count of them */
     int group_count;
     w_group *group;
     int one;               /* position of a constant 1 among the values of the DENSE form */
@@ -67,8 +68,8 @@ typedef struct w_pairs {
     double row_seconds, near_pairs, far_pairs;
 } w_pairs;
 
-/* WEIR_E_BUDGET when a table would have more than 2^31 cells whatever its form. */
-weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_count, w_pairs **out);
+/* WEIR_E_BUDGET when a table would have more than 2^31 cells whatever its form. `linear`: only the pairs of the DENSE block. */
+weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_count, bool linear, w_pairs **out);
 void w_pairs_free(w_pairs *plan);
 
 /* Accumulators: fresh = all zero but for the mantissa; close folds the running product into the sum of logs. */

@@ -81,13 +81,13 @@ static uint64_t fingerprint(const w_design *design, int extra_count)
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
-weir_status w_sums_create(weir_ctx *ctx, const w_design *design, int extra_count, w_sums **out)
+static weir_status sums_make(weir_ctx *ctx, const w_design *design, int extra_count, bool linear, w_sums **out)
 {
     w_sums *sums = w_calloc(ctx, "gram sums", 1, sizeof *sums);
     if (!sums) {
         return w_alloc_status(ctx);
     }
-    weir_status status = w_pairs_create(ctx, design, extra_count, &sums->plan);
+    weir_status status = w_pairs_create(ctx, design, extra_count, linear, &sums->plan);
     if (status != WEIR_OK) {
         w_free(ctx, sums);
         return status;
@@ -99,6 +99,16 @@ weir_status w_sums_create(weir_ctx *ctx, const w_design *design, int extra_count
     sums->fingerprint = fingerprint(design, extra_count);
     *out = sums;
     return WEIR_OK;
+}
+
+weir_status w_sums_create(weir_ctx *ctx, const w_design *design, int extra_count, w_sums **out)
+{
+    return sums_make(ctx, design, extra_count, false, out);
+}
+
+weir_status w_sums_create_linear(weir_ctx *ctx, const w_design *design, int extra_count, w_sums **out)
+{
+    return sums_make(ctx, design, extra_count, true, out);
 }
 
 void w_sums_free(w_sums *sums)
@@ -217,7 +227,7 @@ static int64_t live_nodes(const w_design *design, const w_pairs *plan, int worke
 int64_t w_sums_bytes(const w_design *design, int workers)
 {
     w_pairs *plan = NULL;
-    if (w_pairs_create(design->ctx, design, 0, &plan) != WEIR_OK) {
+    if (w_pairs_create(design->ctx, design, 0, false, &plan) != WEIR_OK) {
         return INT64_MAX;
     }
     int64_t accumulators = w_mul64(live_nodes(design, plan, workers), w_alloc_bytes(plan->total_count * 8));
@@ -232,7 +242,7 @@ int64_t w_sums_bytes(const w_design *design, int workers)
 int64_t w_sums_rest_bytes(const w_design *design)
 {
     w_pairs *plan = NULL;
-    if (w_pairs_create(design->ctx, design, 0, &plan) != WEIR_OK) {
+    if (w_pairs_create(design->ctx, design, 0, false, &plan) != WEIR_OK) {
         return INT64_MAX;
     }
     int64_t total = w_mul64(rest_nodes(design, plan), w_alloc_bytes(plan->total_count * 8));
@@ -246,7 +256,7 @@ void w_sums_cost(const w_design *design, double *near_pairs, double *far_pairs, 
     w_pairs *plan = NULL;
     *near_pairs = *far_pairs = 0;
     *shard_tiles = 1;
-    if (w_pairs_create(design->ctx, design, 0, &plan) == WEIR_OK) {
+    if (w_pairs_create(design->ctx, design, 0, false, &plan) == WEIR_OK) {
         *near_pairs = plan->near_pairs;
         *far_pairs = plan->far_pairs;
         *shard_tiles = plan->shard_tiles;
