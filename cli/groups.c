@@ -44,7 +44,8 @@ static const cli_option machine_options[] = {
      "memory budget, never exceeded: 512M, 2G (K, M, G, T are powers of 1024; default 80 % of what is free)"},
     {'t', "threads", CLI_COUNT, CLI_AT(threads), 0, "N", "threads (default: every processor); the result does not depend on it"},
     {0, "device", CLI_TEXT, CLI_AT(device), 0, "NAME", "auto (default), cpu, cuda, required:cuda"},
-    {0, "scratch", CLI_TEXT, CLI_AT(scratch), 0, "DIR", "folder for spooled rows (default TMPDIR or /tmp)"},
+    {0, "scratch", CLI_TEXT, CLI_AT(scratch), 0, "DIR",
+     "folder for decoded rows that do not fit in memory (default TMPDIR or /tmp); none: no row is written"},
     {0, "seed", CLI_COUNT, CLI_AT(seed), 0, "N", "seed of every random choice (default fixed)"},
 };
 const cli_group group_machine = {"Machine", CLI_COUNT_OF(machine_options), machine_options};

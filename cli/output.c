@@ -65,7 +65,7 @@ static int make_temporary(cli_run *run, cli_output *out)
     const char *target = realpath(out->name, resolved) ? resolved : out->name;
     out->spooled = is_special(target);
     if (out->spooled) {
-        const char *scratch = run->args.scratch ? run->args.scratch : getenv("TMPDIR");
+        const char *named = run->args.scratch, *scratch = named && strcmp(named, "none") ? named : getenv("TMPDIR");
         snprintf(folder, sizeof folder, "%s", scratch && *scratch ? scratch : "/tmp");
     } else if (!folder_of(target, folder)) {
         return cannot_write(run, out->name, ENAMETOOLONG);

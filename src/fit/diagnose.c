@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "fit/check.h"
 #include "fit/envelope.h"
+#include "fit/planning.h"
 #include "fit/response.h"
 #include "fit/rows.h"
 #include "normal/normal.h"
@@ -255,6 +256,7 @@ weir_status w_diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table
     if (status >= 0) {
         w_scan_options scan = { .threads_hint = w_pool_workers(ctx), .keep_bytes = w_ledger_free_bytes(ctx) / 4 };
         scan.window_bytes = w_rows_window_bytes(model->design, w_pool_workers(ctx));
+        w_planning_scan(ctx, table, model->design, 1, &scan);
         status = w_source_scan(table, &scan, NULL, NULL);
     }
     if (status >= 0) {

@@ -265,6 +265,7 @@ static weir_status accumulate_like(weir_ctx *ctx, weir_table *table, const weir_
         if (status >= 0) {
             w_scan_options scan = { .keep_bytes = plan.keep_bytes, .window_bytes = plan.window_bytes,
                                     .threads_hint = w_pool_workers(ctx) };
+            scan.spool = plan.scratch_bytes > 0 ? W_SPOOL_CACHE : W_SPOOL_NEEDED;
             status = w_source_scan(table, &scan, NULL, NULL);
         }
     }

@@ -51,25 +51,60 @@ static void list_windows(weir_ctx *ctx, weir_table *table, const w_design *desig
     int64_t window = w_mul64(w_max64(1, w_plan_row_bytes(design)), W_TILE_ROWS);
     input->choice_count = 1;
     if (!table) {
-        input->choice[0] = (w_window_choice){ 0, 0 };
+        input->choice[0] = (w_window_choice){ 0, 0, 0 };
         return;
     }
     w_scan_options scan = { .threads_hint = w_pool_workers(ctx) };
     if (input->in_place) {
-        input->choice[0] = (w_window_choice){ 0, w_source_bytes(table, &scan) };
+        input->choice[0] = (w_window_choice){ 0, w_source_bytes(table, &scan), 0 };
         return;
     }
+    int64_t rows = input->rows_exact ? input->rows : w_add64(input->rows, input->rows / 4);
     for (input->choice_count = 0; input->choice_count < W_WINDOW_CHOICES; input->choice_count++) {
         scan.window_bytes = window;
-        input->choice[input->choice_count] = (w_window_choice){ window, w_source_bytes(table, &scan) };
+        input->choice[input->choice_count] =
+            (w_window_choice){ window, w_source_bytes(table, &scan), w_source_spool_bytes(table, &scan, rows) };
         window = w_mul64(window, 2);
+    }
+}
+
+/* `text` takes the reason against the scratch folder. */
+static void describe_source(weir_ctx *ctx, weir_table *table, const w_design *design, char *text, size_t size,
+                            w_plan_input *input)
+{
+    w_source_traits traits;
+    w_source_traits_of(table, &traits);
+    input->rows = w_source_row_count(table);
+    input->rows_exact = input->rows >= 0;
+    if (!input->rows_exact) {
+        input->rows = w_source_row_estimate(table);
+    }
+    input->in_place = traits.in_place;
+    input->text = traits.text;
+    input->once = traits.once;
+    input->file_bytes = traits.file_bytes;
+    input->text_bytes = traits.text_bytes;
+    input->decoded_share = (double)design->column_count / w_max64(1, w_source_column_count(table));
+    input->scratch_forbidden = strcmp(ctx->scratch, "none") == 0;
+    input->scratch_room = w_source_scratch_room(ctx, text, size, &input->scratch_reason);
+}
+
+void w_planning_scan(weir_ctx *ctx, weir_table *table, const w_design *design, int later, w_scan_options *scan)
+{
+    char text[160];
+    w_plan_input input = { .design = design };
+    describe_source(ctx, table, design, text, sizeof text, &input);
+    w_plan_rates(ctx, &input.rates);
+    scan->spool = w_plan_scratch(&input, later).pays ? W_SPOOL_CACHE : W_SPOOL_NEEDED;
+    if (input.once && input.scratch_forbidden) {
+        scan->keep_bytes = w_ledger_free_bytes(ctx) / 2;
     }
 }
 
 static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design *design, bool estimated,
                                const weir_fit_options *options, int64_t budget, weir_plan *out)
 {
-    char text[160];
+    char text[160], scratch[160];
     w_plan_input input = { .design = design, .threads = w_pool_workers(ctx) };
     weir_status status = w_plan_device(ctx, &input.device, text, sizeof text, &input.device_reason);
     if (status < 0) {
@@ -91,20 +126,10 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
     input.exact_knots = options->exact_knots != 0;
     input.file_bytes = -1;
     if (table) {
-        w_source_traits traits;
-        w_source_traits_of(table, &traits);
-        input.rows = w_source_row_count(table);
-        input.rows_exact = input.rows >= 0;
-        if (!input.rows_exact) {
-            input.rows = w_source_row_estimate(table);
-        }
-        input.in_place = traits.in_place;
-        input.text = traits.text;
-        input.once = traits.once;
-        input.file_bytes = traits.file_bytes;
-        input.decoded_share = (double)design->column_count / w_max64(1, w_source_column_count(table));
+        describe_source(ctx, table, design, scratch, sizeof scratch, &input);
         input.scanned = !estimated && w_source_scanned(table);
         input.kept = input.scanned && w_source_chosen_route(table) == W_ROUTE_KEPT;
+        input.spooled = input.scanned && w_source_chosen_route(table) == W_ROUTE_SPOOLED;
     } else {
         input.rows = design->rows;
         input.rows_exact = true;
@@ -133,6 +158,7 @@ void w_planning_design_options(const weir_fit_options *options, const weir_plan 
     if (plan) {
         out->keep_bytes = plan->keep_bytes;
         out->window_bytes = plan->window_bytes;
+        out->spool = plan->scratch_bytes > 0 ? W_SPOOL_CACHE : W_SPOOL_NEEDED;
     }
 }
 

@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "base/size.h"
+#include "fit/planning.h"
 #include "fit/response.h"
 #include "fit/rows.h"
 #include "fit/variance.h"
@@ -206,6 +207,7 @@ static weir_status scan_table(weir_ctx *ctx, const w_design *design, weir_table 
     w_scan_options scan = { .window_bytes = w_rows_window_bytes(design, w_pool_workers(ctx)),
                             .threads_hint = w_pool_workers(ctx),
                             .keep_bytes = w_ledger_free_bytes(ctx) / 4 };
+    w_planning_scan(ctx, table, design, 1, &scan);
     return w_source_scan(table, &scan, NULL, NULL);
 }
 

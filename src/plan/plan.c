@@ -2,7 +2,7 @@
 /* Decision of a fit. The order of the questions:
  *   1. What does everything but reading need? If that alone exceeds the budget, stop: no window size helps.
  *   2. Are decoded columns worth keeping? Only if they fit beside 1 and the source would otherwise be parsed, or cannot be
- *      read, twice.
+ *      read, twice. A text that does not fit goes to the scratch folder where that is faster than parsing it in each pass.
  *   3. Of the window sizes the source offers: the largest that helps (a few shards per thread) in half of what is left.
  * Seconds = bytes/bandwidth + flops/rate of each part; reading and adding overlap only within a window, so they are summed. */
 #include "plan/plan.h"
@@ -81,6 +81,8 @@ static void choose_reading(const w_plan_input *input, weir_plan *plan, int64_t a
     const w_window_choice *window = choose_window(input, plan, available);
     plan->window_bytes = window->window_bytes;
     plan->bytes_read = window->bytes;
+    const w_scratch_choice scratch = w_plan_scratch(input, plan->passes - 1);
+    bool caches = input->scanned ? input->spooled : scratch.pays;
     if (input->in_place) {
         plan->reading = "in place";
         add_reason(plan, "columns lie in memory and are read where they are");
@@ -90,19 +92,64 @@ static void choose_reading(const w_plan_input *input, weir_plan *plan, int64_t a
     int64_t decoded = input->rows < 0 ? INT64_MAX : w_mul64(input->rows, w_plan_row_bytes(input->design));
     int64_t kept = w_add64(w_add64(decoded, decoded / (input->rows_exact ? 32 : 4)), (int64_t)256 << 10);
     bool fits = (input->text || input->once) && kept <= available - window->bytes;
+    if (caches && !input->once && !input->in_place) {
+        plan->scratch_bytes = scratch.bytes;
+    }
     if (input->scanned ? input->kept : fits) {
         plan->reading = "kept in memory";
         plan->keep_bytes = kept;
         plan->bytes_read = w_add64(window->bytes, kept);
         add_reason(plan, "decoded columns (about %s) are kept: they fit, and the rows are %s", w_format_bytes(text, decoded),
                    input->once ? "a stream that passes once" : "not parsed twice");
+    } else if (input->once && input->scratch_forbidden) {
+        plan->reading = "kept in memory";
+        plan->keep_bytes = w_max64(0, available - window->bytes);
+        plan->bytes_read = w_add64(window->bytes, plan->keep_bytes);
+        add_reason(plan, "the stream passes once and no scratch folder is allowed: its decoded columns must fit in %s",
+                   w_format_bytes(text, plan->keep_bytes));
+    } else if (caches && !input->once) {
+        char room[W_FORMAT_BYTES];
+        plan->reading = "cached in scratch";
+        plan->bytes_read = w_add64(window->bytes, window->spool_bytes);
+        add_reason(plan, "decoded columns (about %s; the scratch folder has room for %s) are written once: %.2g s, and %.2g s a pass "
+                   "to read, against %.2g s to parse", w_format_bytes(text, scratch.bytes), w_format_bytes(room, input->scratch_room),
+                   scratch.write_seconds, scratch.read_seconds, scratch.parse_seconds);
     } else if (input->once) {
         plan->reading = "spooled to scratch";
+        plan->bytes_read = w_add64(window->bytes, window->spool_bytes);
         add_reason(plan, "the stream passes once and its decoded columns may not fit: they go to the scratch folder");
     } else {
         plan->reading = "read again each pass";
         add_reason(plan, "rows are read in windows of %s, again in each pass", w_format_bytes(text, plan->window_bytes));
+        if (input->text && input->scratch_reason) {
+            add_reason(plan, "%s", input->scratch_reason);
+        }
     }
+}
+
+/* Text is passed over in columns that are not wanted. */
+static double parse_seconds(const w_plan_input *input)
+{
+    double decoded = (double)w_max64(input->rows, 0) * (double)w_plan_row_bytes(input->design);
+    double text = input->text_bytes > 0 ? input->text_bytes : input->file_bytes > 0 ? (double)input->file_bytes : decoded;
+    double share = input->decoded_share > 0 ? SKIPPED_COST + (1.0 - SKIPPED_COST) * input->decoded_share : 1.0;
+    return share * text / input->rates.parse_bytes_per_second;
+}
+
+w_scratch_choice w_plan_scratch(const w_plan_input *input, int later)
+{
+    w_scratch_choice choice = { 0 };
+    if (!input->text || input->rows < 0) {
+        return choice;
+    }
+    int64_t decoded = w_mul64(input->rows, w_plan_row_bytes(input->design));
+    choice.bytes = w_add64(decoded, input->rows_exact ? 0 : decoded / 4);
+    choice.parse_seconds = parse_seconds(input);
+    choice.write_seconds = (double)decoded / input->rates.scratch_bytes_per_second;
+    choice.read_seconds = (double)decoded / input->rates.read_bytes_per_second;
+    choice.pays = choice.bytes <= input->scratch_room &&
+                  choice.write_seconds + later * choice.read_seconds < later * choice.parse_seconds;
+    return choice;
 }
 
 static int margins(const w_design *design)
@@ -142,12 +189,18 @@ static void predict_seconds(const w_plan_input *input, weir_plan *plan)
     w_sums_cost(input->design, &near, &far, &shard_tiles);
     double speed_up = 1.0 + (input->threads - 1) * rates->thread_efficiency;
     double decoded = rows * (double)w_plan_row_bytes(input->design);
-    double file = input->file_bytes > 0 ? (double)input->file_bytes : decoded;
-    double parses = plan->keep_bytes > 0 || !input->text ? 1.0 : plan->passes;
-    double share = input->decoded_share > 0 ? SKIPPED_COST + (1.0 - SKIPPED_COST) * input->decoded_share : 1.0;
-    plan->seconds_read = input->in_place ? 0.0 /* part of each pass's seconds per row */
-                         : input->text   ? parses * share * file / rates->parse_bytes_per_second
-                                         : plan->passes * decoded / rates->read_bytes_per_second;
+    double later = plan->passes - 1;
+    bool spooled = plan->keep_bytes == 0 && (plan->scratch_bytes > 0 || input->once);
+    if (input->in_place) {
+        plan->seconds_read = 0.0; /* part of each pass's seconds per row */
+    } else if (!input->text) {
+        plan->seconds_read = plan->passes * decoded / rates->read_bytes_per_second;
+    } else if (spooled) {
+        const w_scratch_choice scratch = w_plan_scratch(input, plan->passes - 1);
+        plan->seconds_read = scratch.parse_seconds + scratch.write_seconds + later * scratch.read_seconds;
+    } else {
+        plan->seconds_read = (plan->keep_bytes > 0 ? 1.0 : 1.0 + later) * parse_seconds(input);
+    }
     if (!input->text) { /* texts of a factor are in the price of parsing */
         plan->seconds_read += rows * factors(input->design) * LEVEL_SECONDS;
     }

@@ -21,6 +21,7 @@
 typedef struct w_rates {
     double read_bytes_per_second;    /* of a binary file or memory */
     double parse_bytes_per_second;   /* of text, all threads together */
+    double scratch_bytes_per_second; /* written to the scratch folder; read back as a binary file */
     double row_seconds;              /* one thread, beside bases and pairs */
     double basis_seconds;            /* one thread, row and margin */
     double pair_seconds;             /* one thread, row and pair of local terms, cells in the near caches */
@@ -33,6 +34,7 @@ typedef struct w_rates {
 /* A window size the source offers and all the bytes reading then takes. */
 typedef struct w_window_choice {
     int64_t window_bytes, bytes;
+    int64_t spool_bytes; /* more while rows are in the scratch folder */
 } w_window_choice;
 
 #define W_WINDOW_CHOICES 16
@@ -52,8 +54,13 @@ typedef struct w_plan_input {
     bool text;                  /* rows are parsed */
     bool scanned;               /* `kept` tells what the scan did; else it is to be chosen */
     bool kept;
+    bool spooled;               /* `scanned`: the scan wrote them to the scratch folder */
     bool once;                  /* a pipe: rows cannot be read twice without keeping or spooling them */
+    int64_t scratch_room;       /* bytes the scratch folder can take; 0: see scratch_reason */
+    const char *scratch_reason; /* NULL: nothing to say */
+    bool scratch_forbidden;     /* a stream that does not fit in memory cannot be read */
     int64_t file_bytes;         /* -1 unknown */
+    double text_bytes;          /* of text, decompressed; 0 unknown */
     double decoded_share;       /* of the table's columns; 0 = all */
     int choice_count;           /* ascending window sizes; the first is the smallest possible */
     w_window_choice choice[W_WINDOW_CHOICES];
@@ -73,6 +80,17 @@ int w_plan_arrow_block(const w_design *design);
 
 /* WEIR_OK, or WEIR_E_BUDGET when even the smallest windows do not fit (out->bytes then says what would). */
 weir_status w_plan_fit(const w_plan_input *input, weir_plan *out);
+
+/* Are decoded columns of a text worth writing to the scratch folder, when `later` passes follow the scan? They are if the folder
+ * can take them and writing once and reading `later` times is faster than parsing `later` times. */
+typedef struct w_scratch_choice {
+    bool pays;
+    int64_t bytes;                 /* expected in the folder */
+    double parse_seconds;          /* of one pass over the text */
+    double write_seconds;
+    double read_seconds;           /* of one pass over the folder's file */
+} w_scratch_choice;
+w_scratch_choice w_plan_scratch(const w_plan_input *input, int later);
 
 /* Bytes a compiled or skeleton design holds. */
 int64_t w_plan_design_bytes(const w_design *design);

@@ -6,6 +6,9 @@
 
 #include "device/device.h"
 
+/* Bytes per second of a modest disk: the page cache in front of it takes them faster. */
+#define SCRATCH_RATE 250e6
+
 void w_plan_rates(weir_ctx *ctx, w_rates *out)
 {
     w_cost built_in;
@@ -18,6 +21,7 @@ void w_plan_rates(weir_ctx *ctx, w_rates *out)
     }
     out->read_bytes_per_second = cost->row.copy_in;
     out->parse_bytes_per_second = cost->row.csv * (1.0 + cost->row.thread_gain * (ctx->threads - 1));
+    out->scratch_bytes_per_second = SCRATCH_RATE;
     out->row_seconds = cost->row.row;
     out->basis_seconds = cost->row.basis;
     out->pair_seconds = cost->row.pair;

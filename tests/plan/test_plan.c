@@ -77,10 +77,10 @@ static w_plan_input input_for(const shape *s, int64_t rows, int64_t budget)
                            .rows = rows, .rows_exact = true, .file_bytes = -1, .budget = budget, .budget_free = budget,
                            .threads = 2, .device = "cpu", .iterations = 1 };
     for (int i = 0; i < 10; i++) {
-        input.choice[i] = (w_window_choice){ (int64_t)4096 * 24 << i, (int64_t)3 * 4096 * 24 << i };
+        input.choice[i] = (w_window_choice){ (int64_t)4096 * 24 << i, (int64_t)3 * 4096 * 24 << i, 2048 };
     }
     input.choice_count = 10;
-    input.rates = (w_rates){ 1e9, 2e8, 1e-8, 2e-9, 2e-9, 5e-9, 2e10, 1e10, 0.9 };
+    input.rates = (w_rates){ 1e9, 2e8, 2.5e8, 1e-8, 2e-9, 2e-9, 5e-9, 2e10, 1e10, 0.9 };
     return input;
 }
 
@@ -110,7 +110,7 @@ static void test_memory_is_read_in_place(void **state)
     make_shape(&s, 10, 0);
     w_plan_input input = input_for(&s, 1000000, 512 * MIB);
     input.in_place = true;
-    input.choice[0] = (w_window_choice){ 0, 4096 };
+    input.choice[0] = (w_window_choice){ 0, 4096, 0 };
     input.choice_count = 1;
     weir_plan plan;
     assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
@@ -137,6 +137,75 @@ static void test_text_is_kept_only_when_it_fits(void **state)
     input.once = true;
     assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
     assert_string_equal(plan.reading, "spooled to scratch");
+}
+
+static bool gives_reason(const weir_plan *plan, const char *part)
+{
+    bool found = false;
+    for (int i = 0; i < plan->reason_count; i++) {
+        found |= strstr(plan->reason[i], part) != NULL;
+    }
+    return found;
+}
+
+static void test_text_goes_to_scratch_where_that_is_faster(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 10, 0);
+    w_plan_input input = input_for(&s, 1000000, 24 * MIB);
+    weir_plan parsed, cached, plan;
+    input.text = true;
+    input.iterations = 8;
+    input.text_bytes = 6e7;
+    assert_int_equal(w_plan_fit(&input, &parsed), WEIR_OK);
+    assert_string_equal(parsed.reading, "read again each pass");
+    input.scratch_room = 1024 * MIB;
+    assert_int_equal(w_plan_fit(&input, &cached), WEIR_OK);
+    assert_string_equal(cached.reading, "cached in scratch");
+    assert_int_equal(cached.scratch_bytes, 1000000 * 24);
+    assert_true(gives_reason(&cached, "the scratch folder has room for 1.0 GiB) are written once"));
+    assert_true(cached.seconds_read < parsed.seconds_read);
+    assert_true(cached.bytes_read > 0 && cached.bytes <= 24 * MIB);
+    /* one parse, one write, eight readings */
+    assert_float_equal(cached.seconds_read, 6e7 / 2e8 + 24e6 / 2.5e8 + 8 * 24e6 / 1e9, 1e-12);
+
+    input.scratch_room = 24 * 1000000 - 1; /* no room */
+    input.scratch_reason = "scratch folder /full is full";
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "read again each pass");
+    assert_int_equal(plan.scratch_bytes, 0);
+    assert_true(gives_reason(&plan, "/full is full"));
+    input.scratch_room = 1024 * MIB;
+    input.scratch_reason = NULL;
+    input.rates.scratch_bytes_per_second = 1e7; /* a slow disk: 2.4 s to write, 8 x 0.3 s to parse */
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "read again each pass");
+    input.rates.scratch_bytes_per_second = 2.5e8;
+    input.text = false; /* a binary file is read as fast as the scratch folder */
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "read again each pass");
+    input.text = true;
+    input.scanned = true; /* what the scan did is what is so */
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "read again each pass");
+    input.spooled = true;
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "cached in scratch");
+}
+
+static void test_a_stream_without_scratch_is_kept_or_refused(void **state)
+{
+    (void)state;
+    shape s;
+    make_shape(&s, 10, 0);
+    w_plan_input input = input_for(&s, -1, 64 * MIB);
+    weir_plan plan;
+    input.text = input.once = input.scratch_forbidden = true;
+    assert_int_equal(w_plan_fit(&input, &plan), WEIR_OK);
+    assert_string_equal(plan.reading, "kept in memory");
+    assert_true(plan.keep_bytes > 16 * MIB && plan.bytes <= 64 * MIB);
+    assert_true(gives_reason(&plan, "must fit in"));
 }
 
 static void test_bytes_stay_under_every_budget_that_does(void **state)
@@ -233,6 +302,8 @@ int main(void)
         cmocka_unit_test(test_arrow_is_chosen_for_many_penalised_levels),
         cmocka_unit_test(test_memory_is_read_in_place),
         cmocka_unit_test(test_text_is_kept_only_when_it_fits),
+        cmocka_unit_test(test_text_goes_to_scratch_where_that_is_faster),
+        cmocka_unit_test(test_a_stream_without_scratch_is_kept_or_refused),
         cmocka_unit_test(test_bytes_stay_under_every_budget_that_does),
         cmocka_unit_test(test_the_named_budget_does),
         cmocka_unit_test(test_every_rate_is_read),
