@@ -8,6 +8,7 @@
 #include "model/poly.h"
 
 #define TAG "set-up rows"
+#define PLACES 4096 /* of the range, for medians */
 
 weir_status w_setup_init(w_setup *s, w_builder *builder, const w_scan_result *scan,
                          const w_design_options *options, const int *watch)
@@ -141,6 +142,39 @@ static weir_status most_frequent(w_setup *s, int column, double *out)
     return WEIR_OK;
 }
 
+/* The middle value of x, or the mean of the two middle ones, by counting: rows per place in the range, then only those at the
+ * middle places are looked at. copy: `rows` values. */
+static double median(const double *x, int64_t rows, double lower, double upper, double *copy)
+{
+    const int64_t first = (rows - 1) / 2, last = rows / 2;
+    const double scale = (PLACES - 1) / (upper - lower);
+    int64_t below = 0, kept = rows;
+    if (rows > 4 * PLACES && isfinite(scale) && scale > 0) {
+        int32_t count[PLACES] = {0};
+        for (int64_t i = 0; i < rows; i++) {
+            count[(int32_t)((x[i] - lower) * scale)]++;
+        }
+        int32_t from = 0;
+        while (below + count[from] <= first) {
+            below += count[from++];
+        }
+        int32_t to = from;
+        for (int64_t reached = below + count[from]; reached <= last; reached += count[to]) {
+            to++;
+        }
+        kept = 0;
+        for (int64_t i = 0; i < rows; i++) {
+            int32_t place = (int32_t)((x[i] - lower) * scale);
+            copy[kept] = x[i];
+            kept += place >= from && place <= to;
+        }
+    } else {
+        memcpy(copy, x, (size_t)rows * sizeof *copy);
+    }
+    double middle = select_kth(copy, kept, last - below);
+    return first == last ? middle : (middle + select_kth(copy, kept, first - below)) / 2;
+}
+
 weir_status w_setup_typical(w_setup *s)
 {
     w_design *d = s->builder->design;
@@ -156,9 +190,7 @@ weir_status w_setup_typical(w_setup *s)
             d->column_typical[c] = d->column_lower[c];
             continue;
         }
-        memcpy(copy, s->scan->setup[c], (size_t)rows * sizeof *copy);
-        double middle = select_kth(copy, rows, rows / 2);
-        d->column_typical[c] = rows % 2 ? middle : (middle + select_kth(copy, rows, rows / 2 - 1)) / 2;
+        d->column_typical[c] = median(s->scan->setup[c], rows, s->scan->lower[c], s->scan->upper[c], copy);
     }
     w_free(s->builder->ctx, copy);
     return status;
