@@ -28,12 +28,15 @@
 
 typedef enum w_basis_kind {
     W_BASIS_CR, W_BASIS_CS, W_BASIS_CC, W_BASIS_PS, W_BASIS_CP, W_BASIS_TP, W_BASIS_TS, W_BASIS_RE,
-    W_BASIS_FS /* a curve per level of a factor: formulas only, its margin has a kind of its own */
+    W_BASIS_FS, /* a curve per level of a factor: formulas only, its margin has a kind of its own */
+    W_BASIS_MPI, W_BASIS_MPD, W_BASIS_CX, W_BASIS_CV, W_BASIS_MICX, W_BASIS_MICV, W_BASIS_MDCX, W_BASIS_MDCV /* ps under
+        * a shape constraint: basis/margin_shape.c */
 } w_basis_kind;
 
 /* "cr" -> kind; false if unknown. w_basis_name is the inverse. */
 bool w_basis_parse(const char *name, w_basis_kind *out);
 const char *w_basis_name(w_basis_kind kind);
+bool w_basis_shaped(w_basis_kind kind); /* has a shape constraint */
 
 typedef struct w_margin_spec {
     w_basis_kind basis;
@@ -155,6 +158,12 @@ int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows);
 /* log|S_lambda|_+ of one smooth at rho = log(lambda) (penalty_count values), its gradient and Hessian with respect to
  * rho; gradient and hessian may be NULL. */
 void w_smooth_logdet(const w_smooth *smooth, const double *rho, double *value, double *gradient, double *hessian);
+
+/* Shape constraints hold where the columns from w_smooth_signed on have non-negative coefficients (none: `columns`). On the face
+ * where the columns marked in `fixed` (columns entries, NULL = none) have coefficient 0, the only penalty has this rank and log of
+ * the product of its positive eigenvalues, comparable between faces: see margin_shape.c. */
+int64_t w_smooth_signed(const w_smooth *smooth);
+weir_status w_smooth_face(weir_ctx *ctx, const w_smooth *smooth, const uint8_t *fixed, int64_t *rank, double *log_det);
 
 /* Dense design rows, slow and obvious: out is rows x smooth->columns row-major. The reference for tests; also used where
  * p is tiny. */

@@ -78,7 +78,7 @@ weir_status w_margin_build(w_arena *arena, w_arena *work, const char *label, con
         status = sort_knots(work, label, spec, &in.knot);
     if (status)
         return status;
-    switch (spec->basis) {
+    switch (w_basis_shaped(spec->basis) ? W_BASIS_PS : spec->basis) {
     case W_BASIS_CR:
     case W_BASIS_CS:
     case W_BASIS_CC: return w_margin_cubic(&in, out);
@@ -86,8 +86,7 @@ weir_status w_margin_build(w_arena *arena, w_arena *work, const char *label, con
     case W_BASIS_CP: return w_margin_bspline(&in, out);
     case W_BASIS_TP:
     case W_BASIS_TS: return w_margin_thinplate(&in, out);
-    case W_BASIS_RE:
-    case W_BASIS_FS: break;
+    default: break;
     }
     return w_fail(arena->ctx, WEIR_E_FORMULA, "%s: bs=\"%s\" is not a spline of a numeric covariate", label,
                   w_basis_name(spec->basis));

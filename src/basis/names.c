@@ -10,6 +10,8 @@ static const struct {
     {"cr", W_BASIS_CR}, {"cs", W_BASIS_CS}, {"cc", W_BASIS_CC}, {"ps", W_BASIS_PS},
     {"cp", W_BASIS_CP}, {"tp", W_BASIS_TP}, {"ts", W_BASIS_TS}, {"re", W_BASIS_RE},
     {"fs", W_BASIS_FS},
+    {"mpi", W_BASIS_MPI}, {"mpd", W_BASIS_MPD}, {"cx", W_BASIS_CX}, {"cv", W_BASIS_CV},
+    {"micx", W_BASIS_MICX}, {"micv", W_BASIS_MICV}, {"mdcx", W_BASIS_MDCX}, {"mdcv", W_BASIS_MDCV},
 };
 
 bool w_basis_parse(const char *name, w_basis_kind *out)
@@ -34,7 +36,7 @@ const char *w_basis_name(w_basis_kind kind)
 
 int64_t w_basis_null(const w_margin_spec *spec)
 {
-    switch (spec->basis) {
+    switch (w_basis_shaped(spec->basis) ? W_BASIS_PS : spec->basis) {
     case W_BASIS_CS:
     case W_BASIS_TS: return 0;
     case W_BASIS_CC:
@@ -70,7 +72,7 @@ int64_t w_basis_least_k(const w_margin_spec *spec)
 {
     int64_t degree = (spec->m_count > 0 ? spec->m[0] : 2) + 1;
     int64_t order = spec->m_count > 1 ? spec->m[1] : spec->m_count > 0 ? spec->m[0] : 2;
-    switch (spec->basis) {
+    switch (w_basis_shaped(spec->basis) ? W_BASIS_PS : spec->basis) {
     case W_BASIS_PS: return degree + 1 > order + 1 ? degree + 1 : order + 1;
     case W_BASIS_CP: return degree > order + 1 ? degree : order + 1;
     case W_BASIS_CC: return 4;

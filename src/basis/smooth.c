@@ -151,6 +151,8 @@ static weir_status constrain(builder *b)
             s->column_mean[j] = b->column_sum[j] / (double)b->data->rows;
         return WEIR_OK;
     }
+    if (w_basis_shaped(s->margin[0].kind))
+        return w_margin_shape(b->arena, &b->work, &s->margin[0], b->column_sum, b->data->rows, &s->transform);
     s->transform = w_arena_alloc(b->arena, w_mul_size((size_t)raw, (size_t)s->columns), sizeof(double));
     if (!s->transform)
         return w_alloc_status(b->arena->ctx);
@@ -212,7 +214,9 @@ static weir_status add_penalty(builder *b, int m)
     if (status)
         return status;
     penalty->rank = w_min64(s->margin[m].rank * (raw / s->margin[m].k), k);
-    return measure_penalty(b, penalty);
+    int64_t rank;
+    return w_basis_shaped(s->margin[0].kind) ? w_smooth_face(b->arena->ctx, s, NULL, &rank, &penalty->log_det)
+                                             : measure_penalty(b, penalty);
 }
 
 /* Dimension of the null space of sum S_j: tuples of null vectors of the margins. A centred term loses the
@@ -297,6 +301,13 @@ static weir_status check_spec(weir_ctx *ctx, const w_smooth_spec *spec, const w_
             return w_fail(ctx, WEIR_E_FORMULA,
                           "%s: only \"tp\" and \"ts\" smooth several covariates together, at most %d; use te()",
                           spec->label, W_MAX_MARGINS);
+    }
+    bool plain = spec->type == W_SMOOTH_S && spec->centre && !spec->natural && !(spec->select && !spec->fixed);
+    for (int m = 0; m < spec->margin_count; m++) {
+        if (w_basis_shaped(spec->margin[m].basis) && !plain)
+            return w_fail(ctx, WEIR_E_FORMULA,
+                          "%s: bs=\"%s\" goes with s() of one covariate, centred, without the penalty of --select",
+                          spec->label, w_basis_name(spec->margin[m].basis));
     }
     if (data->rows < 1)
         return w_fail(ctx, WEIR_E_DATA, "%s: there are no rows", spec->label);

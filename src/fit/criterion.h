@@ -32,7 +32,7 @@ weir_status w_criterion_create(weir_ctx *ctx, w_system *system, const w_design *
 void w_criterion_free(w_criterion *criterion);
 /* Factors the system at rho. value = +infinity where the criterion does not exist. */
 weir_status w_criterion_evaluate(w_criterion *criterion, const double *rho, bool derivatives);
-/* log|S_lambda|_+ of the whole design and its derivatives (each may be NULL). */
-double w_criterion_penalty_logdet(const w_design *design, const double *rho, double *gradient, double *hessian);
+/* log|S_lambda|_+ of the whole design, on a face (NULL = none), and its derivatives (each may be NULL). */
+double w_criterion_penalty_logdet(const w_design *design, const w_face *face, const double *rho, double *gradient, double *hessian);
 
 #endif

@@ -9,9 +9,11 @@
 
 #include "fit/inference.h"
 #include "fit/predict.h"
+#include "fit/shape.h"
 #include "fit/smoothing.h"
 
-static weir_status select_smoothing(weir_ctx *ctx, weir_model *model, w_system *system, const w_gram *gram,
+/* With shape constraints *system is made here, on the face of the solution. */
+static weir_status select_smoothing(weir_ctx *ctx, weir_model *model, w_system **system, w_shape *shape, const w_gram *gram,
                                     const weir_fit_options *options)
 {
     const w_design *design = model->design;
@@ -28,11 +30,12 @@ static weir_status select_smoothing(weir_ctx *ctx, weir_model *model, w_system *
         return w_alloc_status(ctx);
     }
     w_smoothing_result found = { .rho = model->rho, .hessian = hessian };
-    weir_status status = w_smoothing_select(ctx, system, design, gram, &search, &found);
+    weir_status status = shape ? w_shape_solve(shape, gram, &search, model->rho, &found, system)
+                               : w_smoothing_select(ctx, *system, design, gram, &search, &found);
     if (status < 0) {
         return status;
     }
-    if (options->criterion == WEIR_REML || options->criterion == WEIR_ML) {
+    if ((options->criterion == WEIR_REML || options->criterion == WEIR_ML) && w_system_held(*system) == 0) {
         model->hessian = hessian;
     }
     model->scale = found.scale;
@@ -140,7 +143,7 @@ static void describe(weir_model *model, const w_system *system, const w_gram *gr
     summary->rows_missing = design->rows_missing;
     summary->rows_zero_weight = design->rows_zero_weight;
     summary->columns = design->p;
-    summary->rank = w_system_rank(system);
+    summary->rank = w_system_rank(system) + w_system_held(system);
     summary->condition = w_system_condition(system);
     summary->backward_error = w_system_backward_error(system);
     summary->note_count = design->note_count;
@@ -178,9 +181,21 @@ static weir_status take_coefficients(weir_model *model, w_system *system, const 
     return w_system_covariance(system, &model->covariance);
 }
 
+/* The system at first: of the whole design, or on the face of the coefficients that the iteration found. */
+static weir_status make_system(weir_ctx *ctx, const w_design *design, const w_gram *gram, const w_pirls *pirls, w_shape *shape,
+                               w_system **system)
+{
+    if (shape && !pirls) {
+        return WEIR_OK; /* select_smoothing does */
+    }
+    weir_status status = shape ? w_shape_take(shape, gram, pirls->rho, pirls->beta) : WEIR_OK;
+    return status < 0 ? status : w_system_create_on(ctx, gram, design, shape ? shape->face : NULL, system);
+}
+
 static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *gram, const weir_fit_options *options,
                                const w_pirls *pirls)
 {
+    w_shape *own = NULL;
     const w_design *design = model->design;
     w_system *system = NULL;
     weir_status remark = WEIR_OK;
@@ -190,11 +205,15 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
     model->beta = w_arena_alloc(&model->arena, (size_t)design->p, sizeof(double));
     weir_status status = model->rho && model->beta ? name_family(model, pirls) : w_alloc_status(ctx);
     if (status >= 0) {
-        status = w_system_create(ctx, gram, design, &system);
+        status = pirls ? WEIR_OK : w_shape_create(ctx, design, &own);
+    }
+    w_shape *shape = pirls ? pirls->shape : own;
+    if (status >= 0) {
+        status = make_system(ctx, design, gram, pirls, shape, &system);
     }
     if (status >= 0) {
         remark = status = pirls ? take_pirls(model, system, gram, options, pirls)
-                                : select_smoothing(ctx, model, system, gram, options);
+                                : select_smoothing(ctx, model, &system, shape, gram, options);
     }
     if (remark == WEIR_NOT_CONVERGED && !pirls) {
         snprintf(said, sizeof said, "%s", ctx->message);
@@ -204,6 +223,10 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
         if (model->summary.status == WEIR_NOT_CONVERGED && *said) {
             status = add_note(model, said);
         }
+    }
+    if (status >= 0 && shape) {
+        const char *line = w_shape_line(shape, &model->arena);
+        status = line ? add_note(model, line) : w_alloc_status(ctx);
     }
     if (status >= 0) {
         status = take_coefficients(model, system, pirls);
@@ -218,6 +241,7 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
         status = w_predict_name_terms(model);
     }
     w_system_free(system);
+    w_shape_free(own);
     if (status >= 0 && model->summary.status == WEIR_NOT_CONVERGED && *said) {
         w_remark(ctx, WEIR_NOT_CONVERGED, "%s", said);
     }

@@ -139,7 +139,7 @@ static bool separated(const w_pirls *pirls)
 static bool wants_laplace(const w_pirls *pirls)
 {
     const weir_fit_options *options = pirls->options;
-    if (options->criterion != WEIR_REML || options->laplace < 0) {
+    if (options->criterion != WEIR_REML || options->laplace < 0 || pirls->shape) {
         return false;
     }
     return options->laplace > 0 || pirls->gram->n < LAPLACE_ROWS;
@@ -214,6 +214,14 @@ weir_status w_generalised_run(w_pirls *pirls)
     weir_status status = pirls->beta && pirls->rho && block ? WEIR_OK : w_alloc_status(ctx), laplace = WEIR_DECLINED;
     pirls->null_eta = NAN;
     pirls->phi = pirls->options->scale > 0 ? pirls->options->scale : 1.0;
+    if (status >= 0) {
+        status = w_shape_create(ctx, pirls->design, &pirls->shape);
+    }
+    pirls->fisher = pirls->shape != NULL; /* the quadratic program is convex by expected information */
+    if (status >= 0 && pirls->shape && pirls->options->laplace > 0) {
+        status = w_fail(ctx, WEIR_E_ARG, "the Laplace criterion does not go with shape constraints: leave --criterion laml out, "
+                        "or choose working");
+    }
     if (status >= 0) {
         status = begin(pirls, block, block + m);
     }

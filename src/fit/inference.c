@@ -88,7 +88,7 @@ static weir_status fill_fit(weir_model *model, const w_system *system, const w_g
 {
     weir_summary *summary = &model->summary;
     summary->scale = model->scale;
-    summary->rank = w_system_rank(system);
+    summary->rank = w_system_rank(system) + w_system_held(system);
     summary->residual_df = (double)gram->n - summary->edf_total;
     summary->deviance = w_system_rss(system);
     summary->null_deviance = total_sum_of_squares(model->design, gram);

@@ -185,7 +185,7 @@ static void add_likelihood_terms(laplace *l, const w_criterion *criterion, w_sys
     const double halved = (pirls->deviance + pirls->penalty) / (2.0 * phi);
     const double two_pi = 6.283185307179586476925;
     l->value = halved - sum[W_SUM_SATURATED] +
-               0.5 * (w_system_log_det(system) - w_criterion_penalty_logdet(pirls->design, pirls->rho, NULL, NULL)) -
+               0.5 * (w_system_log_det(system) - w_criterion_penalty_logdet(pirls->design, NULL, pirls->rho, NULL, NULL)) -
                0.5 * null * log(two_pi * phi);
     for (int i = 0; i < m; i++) {
         l->gradient[i] = 0.5 * (criterion->pull[i] / phi + criterion->trace[i] - criterion->logdet_gradient[i]);

@@ -176,7 +176,7 @@ static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool
 static weir_status solve(w_pirls *pirls, double *rho, bool search, double *trial)
 {
     w_system *system = NULL;
-    weir_status status = w_system_create(pirls->ctx, pirls->gram, pirls->design, &system);
+    weir_status status = pirls->shape ? WEIR_OK : w_system_create(pirls->ctx, pirls->gram, pirls->design, &system);
     if (status >= 0 && search) {
         const weir_fit_options *options = pirls->options;
         w_smoothing_options how = { .criterion = options->criterion, .gamma = options->gamma > 0 ? options->gamma : 1.0,
@@ -184,14 +184,15 @@ static weir_status solve(w_pirls *pirls, double *rho, bool search, double *trial
                                     .start = pirls->iterations > 0 ? pirls->rho : NULL };
         how.scale = pirls->glm.family->scale_known ? 1.0 : options->scale;
         w_smoothing_result found = { .rho = rho };
-        status = w_smoothing_select(pirls->ctx, system, pirls->design, pirls->gram, &how, &found);
+        status = pirls->shape ? w_shape_solve(pirls->shape, pirls->gram, &how, rho, &found, &system)
+                              : w_smoothing_select(pirls->ctx, system, pirls->design, pirls->gram, &how, &found);
         if (status >= 0) {
             pirls->phi = pirls->glm.family->scale_known ? 1.0 : found.scale;
             pirls->criterion = found.criterion;
             pirls->gradient = found.gradient;
         }
     } else if (status >= 0) {
-        status = w_system_factor(system, rho);
+        status = pirls->shape ? w_shape_solve(pirls->shape, pirls->gram, NULL, rho, NULL, &system) : w_system_factor(system, rho);
     }
     if (status >= 0) {
         memcpy(trial, w_system_beta(system), (size_t)pirls->design->p * sizeof *trial);
@@ -244,7 +245,7 @@ static void step_without_pass(w_pirls *pirls, const double *trial, const double 
 static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *trial, double *work)
 {
     const double tolerance = pirls->tile_step > 1 ? SAMPLE_TOLERANCE : search ? TOLERANCE : SETTLED;
-    const bool many = pirls->design->rows >= MANY_ROWS && pirls->tile_step <= 1;
+    const bool many = pirls->design->rows >= MANY_ROWS && pirls->tile_step <= 1 && !pirls->shape; /* no face between the two */
     weir_status last = WEIR_OK;
     double change = INFINITY, decrement = INFINITY;
     bool aged = false;
@@ -362,4 +363,5 @@ void w_pirls_free(w_pirls *pirls)
     w_free(pirls->ctx, pirls->rho);
     w_free(pirls->ctx, pirls->hessian);
     w_gram_free(pirls->gram);
+    w_shape_free(pirls->shape);
 }

@@ -18,7 +18,7 @@
 #ifndef W_FIT_PIRLS_H
 #define W_FIT_PIRLS_H
 
-#include "fit/smoothing.h"
+#include "fit/shape.h"
 #include "fit/working.h"
 
 typedef struct w_pirls {
@@ -43,6 +43,7 @@ typedef struct w_pirls {
     int iterations, passes;
     weir_status status;
     w_gram *gram;          /* at beta, owned */
+    w_shape *shape;        /* shape constraints; NULL without; owned */
     double *hessian;       /* (sp_count + 1)^2 of the Laplace criterion in (rho, log phi), NULL without it; owned */
 } w_pirls;
 

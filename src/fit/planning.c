@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "fit/diagnose.h"
 #include "fit/model.h"
+#include "fit/shape.h"
 #include "normal/quadratic.h"
 #include "plan/bytes.h"
 #include "plan/rates.h"
@@ -18,6 +19,7 @@
 static int64_t system_bytes(const w_design *design, int arrow_block)
 {
     int64_t search = w_mul64(w_mul64(design->sp_count + 2, design->sp_count + 2), 16 * (int64_t)sizeof(double));
+    search = w_add64(search, w_shape_bytes(design, arrow_block));
     return w_add64(w_system_bytes(design, arrow_block), w_add64(w_inference_bytes(design, arrow_block), search));
 }
 

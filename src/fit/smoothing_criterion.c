@@ -51,9 +51,20 @@ void w_criterion_free(w_criterion *criterion)
 }
 
 /* One part of log|S|_+: the penalties part->penalty_first … of one smooth, possibly repeated for several levels. */
-static double part_logdet(const w_design *design, const w_design_logdet *part, const double *rho, double *gradient,
-                          double *hessian)
+static double part_logdet(const w_design *design, const w_face *face, const w_design_logdet *part, const double *rho,
+                          double *gradient, double *hessian)
 {
+    if (face != NULL && face->rank[part->penalty_first] >= 0) { /* one penalty of a shaped smooth */
+        const int j = part->penalty_first, sp = design->penalty[j].sp;
+        const double rank = (double)face->rank[j];
+        if (rho[sp] == -INFINITY) {
+            return 0.0;
+        }
+        if (gradient != NULL) {
+            gradient[sp] += rank;
+        }
+        return rank * rho[sp] + face->log_det[j];
+    }
     const w_design_penalty *penalty = design->penalty + part->penalty_first;
     double value = 0.0;
     if (part->smooth == NULL) {
@@ -85,7 +96,8 @@ static double part_logdet(const w_design *design, const w_design_logdet *part, c
     return repeat * value;
 }
 
-double w_criterion_penalty_logdet(const w_design *design, const double *rho, double *gradient, double *hessian)
+double w_criterion_penalty_logdet(const w_design *design, const w_face *face, const double *rho, double *gradient,
+                                  double *hessian)
 {
     const size_t m = (size_t)design->sp_count;
     double value = 0.0;
@@ -96,7 +108,7 @@ double w_criterion_penalty_logdet(const w_design *design, const double *rho, dou
         memset(hessian, 0, m * m * sizeof *hessian);
     }
     for (int i = 0; i < design->logdet_count; i++) {
-        value += part_logdet(design, &design->logdet[i], rho, gradient, hessian);
+        value += part_logdet(design, face, &design->logdet[i], rho, gradient, hessian);
     }
     return value;
 }
@@ -158,7 +170,8 @@ static weir_status evaluate_likelihood(w_criterion *criterion, const double *rho
             return status;
         }
     }
-    const double penalty = w_criterion_penalty_logdet(criterion->design, rho, derivatives ? criterion->logdet_gradient : NULL,
+    const double penalty = w_criterion_penalty_logdet(criterion->design, w_system_face(criterion->system), rho,
+                                                      derivatives ? criterion->logdet_gradient : NULL,
                                                       derivatives ? criterion->logdet_hessian : NULL);
     criterion->value = 0.5 * (q * precision + (n / gamma - null) * log(TWO_PI * criterion->scale) + null * log(gamma) +
                               log_det - penalty) +

@@ -228,13 +228,28 @@ static const w_smooth_call *shape_of(const w_setup *s, const w_smooth_call *call
     return call;
 }
 
+/* A number in by= turns a shape over where it is negative. */
+static weir_status check_by(const w_setup *s, const w_smooth_call *call)
+{
+    const w_atom *by = call->by >= 0 ? &s->builder->program->atom[call->by] : NULL;
+    if (!by || by->category || !w_basis_shaped(call->margin[0].basis)) {
+        return WEIR_OK;
+    }
+    return w_formula_fail(s->builder->terms.formula, call->node,
+                          "%.60s is a number, which turns the shape of bs=\"%s\" over where it is negative: by= takes a "
+                          "category here, as in by=factor(g)", by->label, w_basis_name(call->margin[0].basis));
+}
+
 static weir_status build_one(w_setup *s, const w_smooth_call *call, w_smooth *out)
 {
     const w_smooth_call *shape = shape_of(s, call);
     w_smooth_spec spec;
     w_smooth_data data;
     double *memory = NULL;
-    weir_status status = make_spec(s, call, shape, &spec);
+    weir_status status = check_by(s, call);
+    if (status == WEIR_OK) {
+        status = make_spec(s, call, shape, &spec);
+    }
     if (status == WEIR_OK) {
         status = stack_data(s, shape, &data, &memory);
     }

@@ -5,7 +5,8 @@
 
 #include "model/terms.h"
 
-static const char *const basis_names[] = {"cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", "fs", NULL};
+static const char *const basis_names[] = {"cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", "fs",
+                                         "mpi", "mpd", "cx", "cv", "micx", "micv", "mdcx", "mdcv", NULL};
 static const char *const s_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
 static const char *const fs_arguments[] = {"bs", "k", "m", "sp", "xt", NULL};
 static const char *const te_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
@@ -125,7 +126,8 @@ static weir_status read_basis(const reading *r, const w_node *node, w_basis_kind
     if (!w_basis_parse(node->text, out)) {
         const char *near = w_nearest_name(node->text, basis_names);
         return near ? w_formula_fail(f, node, "unknown basis '%.40s'; did you mean '%s'?", node->text, near)
-                    : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re fs",
+                    : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re fs "
+                                           "mpi mpd cx cv micx micv mdcx mdcv",
                                      node->text);
     }
     return WEIR_OK;
@@ -152,7 +154,7 @@ static weir_status read_inner_basis(reading *r)
     w_basis_kind *kind = &r->call->margin[0].basis;
     *kind = W_BASIS_TP;
     weir_status status = node ? read_basis(r, node, kind) : WEIR_OK;
-    if (status == WEIR_OK && (*kind == W_BASIS_RE || *kind == W_BASIS_FS)) {
+    if (status == WEIR_OK && (*kind == W_BASIS_RE || *kind == W_BASIS_FS || w_basis_shaped(*kind))) {
         status = w_formula_fail(r->terms->formula, node, "xt= takes the basis of one curve: cr cs cc ps cp tp ts");
     }
     return status;
@@ -177,6 +179,11 @@ static weir_status read_bases(reading *r)
         if (status == WEIR_OK && call->margin[i].basis == W_BASIS_FS) {
             status = w_formula_fail(r->terms->formula, each[i],
                                     "bs=\"fs\" goes with s(x, g), x a number, g a category");
+        }
+        if (status == WEIR_OK && call->type != W_SMOOTH_S && w_basis_shaped(call->margin[i].basis)) {
+            status = w_formula_fail(r->terms->formula, each[i],
+                                    "bs=\"%s\" goes with s() of one covariate: a margin of %s() keeps no shape",
+                                    w_basis_name(call->margin[i].basis), r->node->text);
         }
         if (status == WEIR_OK && call->margin[i].basis == W_BASIS_RE) {
             status =
@@ -300,6 +307,10 @@ static weir_status read_id(reading *r)
     }
     if (node->kind != W_NODE_STRING && node->kind != W_NODE_NUMBER) {
         return w_formula_fail(r->terms->formula, node, "id= takes a number or a text in quotes");
+    }
+    if (w_basis_shaped(r->call->margin[0].basis)) {
+        return w_formula_fail(r->terms->formula, node, "id= does not go with bs=\"%s\": every shape has a basis of its own",
+                              w_basis_name(r->call->margin[0].basis));
     }
     r->call->id = node->kind == W_NODE_STRING ? node->text : w_node_label(r->terms->arena, node);
     return r->call->id ? WEIR_OK : w_alloc_status(r->terms->formula->ctx);

@@ -331,6 +331,10 @@ weir_status w_store_get_smooth(w_arena *arena, const w_archive *archive, int num
     if (status == WEIR_OK && json_object_get(json, "note")) {
         status = w_store_read_text(arena, json_object_get(json, "note"), &out->note);
     }
+    if (status == WEIR_OK && w_smooth_signed(out) < out->columns &&
+        (!transform || out->columns != out->raw_columns - 1 || out->penalty_count > 1 || !out->margin[0].penalty)) {
+        return w_store_damaged(ctx, "a smooth under a shape constraint lacks its coordinates");
+    }
     if (status == WEIR_OK) {
         out->logdet_constant = *constant;
     }

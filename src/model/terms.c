@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Atoms, columns and offsets of a formula; the sets of parametric terms are in expand.c, smooths in smooth_call.c. */
-#include "model/terms.h"
+#include "model/shape_check.h"
 
 #include <string.h>
 
@@ -262,7 +262,7 @@ weir_status w_terms_build(const w_formula *formula, w_arena *arena, const char *
                 w_formula_fail(formula, use->node, "column '%.60s' is the response and a term at once", use->name);
         }
     }
-    return status;
+    return status == WEIR_OK ? w_shape_check(out) : status;
 }
 
 weir_status w_terms_check(const w_formula *formula)

@@ -7,7 +7,11 @@
 static bool fully_penalised(const w_design *design, const w_block *block, int64_t columns)
 {
     int64_t first = block->level_first ? block->level_first[0] : -1;
-    if (first < 0 || (block->smooth && block->smooth->margin_count > 1)) { /* penalties of a tensor product overlap: ranks do not add up */
+    const w_smooth *smooth = block->smooth;
+    if (first < 0 || (smooth && smooth->margin_count > 1)) { /* penalties of a tensor product overlap: ranks do not add up */
+        return false;
+    }
+    if (smooth && w_basis_shaped(smooth->margin[0].kind)) { /* constrained coefficients stay in the core */
         return false;
     }
     int64_t penalised = 0;

@@ -48,6 +48,7 @@ struct w_system {
     weir_ctx *ctx;
     const w_gram *gram;
     const w_design *design;
+    const w_face *face;       /* or NULL */
     w_arena arena;
     int64_t p, core, levels, k, arrow_first;
     int sp_count, piece_count, rotation_count;
@@ -59,6 +60,7 @@ struct w_system {
     bool range_known;         /* every group is diagonal or of full rank: `penalised` marks the range space */
     double *lambda;           /* sp_count */
     w_factor full, range;     /* of H; of H restricted to the penalised coordinates (ML), made on first use */
+    uint8_t *fixed;           /* p0: held at 0 by the face; NULL without one */
     uint8_t *without;         /* p0 workspace */
     int64_t penalised_count;  /* dimension of the range of the total penalty, arrow included */
     double *beta;             /* p, original */

@@ -4,7 +4,9 @@
  * Penalties S_1 … S_m on the same columns commute exactly when one orthogonal U diagonalises all. U comes from the
  * eigenvectors of  sum_j c_j S_j / ||S_j||  with generic c_j (powers of the golden ratio, so that distinct joint eigenvalues stay
  * distinct); the penalties count as commuting when every off-diagonal entry of U'S_jU is below 64 k eps ||S_j||. Otherwise
- * U still separates the range of the sum from its null space and the pieces are the dense U'S_jU. */
+ * U still separates the range of the sum from its null space and the pieces are the dense U'S_jU.
+ *
+ * On a face U leaves the coordinates held at 0 where they are and diagonalises what remains of the penalty among the others. */
 #include "solve/parts.h"
 
 #include <float.h>
@@ -178,6 +180,57 @@ static weir_status diagonalise(w_system *system, span *group)
     return status;
 }
 
+/* Whether a face holds some coordinate of the group at 0. */
+static bool is_held(const w_system *system, const span *group)
+{
+    for (int64_t i = 0; i < group->k && system->fixed != NULL; i++) {
+        if (system->fixed[group->first + i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Basis and diagonal of the one penalty of a shaped smooth among the coordinates that are not held; 0 at those that are. */
+static weir_status diagonalise_face(w_system *system, span *group)
+{
+    const int64_t k = group->k;
+    const size_t square = w_mul_size((size_t)k, (size_t)k);
+    const w_design_penalty *penalty = &system->design->penalty[group->penalty[0]];
+    double *basis = w_arena_calloc(&system->arena, square, sizeof *basis);
+    double *diagonal = w_arena_calloc(&system->arena, (size_t)k, sizeof *diagonal);
+    double *part = w_alloc_array(system->ctx, "penalty rotation", square + 2 * (size_t)k, sizeof *part);
+    if (basis == NULL || diagonal == NULL || part == NULL) {
+        w_free(system->ctx, part);
+        return w_alloc_status(system->ctx);
+    }
+    int64_t *place = (int64_t *)(part + square), f = 0; /* of the coordinates that are not held */
+    double *value = part + square + k;
+    for (int64_t i = 0; i < k; i++) {
+        if (system->fixed[group->first + i]) {
+            basis[i * (k + 1)] = 1.0;
+        } else {
+            place[f++] = i;
+        }
+    }
+    for (int64_t c = 0; c < f; c++) {
+        for (int64_t r = 0; r < f; r++) {
+            part[r + c * f] = -penalty->matrix[place[r] * k + place[c]]; /* largest eigenvalues first */
+        }
+    }
+    weir_status status = f > 0 && k > 1 ? w_eigen_symmetric(system->ctx, f, part, value, true) : WEIR_OK;
+    for (int64_t c = 0; c < f && status >= 0; c++) {
+        diagonal[place[c]] = c < system->face->rank[group->penalty[0]] ? -value[c] : 0.0;
+        for (int64_t r = 0; r < f; r++) {
+            basis[place[r] + place[c] * k] = part[r + c * f];
+        }
+    }
+    group->basis = basis;
+    group->diagonal = diagonal;
+    w_free(system->ctx, part);
+    return status;
+}
+
 static int64_t core_position(const w_system *system, int64_t column)
 {
     if (system->levels == 0 || column < system->arrow_first) {
@@ -334,10 +387,15 @@ static void mark_range(w_system *system, const span *group)
 static weir_status compile_spans(w_system *system, span *spans, int count)
 {
     for (int g = 0; g < count; g++) {
-        const bool identity = all_identity(system, &spans[g]);
+        const bool identity = all_identity(system, &spans[g]), held = is_held(system, &spans[g]);
         if (!identity && !overlaps_another(system, spans, count, g)) {
             const span *same = same_matrix(system, spans, g);
-            if (same != NULL) {
+            if (held) {
+                weir_status status = diagonalise_face(system, &spans[g]);
+                if (status < 0) {
+                    return status;
+                }
+            } else if (same != NULL) {
                 spans[g].basis = same->basis;
                 spans[g].diagonal = same->diagonal;
                 spans[g].rotated = same->rotated;

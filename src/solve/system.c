@@ -100,6 +100,22 @@ static weir_status allocate_work(w_system *system)
     return status < 0 ? status : allocate_images(system);
 }
 
+/* Columns that a face holds are in the core: no shape is eliminated. */
+static weir_status take_face(w_system *system)
+{
+    if (system->face == NULL || system->face->fixed_count == 0) {
+        return WEIR_OK;
+    }
+    system->fixed = w_arena_alloc(&system->arena, (size_t)system->core, 1);
+    if (system->fixed == NULL) {
+        return w_alloc_status(system->ctx);
+    }
+    for (int64_t i = 0; i < system->core; i++) {
+        system->fixed[i] = system->face->fixed[system->gram->core_column[i]];
+    }
+    return WEIR_OK;
+}
+
 static weir_status build(w_system *system)
 {
     weir_status status = check_shapes(system->ctx, system->gram, system->design);
@@ -110,7 +126,10 @@ static weir_status build(w_system *system)
     if (system->penalised == NULL) {
         return w_alloc_status(system->ctx);
     }
-    status = w_pieces_compile(system);
+    status = take_face(system);
+    if (status >= 0) {
+        status = w_pieces_compile(system);
+    }
     if (status >= 0) {
         status = copy_gram(system);
     }
@@ -139,6 +158,11 @@ static weir_status build(w_system *system)
 
 weir_status w_system_create(weir_ctx *ctx, const w_gram *gram, const w_design *design, w_system **out)
 {
+    return w_system_create_on(ctx, gram, design, NULL, out);
+}
+
+weir_status w_system_create_on(weir_ctx *ctx, const w_gram *gram, const w_design *design, const w_face *face, w_system **out)
+{
     W_BLAS_SERIAL;
     w_system *system = w_calloc(ctx, "penalised system", 1, sizeof *system);
     if (system == NULL) {
@@ -147,6 +171,7 @@ weir_status w_system_create(weir_ctx *ctx, const w_gram *gram, const w_design *d
     system->ctx = ctx;
     system->gram = gram;
     system->design = design;
+    system->face = face;
     w_arena_init(&system->arena, ctx, "penalised system");
     system->p = gram->p;
     system->core = gram->core;
@@ -377,7 +402,7 @@ weir_status w_system_factor(w_system *system, const double *rho)
     for (int j = 0; j < system->sp_count; j++) {
         system->lambda[j] = exp(rho[j]);
     }
-    weir_status status = w_factor_compute(system, &system->full, NULL);
+    weir_status status = w_factor_compute(system, &system->full, system->fixed);
     if (status < 0) {
         return status;
     }
@@ -386,10 +411,11 @@ weir_status w_system_factor(w_system *system, const double *rho)
     if (!isfinite(system->rss) || !isfinite(system->full.log_det)) {
         return w_fail(system->ctx, WEIR_E_NUMERIC, "the penalised least squares problem has no finite solution");
     }
-    if (system->full.kept < system->p) {
+    const int64_t held = w_system_held(system);
+    if (system->full.kept + held < system->p) {
         return w_remark(system->ctx, WEIR_RANK_DEFICIENT,
                         "the model has rank %lld with %lld coefficients: the dependent ones are set to 0",
-                        (long long)system->full.kept, (long long)system->p);
+                        (long long)(system->full.kept + held), (long long)system->p);
     }
     return WEIR_OK;
 }
@@ -398,6 +424,8 @@ const double *w_system_beta(const w_system *system) { return system->beta; }
 double w_system_log_det(const w_system *system) { return system->full.log_det; }
 double w_system_rss(const w_system *system) { return system->rss; }
 int64_t w_system_rank(const w_system *system) { return system->full.kept; }
+const w_face *w_system_face(const w_system *system) { return system->face; }
+int64_t w_system_held(const w_system *system) { return system->face ? system->face->fixed_count : 0; }
 
 void w_range_mask(const w_system *system, uint8_t *mask)
 {

@@ -11,11 +11,15 @@
 #define W_SOLVE_SYSTEM_H
 
 #include "normal/normal.h"
+#include "solve/face.h"
 
 typedef struct w_system w_system;
 
 /* Borrows gram and the design's penalties; both must outlive the system. All workspace is taken here. */
 weir_status w_system_create(weir_ctx *ctx, const w_gram *gram, const w_design *design, w_system **out);
+/* The same on a face (borrowed; NULL: none), whose coefficients are 0 and whose rows and columns of P are: every answer is that of
+ * the system without those columns. */
+weir_status w_system_create_on(weir_ctx *ctx, const w_gram *gram, const w_design *design, const w_face *face, w_system **out);
 void w_system_free(w_system *system);
 /* Reads shapes only: also serves a skeleton design (model/estimate.h). */
 int64_t w_system_bytes(const w_design *design, int arrow_block);
@@ -27,7 +31,9 @@ const double *w_system_beta(const w_system *system);      /* p */
 double w_system_log_det(const w_system *system);          /* log|H| (of the kept columns when rank deficient) */
 double w_system_rss(const w_system *system);              /* ||sqrt(W)(z - X beta)||^2 */
 double w_system_penalty(const w_system *system, double *per_sp); /* beta'S_lambda beta; per_sp (sp_count, may be NULL): b_j */
-int64_t w_system_rank(const w_system *system);
+const w_face *w_system_face(const w_system *system);
+int64_t w_system_held(const w_system *system);            /* coefficients that a face holds at 0 */
+int64_t w_system_rank(const w_system *system);            /* without what a face holds at 0 */
 int64_t w_system_null_dimension(const w_system *system);  /* M_p: columns not penalised by any penalty */
 double w_system_condition(const w_system *system);        /* estimate, 1-norm, of the scaled H */
 double w_system_backward_error(const w_system *system);   /* ||A beta + S beta - X'Wz|| / ((||H||)||beta|| + ||X'Wz||) */
