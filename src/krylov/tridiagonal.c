@@ -124,8 +124,10 @@ bool w_tridiagonal_gauss(int64_t k, double *d, double *e, double *weight)
             sweep(d, e, weight, first, last);
         }
     }
+    bool finite = true;
     for (int64_t i = 0; i < k; i++) {
         weight[i] *= weight[i];
+        finite = finite && isfinite(d[i]);
     }
-    return true;
+    return finite;
 }
