@@ -43,10 +43,9 @@ struct cli_run {
     char **operand;
     weir_ctx *ctx; /* made by cli_context */
     bool colour;   /* of stderr */
-    bool progress; /* stderr is a terminal that wants it */
-    double started, shown; /* seconds: start of the run, last progress line */
-    double pass_started;
-    char pass[32];
+    bool progress; /* stderr is a terminal that wants it, or it was asked for */
+    bool terminal; /* progress lines replace one another */
+    double started; /* seconds */
     bool line_open; /* a progress line stands on the terminal */
 };
 

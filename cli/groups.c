@@ -53,7 +53,8 @@ const cli_group group_machine = {"Machine", CLI_COUNT_OF(machine_options), machi
 static const cli_option general_options[] = {
     {'q', "quiet", CLI_FLAG, CLI_AT(quiet), 0, NULL, "only errors, and what was asked for"},
     {'v', "verbose", CLI_FLAG, CLI_AT(verbose), 0, NULL, "say what is being done"},
-    {0, "progress", CLI_CHOICE, CLI_AT(progress), 0, "auto|never", "auto: on a terminal, after one second"},
+    {0, "progress", CLI_CHOICE, CLI_AT(progress), 0, "auto|never|always",
+     "pass, rows, criterion and time left; auto: on a terminal, after one second"},
     {0, "no-color", CLI_FLAG, CLI_AT(no_colour), 0, NULL, "no colours; so does the environment variable NO_COLOR"},
     {'h', "help", CLI_FLAG, CLI_AT(help), 0, NULL, "this text"},
 };

@@ -89,7 +89,8 @@ static void look_at_terminal(cli_run *run)
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     bool terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
     run->colour = terminal && !(no_colour && *no_colour) && !run->args.no_colour;
-    run->progress = terminal && !run->args.quiet && run->args.progress == 0;
+    run->terminal = terminal;
+    run->progress = run->args.progress == 2 || (terminal && !run->args.quiet && run->args.progress == 0);
 }
 
 static int run_command(const cli_command *command, int argc, char **argv)

@@ -46,7 +46,7 @@ typedef struct cli_args {
     const char *export_to, *import_from;
 
     bool quiet, verbose, no_colour, help;
-    int progress; /* 0 auto, 1 never */
+    int progress; /* 0 auto, 1 never, 2 always */
 } cli_args;
 
 typedef enum cli_kind {

@@ -2,6 +2,7 @@
 /* The run of one command: words on stderr, progress, the context and the table. */
 #include "cli.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,27 +91,40 @@ static void on_log(void *user, weir_log_level level, const char *message)
         cli_say(run, "%s", message);
 }
 
-static void on_progress(void *user, const char *pass, int64_t done, int64_t total)
+static void print_rows(int64_t done, int64_t total)
+{
+    int64_t rows = total > 0 ? total : done;
+    if (total > 0)
+        fprintf(stderr, ": %.0f %% of", 100.0 * (double)done / (double)total);
+    else
+        fputc(':', stderr);
+    if (rows >= 1000000)
+        fprintf(stderr, " %.2f million rows", 1e-6 * (double)rows);
+    else
+        fprintf(stderr, " %lld rows", (long long)rows);
+}
+
+/* "scan, pass 1 of about 10: 40 % of 1.00 million rows, 3 s left" */
+static int on_progress(void *user, const weir_progress *progress)
 {
     cli_run *run = user;
-    double now = cli_seconds();
-    if (strcmp(pass, run->pass) != 0) {
-        snprintf(run->pass, sizeof run->pass, "%s", pass);
-        run->pass_started = now;
-    }
-    if (now - run->started < 1 || now - run->shown < 0.1)
-        return;
-    run->shown = now;
-    run->line_open = true;
-    fprintf(stderr, "\r\033[Kweir %s: %s, ", run->command->name, pass);
-    if (total > 0 && done > 0) {
-        double share = (double)done / (double)total;
-        double left = (now - run->pass_started) * (1 - share) / share;
-        fprintf(stderr, "%.0f %% of %.2f million rows, %.0f s left", 100 * share, 1e-6 * (double)total, left);
-    } else {
-        fprintf(stderr, "%.2f million rows", 1e-6 * (double)done);
-    }
+    if (run->args.progress != 2 && cli_seconds() - run->started < 1)
+        return 0;
+    fprintf(stderr, "%sweir %s: %s, %spass %d", run->terminal ? "\r\033[K" : "", run->command->name, progress->phase,
+            strcmp(progress->phase, "smoothing") ? "" : "after ", progress->pass);
+    if (progress->passes > 0)
+        fprintf(stderr, " of about %d", progress->passes);
+    if (strcmp(progress->phase, "smoothing"))
+        print_rows(progress->done, progress->total);
+    if (isfinite(progress->criterion))
+        fprintf(stderr, ", criterion %.8g", progress->criterion);
+    if (isfinite(progress->seconds_left))
+        fprintf(stderr, ", %.0f s left", progress->seconds_left);
+    if (!run->terminal)
+        fputc('\n', stderr);
+    run->line_open = run->terminal;
     fflush(stderr);
+    return 0;
 }
 
 static int on_cancel(void *user)

@@ -15,9 +15,21 @@ typedef struct weir_ctx weir_ctx;
 
 typedef enum weir_log_level { WEIR_LOG_ERROR = 0, WEIR_LOG_WARNING = 1, WEIR_LOG_INFO = 2, WEIR_LOG_DEBUG = 3 } weir_log_level;
 
-/** Progress of a long call: `pass` names the stage ("scan", "accumulate", "predict"), `done` of `total` rows
- *  (total -1 while unknown). Called from the calling thread only. */
-typedef void (*weir_progress_fn)(void *user, const char *pass, int64_t done, int64_t total);
+/** How far a long call is. Passes are numbered from 1; within one `done` only grows. */
+typedef struct weir_progress {
+    const char *phase;   /**< "scan", "start", "fit", "accumulate", "smoothing", "diagnostics", "predict" */
+    int32_t pass;        /**< of this call over the rows; in "smoothing" the last one */
+    int32_t passes;      /**< expected in all, an estimate where a model needs several; 0 unknown */
+    int64_t done, total; /**< rows of the pass; total -1 while unknown */
+    double criterion;    /**< value of the smoothing criterion at the last step (lower is better); NaN before there is one */
+    double seconds;      /**< since the call began */
+    double seconds_left; /**< by the pace so far and the passes expected; NaN unknown */
+} weir_progress;
+
+/** Called from the calling thread only, at most ten times a second, while weir_fit, weir_sums_accumulate, weir_sums_fit,
+ *  weir_predict or weir_check runs; `progress` is valid during the call. Results do not depend on it. Non-zero return asks the
+ *  library to stop with WEIR_E_CANCELLED, as weir_cancel_fn does. */
+typedef int (*weir_progress_fn)(void *user, const weir_progress *progress);
 typedef void (*weir_log_fn)(void *user, weir_log_level level, const char *message);
 /** Non-zero return asks the library to stop with WEIR_E_CANCELLED at the next tile boundary. */
 typedef int (*weir_cancel_fn)(void *user);

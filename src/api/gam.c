@@ -66,7 +66,12 @@ weir_status weir_fit(weir_ctx *ctx, weir_table *table, const char *formula, cons
     }
     weir_fit_options checked;
     weir_status status = read_fit_options(ctx, options, &checked);
-    return status < 0 ? status : w_fit_table(ctx, table, formula, &checked, out);
+    if (status >= 0) {
+        w_progress_begin(ctx, 0);
+        status = w_fit_table(ctx, table, formula, &checked, out);
+        w_progress_end(ctx);
+    }
+    return status;
 }
 
 void weir_model_free(weir_model *model)
@@ -86,7 +91,12 @@ weir_status weir_sums_accumulate(weir_ctx *ctx, weir_table *table, const char *f
     }
     weir_fit_options checked;
     weir_status status = read_fit_options(ctx, options, &checked);
-    return status < 0 ? status : w_fit_accumulate(ctx, table, formula, &checked, like, first_row, out);
+    if (status >= 0) {
+        w_progress_begin(ctx, 2);
+        status = w_fit_accumulate(ctx, table, formula, &checked, like, first_row, out);
+        w_progress_end(ctx);
+    }
+    return status;
 }
 
 weir_status weir_sums_merge(weir_ctx *ctx, weir_sums *into, const weir_sums *from)
@@ -136,7 +146,12 @@ weir_status weir_sums_fit(weir_ctx *ctx, weir_sums *sums, const weir_fit_options
     }
     weir_fit_options checked;
     weir_status status = read_fit_options(ctx, options, &checked);
-    return status < 0 ? status : w_fit_sums(ctx, sums, &checked, out);
+    if (status >= 0) {
+        w_progress_begin(ctx, 0);
+        status = w_fit_sums(ctx, sums, &checked, out);
+        w_progress_end(ctx);
+    }
+    return status;
 }
 
 int64_t weir_sums_next_row(const weir_sums *sums)
@@ -198,7 +213,9 @@ weir_status weir_check(weir_ctx *ctx, weir_model *model, weir_table *table, weir
     if (!model || !table || !count || !checks) {
         return w_fail(ctx, WEIR_E_ARG, "weir_check needs a model, a table, count and checks");
     }
+    w_progress_begin(ctx, 3);
     weir_status status = w_diagnose_table(ctx, model, table, missing);
+    w_progress_end(ctx);
     if (status >= 0) {
         *count = model->diagnostics->check_count;
         *checks = model->diagnostics->check;
@@ -249,5 +266,10 @@ weir_status weir_predict(weir_ctx *ctx, const weir_model *model, weir_table *tab
     }
     weir_predict_options checked;
     weir_status status = read_predict_options(ctx, options, &checked);
-    return status < 0 ? status : w_predict(ctx, model, table, &checked, deliver, user);
+    if (status >= 0) {
+        w_progress_begin(ctx, 2);
+        status = w_predict(ctx, model, table, &checked, deliver, user);
+        w_progress_end(ctx);
+    }
+    return status;
 }

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 
 #define DEFAULT_SEED 20080513u
+#define W_PROGRESS_INTERVAL 0.1
 
 static weir_status text_copy(weir_ctx *ctx, const char *text, const char *fallback, char **out)
 {
@@ -25,6 +26,8 @@ static weir_status ctx_fill(weir_ctx *ctx, const weir_ctx_options *o)
     ctx->seed = o->seed ? o->seed : DEFAULT_SEED;
     ctx->log = o->log;
     ctx->progress = o->progress;
+    ctx->progress_state.interval = W_PROGRESS_INTERVAL;
+    w_progress_begin(ctx, 0);
     ctx->cancel = o->cancel;
     ctx->user = o->user;
     const char *folder = getenv("TMPDIR");
@@ -162,17 +165,13 @@ void w_log_line(weir_ctx *ctx, weir_log_level level, const char *format, ...)
     ctx->log(ctx->user, level, line);
 }
 
-void w_progress(weir_ctx *ctx, const char *pass, int64_t done, int64_t total)
-{
-    if (ctx->progress && w_pool_current_worker(ctx) == 0) {
-        ctx->progress(ctx->user, pass, done, total);
-    }
-}
-
 weir_status w_check_cancel(weir_ctx *ctx)
 {
     if (ctx->cancel && w_pool_current_worker(ctx) == 0 && ctx->cancel(ctx->user)) {
         atomic_store(&ctx->cancelled, 1);
+    }
+    if (atomic_load(&ctx->progress_state.stop)) {
+        return w_fail(ctx, WEIR_E_CANCELLED, "stopped by the progress callback");
     }
     return atomic_load(&ctx->cancelled) ? w_fail(ctx, WEIR_E_CANCELLED, "stopped by the cancel callback") : WEIR_OK;
 }

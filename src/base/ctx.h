@@ -12,6 +12,14 @@
 
 #define W_MESSAGE_BYTES 1024
 
+typedef struct w_progress_state {
+    weir_progress now;
+    double interval;                /* seconds between two calls of the callback; 0 = call it each time (tests) */
+    double begun, told, pass_begun; /* clock */
+    double pass_seconds;            /* of the last finished pass; NaN before */
+    _Atomic int stop;               /* the callback has asked to stop since w_progress_begin */
+} w_progress_state;
+
 struct weir_ctx {
     w_ledger ledger;
     w_pool *pool;
@@ -22,6 +30,7 @@ struct weir_ctx {
     char *device_request;
     weir_log_fn log;
     weir_progress_fn progress;
+    w_progress_state progress_state;
     weir_cancel_fn cancel;
     void *user;
     void *devices;                       /* struct w_device_set of device/, made on first use */
@@ -40,8 +49,19 @@ weir_status w_fail(weir_ctx *ctx, weir_status status, const char *format, ...) _
 weir_status w_remark(weir_ctx *ctx, weir_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void w_message_clear(weir_ctx *ctx);
 void w_log_line(weir_ctx *ctx, weir_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void w_progress(weir_ctx *ctx, const char *pass, int64_t done, int64_t total);
-/* WEIR_OK, or WEIR_E_CANCELLED with the message set. Any thread may ask; the callback itself and that of w_progress
+/* progress.c. A public call begins and ends; in between every pass over rows begins (the table sees to that) and tells how
+ * far it is between windows. `passes`: expected, 0 unknown. */
+void w_progress_begin(weir_ctx *ctx, int passes);
+void w_progress_end(weir_ctx *ctx);
+void w_progress_expect(weir_ctx *ctx, int passes);
+/* What the rows of the next passes are read for (a literal). */
+void w_progress_phase(weir_ctx *ctx, const char *phase);
+void w_progress_pass(weir_ctx *ctx);
+/* phase NULL: as w_progress_phase said. */
+void w_progress_rows(weir_ctx *ctx, const char *phase, int64_t done, int64_t total);
+/* A step of the search for smoothing parameters. */
+void w_progress_criterion(weir_ctx *ctx, double value);
+/* WEIR_OK, or WEIR_E_CANCELLED with the message set. Any thread may ask; the callback itself and that of progress
  * are called from the calling thread only. */
 weir_status w_check_cancel(weir_ctx *ctx);
 

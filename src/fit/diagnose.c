@@ -207,6 +207,11 @@ static weir_status collect_covariates(weir_ctx *ctx, diagnosis *d, weir_table *t
     }
     while (status >= 0 && (status = w_source_next(table, &window)) >= 0 && window.rows > 0) {
         take_covariates(d, request, &window, step);
+        w_progress_rows(ctx, "diagnostics", window.first_row + window.rows, d->rows);
+        status = w_check_cancel(ctx);
+        if (status < 0) {
+            break;
+        }
     }
     return status;
 }

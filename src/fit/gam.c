@@ -76,6 +76,7 @@ static weir_status accumulate(weir_ctx *ctx, w_design *design, weir_table *table
 {
     double begin = w_clock_seconds(), read = w_source_seconds(table);
     w_sums *sums = NULL;
+    w_progress_phase(ctx, "accumulate");
     weir_status status = w_sums_create(ctx, design, 0, &sums);
     if (status >= 0) {
         status = w_sums_accumulate(sums, table, options);
@@ -115,6 +116,7 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     }
     if (status >= 0) {
         w_design_options how;
+        w_progress_expect(ctx, plan->passes);
         w_planning_design_options(options, plan, &how);
         status = w_design_compile(ctx, parsed, table, &how, design);
     }

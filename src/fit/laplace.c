@@ -389,6 +389,11 @@ static weir_status search(laplace *l)
     for (int step = 0; status == WEIR_OK && step < ITERATIONS; step++) {
         l->pirls->gradient = largest_gradient(l);
         l->pirls->criterion = l->value;
+        w_progress_criterion(l->pirls->ctx, l->value);
+        status = w_check_cancel(l->pirls->ctx);
+        if (status < 0) {
+            return status;
+        }
         if (is_optimal(l)) {
             return WEIR_OK;
         }

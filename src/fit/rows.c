@@ -70,7 +70,10 @@ static weir_status run_passes(weir_ctx *ctx, batch *b)
         }
         b->window = &window;
         status = run_window(ctx, b);
-        w_progress(ctx, b->pass->name, window.first_row + window.rows, total);
+        w_progress_rows(ctx, b->pass->name, window.first_row + window.rows, total);
+        if (status >= 0) {
+            status = w_check_cancel(ctx);
+        }
     }
     return status;
 }

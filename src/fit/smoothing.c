@@ -250,6 +250,7 @@ static weir_status iterate(search *run, int limit, int *iterations, bool *conver
             return WEIR_OK;
         }
         before = criterion->value;
+        w_progress_criterion(criterion->ctx, criterion->value);
         weir_status status = w_check_cancel(criterion->ctx);
         bool definite = true, taken = false;
         status = status < 0 ? status : newton_step(run, &definite);

@@ -200,6 +200,7 @@ weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *ta
     weir_status status = linear ? w_sums_create_linear(ctx, design, W_SUM_COUNT, &sums)
                                 : w_sums_create(ctx, design, W_SUM_COUNT, &sums);
     if (status >= 0) {
+        w_progress_phase(ctx, working->tile_step > 1 ? "start" : "fit");
         status = w_sums_accumulate(sums, table, &options);
     }
     if (status >= 0) {

@@ -392,7 +392,10 @@ static weir_status pass_run(pass *p, weir_table *table, double *seconds)
         p->window_first = p->run.first + p->window.first_row;
         status = add_window(p);
         *seconds += w_clock_seconds() - start;
-        w_progress(ctx, "accumulate", p->run.last - p->run.first, total);
+        w_progress_rows(ctx, NULL, p->run.last - p->run.first, total);
+        if (status == WEIR_OK) {
+            status = w_check_cancel(ctx);
+        }
     }
     return status;
 }

@@ -462,7 +462,7 @@ static weir_status scan_parts(weir_table *table, w_window_fn visit, void *arg)
         if (status >= 0) {
             status = visit_window(table, &window, visit, arg);
         }
-        w_progress(ctx, "scan", rows, total < 0 ? -1 : w_max64(total, rows));
+        w_progress_rows(ctx, "scan", rows, total < 0 ? -1 : w_max64(total, rows));
         if (status >= 0) {
             status = w_check_cancel(ctx);
         }
@@ -482,6 +482,10 @@ static weir_status scan_memory(weir_table *table, w_window_fn visit, void *arg)
     w_window window;
     while (status >= 0 && visit && (status = w_memory_next(table, &window)) >= 0 && window.rows > 0) {
         status = visit_window(table, &window, visit, arg);
+        w_progress_rows(table->ctx, "scan", window.first_row + window.rows, table->rows);
+        if (status >= 0) {
+            status = w_check_cancel(table->ctx);
+        }
     }
     return status;
 }
@@ -490,6 +494,7 @@ weir_status w_source_scan(weir_table *table, const w_scan_options *options, w_wi
 {
     double start = w_clock_seconds();
     w_source_forget(table);
+    w_progress_pass(table->ctx);
     table->options = *options;
     weir_status status = w_table_begin_columns(table);
     if (status >= 0) {
@@ -507,6 +512,7 @@ weir_status w_source_rewind(weir_table *table)
     if (!table->scanned) {
         return w_fail(table->ctx, WEIR_E_INTERNAL, "%s: rewound before it was scanned", table->label);
     }
+    w_progress_pass(table->ctx);
     table->cursor = table->kept;
     if (table->memory) {
         w_memory_rewind(table);

@@ -337,49 +337,12 @@ static void test_a_budget_too_small_names_one_that_does(void **state)
     drop_place(p);
 }
 
-/* ---- progress --------------------------------------------------------------------------------------------------- */
-
-static void on_progress(void *user, const char *pass, int64_t done, int64_t total)
-{
-    int *calls = user;
-    assert_non_null(pass);
-    if (total <= 0 || done > total) { /* a time left can be told in every pass, over text as well */
-        fail_msg("%s: %lld of %lld rows", pass, (long long)done, (long long)total);
-    }
-    (*calls)++;
-}
-
-static void test_progress_knows_how_much_is_left(void **state)
-{
-    (void)state;
-    place *p = make_place(ROWS);
-    for (source from = CSV; from <= NPY; from++) {
-        int calls = 0;
-        weir_ctx_options how = WEIR_CTX_OPTIONS_INIT;
-        how.threads = 2;
-        how.memory_budget = (int64_t)64 << 20;
-        how.progress = on_progress;
-        how.user = &calls;
-        weir_ctx *ctx = NULL;
-        weir_model *model = NULL;
-        assert_int_equal(weir_ctx_create(&how, &ctx), WEIR_OK);
-        weir_table *table = open_table(ctx, p, from);
-        assert_int_equal(weir_fit(ctx, table, "y ~ s(x0, bs = 'cr')", NULL, &model), WEIR_OK);
-        assert_true(calls >= 2);
-        weir_model_free(model);
-        weir_table_close(table);
-        weir_ctx_destroy(ctx);
-    }
-    drop_place(p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan_is_above_peak_for_every_model),
         cmocka_unit_test(test_every_budget_from_16_mebibytes_does),
         cmocka_unit_test(test_a_budget_too_small_names_one_that_does),
-        cmocka_unit_test(test_progress_knows_how_much_is_left),
     };
     return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/test.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,7 +61,11 @@ static void the_first_failure_is_kept(void **state)
     weir_ctx_destroy(ctx);
 }
 
-typedef struct heard { char line[200]; char pass[20]; int64_t done, total; int level; } heard;
+typedef struct heard {
+    char line[200];
+    weir_progress last;
+    int level, calls, stop;
+} heard;
 
 static void hear_log(void *user, weir_log_level level, const char *message)
 {
@@ -69,12 +74,12 @@ static void hear_log(void *user, weir_log_level level, const char *message)
     snprintf(h->line, sizeof h->line, "%s", message);
 }
 
-static void hear_progress(void *user, const char *pass, int64_t done, int64_t total)
+static int hear_progress(void *user, const weir_progress *progress)
 {
     heard *h = user;
-    snprintf(h->pass, sizeof h->pass, "%s", pass);
-    h->done = done;
-    h->total = total;
+    h->last = *progress;
+    h->calls++;
+    return h->stop;
 }
 
 static void callbacks_get_their_user(void **state)
@@ -91,13 +96,79 @@ static void callbacks_get_their_user(void **state)
     w_log_line(ctx, WEIR_LOG_INFO, "x=%d", 3);
     assert_string_equal(h.line, "x=3");
     assert_int_equal(h.level, WEIR_LOG_INFO);
-    w_progress(ctx, "scan", 5, 10);
-    assert_string_equal(h.pass, "scan");
-    assert_true(h.done == 5 && h.total == 10);
+    w_progress_pass(ctx);
+    w_progress_rows(ctx, "scan", 5, 10);
+    assert_string_equal(h.last.phase, "scan");
+    assert_true(h.last.done == 5 && h.last.total == 10 && h.last.pass == 1);
     weir_ctx_destroy(ctx);
     ctx = test_ctx(*state, 1, 0);
     w_log_line(ctx, WEIR_LOG_INFO, "nobody listens");
-    w_progress(ctx, "scan", 1, 2);
+    w_progress_rows(ctx, "scan", 1, 2);
+    w_progress_criterion(ctx, 1.0);
+    assert_int_equal(w_check_cancel(ctx), WEIR_OK);
+    weir_ctx_destroy(ctx);
+}
+
+static void progress_counts_passes_and_keeps_its_pace(void **state)
+{
+    (void)state;
+    heard h = { 0 };
+    weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
+    options.threads = 1;
+    options.progress = hear_progress;
+    options.user = &h;
+    weir_ctx *ctx;
+    assert_int_equal(weir_ctx_create(&options, &ctx), WEIR_OK);
+    w_progress_begin(ctx, 2);
+    for (int i = 0; i < 1000; i++) { /* in much less than a second: the first, and hardly another */
+        w_progress_rows(ctx, "scan", i, 1000);
+    }
+    assert_true(h.calls >= 1 && h.calls < 1000);
+    ctx->progress_state.interval = 0;
+    w_progress_begin(ctx, 2);
+    assert_true(h.calls < 1000);
+    w_progress_pass(ctx);
+    w_progress_rows(ctx, "scan", 50, -1);
+    assert_true(h.last.pass == 1 && h.last.passes == 2 && h.last.total == -1);
+    assert_true(isnan(h.last.criterion) && isnan(h.last.seconds_left));
+    w_progress_rows(ctx, "scan", 50, 100);
+    double of_two = h.last.seconds_left; /* half of this pass and one more: three times what it took */
+    assert_true(of_two >= 0 && h.last.seconds >= 0);
+    w_progress_expect(ctx, 1);
+    w_progress_rows(ctx, "scan", 100, 100);
+    assert_true(h.last.seconds_left == 0.0);
+    w_progress_phase(ctx, "fit");
+    w_progress_pass(ctx); /* more than expected: the estimate follows */
+    w_progress_rows(ctx, NULL, 1, 100);
+    assert_string_equal(h.last.phase, "fit");
+    assert_true(h.last.pass == 2 && h.last.passes == 2);
+    w_progress_criterion(ctx, 12.5);
+    assert_string_equal(h.last.phase, "smoothing");
+    assert_true(h.last.criterion == 12.5 && h.last.done == 1);
+    w_progress_criterion(ctx, INFINITY); /* a step outside: the last value stands */
+    assert_true(h.last.criterion == 12.5);
+    w_progress_rows(ctx, NULL, 2, 100);
+    assert_string_equal(h.last.phase, "fit");
+    weir_ctx_destroy(ctx);
+}
+
+static void progress_may_stop_a_call(void **state)
+{
+    (void)state;
+    heard h = { .stop = 1 };
+    weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
+    options.threads = 1;
+    options.progress = hear_progress;
+    options.user = &h;
+    weir_ctx *ctx;
+    assert_int_equal(weir_ctx_create(&options, &ctx), WEIR_OK);
+    assert_int_equal(w_check_cancel(ctx), WEIR_OK);
+    w_progress_rows(ctx, "scan", 1, 2);
+    w_message_clear(ctx); /* something failed and another way was open */
+    assert_int_equal(w_check_cancel(ctx), WEIR_E_CANCELLED);
+    assert_non_null(strstr(weir_ctx_message(ctx), "progress callback"));
+    w_progress_end(ctx);
+    w_message_clear(ctx);
     assert_int_equal(w_check_cancel(ctx), WEIR_OK);
     weir_ctx_destroy(ctx);
 }
@@ -162,6 +233,8 @@ int main(void)
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(the_first_failure_is_kept),
         cmocka_unit_test(callbacks_get_their_user),
+        cmocka_unit_test(progress_counts_passes_and_keeps_its_pace),
+        cmocka_unit_test(progress_may_stop_a_call),
         cmocka_unit_test(every_status_has_its_own_name),
         cmocka_unit_test(sizes_as_text_and_back),
         cmocka_unit_test(the_clock_moves_forward),
