@@ -255,14 +255,19 @@ void w_adder_fill(w_adder *adder, const w_tile *tile, int64_t start, int64_t row
 
 /* ---- pairs ---------------------------------------------------------------------------------------------------- */
 
+/* Both sides of every pair; one adder for rows with themselves. */
+typedef struct sides {
+    const w_adder *left, *right;
+} sides;
+
 /* Sets cells and stride of the joint cell. Within a shared level, a = level*cells_a + cell_a and b = level*cells_b + cell_b
  * make  a*cells_b + cell_b. */
-static void join_cells(const w_adder *adder, const w_pair *pair, int32_t *index, w_rows *rows)
+static void join_cells(const sides *s, const w_pair *pair, int32_t *index, w_rows *rows)
 {
-    const w_form *form_b = &adder->plan->form[pair->b];
-    const int32_t *a = adder->view[pair->a].cell, *b = adder->view[pair->b].cell;
+    const w_form *form_b = &s->left->plan->form[pair->b];
+    const int32_t *a = s->left->view[pair->a].cell, *b = s->right->view[pair->b].cell;
     rows->cell_a = a ? a : b;
-    rows->cell_b = adder->zeros;
+    rows->cell_b = s->left->zeros;
     rows->stride = 1;
     if (pair->index == W_INDEX_SAME || !a || !b) {
         return;
@@ -272,7 +277,7 @@ static void join_cells(const w_adder *adder, const w_pair *pair, int32_t *index,
         rows->stride = form_b->levels * form_b->cells;
     } else if (form_b->cells > 1) {
         int32_t cells = (int32_t)form_b->cells;
-        for (int64_t i = 0; i < adder->rows; i++) {
+        for (int64_t i = 0; i < s->left->rows; i++) {
             index[i] = b[i] % cells;
         }
         rows->cell_b = index;
@@ -290,44 +295,50 @@ static void add_panel(const w_adder *adder, const w_pair *pair, const double *a,
     }
 }
 
-static w_rows rows_of(const w_adder *adder, const w_pair *pair, int32_t *index, bool *runs)
+static w_rows rows_of(const sides *s, const w_pair *pair, int32_t *index, bool *runs)
 {
-    const form_view *a = &adder->view[pair->a], *b = &adder->view[pair->b];
-    w_rows rows = { .rows = adder->rows, .a = a->weighted, .b = b->plain, .width_a = pair->width_a,
+    const form_view *a = &s->left->view[pair->a], *b = &s->right->view[pair->b];
+    w_rows rows = { .rows = s->left->rows, .a = a->weighted, .b = b->plain, .width_a = pair->width_a,
                     .width_b = pair->width_b };
-    join_cells(adder, pair, index, &rows);
-    *runs = a->changes + b->changes < adder->rows / RUN_ROWS;
+    join_cells(s, pair, index, &rows);
+    *runs = a->changes + b->changes < rows.rows / RUN_ROWS;
     return rows;
 }
 
-static void add_pair(const w_adder *adder, const w_pair *pair, int32_t *index, double *acc)
+static void add_pair(const sides *s, const w_pair *pair, int32_t *index, double *acc)
 {
     double *table = acc + pair->offset;
     if (pair->index == W_INDEX_ONE) {
-        add_panel(adder, pair, adder->view[pair->a].weighted, adder->view[pair->b].plain, table);
+        add_panel(s->left, pair, s->left->view[pair->a].weighted, s->right->view[pair->b].plain, table);
         return;
     }
     bool runs;
-    w_rows rows = rows_of(adder, pair, index, &runs);
-    adder->kernels->scatter(rows.width_a, rows.width_b, runs)(&rows, table);
+    w_rows rows = rows_of(s, pair, index, &runs);
+    s->left->kernels->scatter(rows.width_a, rows.width_b, runs)(&rows, table);
+}
+
+void w_adder_cross(const w_adder *left, const w_adder *right, int g, int32_t *index, double *acc)
+{
+    const sides s = { left, right };
+    const w_group *group = &left->plan->group[g];
+    const w_pair *x = &left->plan->pair[group->first];
+    if (group->second >= 0) {
+        const w_pair *y = &left->plan->pair[group->second];
+        bool runs_x, runs_y;
+        w_rows rows_x = rows_of(&s, x, index, &runs_x), rows_y = rows_of(&s, y, index, &runs_y);
+        if (!runs_x && !runs_y) {
+            (x->width_a == 2 ? left->kernels->spline : left->kernels->four)(&rows_x, acc + x->offset, &rows_y,
+                                                                            acc + y->offset);
+            return;
+        }
+        add_pair(&s, y, index, acc);
+    }
+    add_pair(&s, x, index, acc);
 }
 
 void w_adder_group(const w_adder *adder, int g, int32_t *index, double *acc)
 {
-    const w_group *group = &adder->plan->group[g];
-    const w_pair *x = &adder->plan->pair[group->first];
-    if (group->second >= 0) {
-        const w_pair *y = &adder->plan->pair[group->second];
-        bool runs_x, runs_y;
-        w_rows rows_x = rows_of(adder, x, index, &runs_x), rows_y = rows_of(adder, y, index, &runs_y);
-        if (!runs_x && !runs_y) {
-            (x->width_a == 2 ? adder->kernels->spline : adder->kernels->four)(&rows_x, acc + x->offset, &rows_y,
-                                                                              acc + y->offset);
-            return;
-        }
-        add_pair(adder, y, index, acc);
-    }
-    add_pair(adder, x, index, acc);
+    w_adder_cross(adder, adder, g, index, acc);
 }
 
 /* Mantissas in [0.5, 1) are multiplied, exponents added: one logarithm per shard, and no rounding worth mentioning. */

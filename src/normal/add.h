@@ -21,6 +21,8 @@ void w_adder_fill(w_adder *adder, const w_tile *tile, int64_t start, int64_t row
 /* Adds the filled rows to the tables of group `g` of the plan. `index` is scratch of chunk_rows entries; different groups
  * may be added by different threads from one filled adder. */
 void w_adder_group(const w_adder *adder, int g, int32_t *index, double *acc);
+/* The same with side a of each pair from `left` and side b from `right`, both filled with as many rows. */
+void w_adder_cross(const w_adder *left, const w_adder *right, int g, int32_t *index, double *acc);
 int32_t *w_adder_index(w_adder *adder);
 /* n and sum of log w from the prior weights of `rows` rows (NULL: all one). */
 void w_adder_weights(const w_pairs *plan, const double *prior, int64_t rows, double *acc);

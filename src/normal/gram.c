@@ -305,14 +305,14 @@ static weir_status pair_task(void *arg, int64_t task, int worker)
     double *more = t + 2 * a.raw * b.raw;
     for (int64_t la = 0; la < a.form->levels; la++) {
         bool joint = pair->index == W_INDEX_SAME || pair->index == W_INDEX_LEVEL;
-        for (int64_t lb = joint ? la : 0; lb < (joint ? la + 1 : b.form->levels); lb++) {
+        for (int64_t lb = joint || same ? la : 0; lb < (joint ? la + 1 : b.form->levels); lb++) {
             const double *raw = absorb(j, pair, &a, la, &b, lb, u, g, more);
             if (pair->upper) {
                 mirror(g, raw, a.raw);
                 raw = g;
             }
             const double *mapped = transformed(j, &a, &b, raw, t);
-            put_block(j, &a, la, &b, lb, mapped, same);
+            put_block(j, &a, la, &b, lb, mapped, same && la == lb);
             if (dense) {
                 put_sums(j, &a, la, &b, lb, mapped);
             }
@@ -404,7 +404,7 @@ int64_t w_gram_held_bytes(const w_design *design, int arrow_block)
     if (arrow > 0) {
         total = w_add64(total, w_mul64(arrow, w_mul64(8, design->block[arrow_block].level_columns + core + 1)));
     }
-    return total;
+    return design->ar1 ? w_mul64(4, total) : total; /* A, B, L and C(rho): ar1.h */
 }
 
 int64_t w_gram_bytes(const w_design *design, int arrow_block)
@@ -416,7 +416,8 @@ int64_t w_gram_bytes(const w_design *design, int arrow_block)
     int64_t workers = w_pool_workers(design->ctx);
     int64_t total = w_add64(w_gram_held_bytes(design, arrow_block),
                             w_alloc_bytes(plan->total_count * 8) + w_alloc_bytes(workers * 8));
-    total = w_add64(total, w_mul64(workers, w_alloc_bytes(scratch_doubles(plan) * 8)));
+    int64_t scratch = w_max64(scratch_doubles(plan), plan->lag ? scratch_doubles(plan->lag) : 0);
+    total = w_add64(total, w_mul64(workers, w_alloc_bytes(w_mul64(scratch, 8))));
     w_pairs_free(plan);
     return total;
 }
@@ -437,10 +438,10 @@ static weir_status job_run(weir_ctx *ctx, job *j)
 }
 
 /* Takes what the job needs besides the gram itself. */
-static weir_status job_open(weir_ctx *ctx, job *j, int workers, double **root)
+static weir_status job_open(weir_ctx *ctx, job *j, int64_t doubles, int workers, double **root)
 {
     const w_gram *gram = j->gram;
-    *root = w_alloc_array(ctx, "gram cells", (size_t)j->plan->total_count, sizeof(double));
+    *root = w_alloc_array(ctx, "gram cells", (size_t)doubles, sizeof(double));
     j->position = w_alloc_array(ctx, "gram", (size_t)gram->p, sizeof(int64_t));
     j->scratch = w_calloc(ctx, "gram", (size_t)workers, sizeof *j->scratch);
     bool ok = *root && j->position && j->scratch;
@@ -459,11 +460,25 @@ static weir_status job_open(weir_ctx *ctx, job *j, int workers, double **root)
     return WEIR_OK;
 }
 
-weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out)
+/* Parts of the sums that have tables of their own: ar1.h. */
+typedef enum part { PART_ROWS, PART_ENDS, PART_LAG } part;
+
+/* Tables of the part in the root. */
+static const double *part_of(const w_pairs *plan, part which, double *root)
+{
+    if (which == PART_LAG) {
+        for (int64_t i = 0; i < plan->lag->table_count; i++) {
+            root[plan->lag_offset + i] += root[plan->lead_offset + i];
+        }
+    }
+    return root + (which == PART_LAG ? plan->lag_offset : which == PART_ENDS ? plan->ends_offset : 0);
+}
+
+static weir_status gram_of(w_sums *sums, part which, int arrow_block, w_gram **out)
 {
     weir_ctx *ctx = sums->ctx;
     const w_pairs *plan = sums->plan;
-    job j = { .plan = plan, .kernels = w_kernels_choose() };
+    job j = { .plan = which == PART_LAG ? plan->lag : plan, .kernels = w_kernels_choose() };
     int workers = w_pool_workers(ctx);
     double *root = NULL;
     weir_status status = check_complete(sums);
@@ -471,14 +486,14 @@ weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out)
         status = check_arrow(sums, arrow_block);
     }
     if (status == WEIR_OK) {
-        status = gram_make(ctx, plan, arrow_block, &j.gram);
+        status = gram_make(ctx, j.plan, arrow_block, &j.gram);
     }
     if (status == WEIR_OK) {
-        status = job_open(ctx, &j, workers, &root);
+        status = job_open(ctx, &j, plan->total_count, workers, &root);
     }
     if (status == WEIR_OK) {
         fold(sums, &sums->run[0], root);
-        j.root = root;
+        j.root = part_of(plan, which, root);
         status = job_run(ctx, &j);
     }
     for (int i = 0; j.scratch && i < workers; i++) {
@@ -487,13 +502,45 @@ weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out)
     w_free(ctx, j.scratch);
     w_free(ctx, j.position);
     if (status == WEIR_OK) {
-        j.gram->n = (int64_t)root[plan->count_offset];
+        j.gram->n = (int64_t)root[which == PART_LAG ? plan->links_offset : plan->count_offset];
         j.gram->log_weight_sum = root[plan->log_offset];
-        memcpy(j.gram->extra, root + plan->extra_offset, (size_t)plan->extra_count * sizeof *root);
+        memcpy(j.gram->extra, root + plan->extra_offset, (size_t)j.gram->extra_count * sizeof *root);
         *out = j.gram;
     } else {
         w_gram_free(j.gram);
     }
     w_free(ctx, root);
+    return status;
+}
+
+weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out)
+{
+    return gram_of(sums, PART_ROWS, arrow_block, out);
+}
+
+weir_status w_sums_lag_grams(w_sums *sums, w_gram **ends, w_gram **lag)
+{
+    if (!sums->plan->lag) {
+        return w_fail(sums->ctx, WEIR_E_ARG, "these sums hold no products of neighbouring rows");
+    }
+    weir_status status = gram_of(sums, PART_ENDS, -1, ends);
+    if (status != WEIR_OK) {
+        return status;
+    }
+    w_gram *gram = *ends;
+    const int64_t p = gram->p;
+    const double *x = sums->last_row, z = x[p], weight = x[p + 1];
+    for (int64_t i = 0; i < p; i++) {
+        for (int64_t j = 0; j < p && x[i] != 0; j++) {
+            gram->matrix[i * p + j] += weight * (x[i] * x[j]);
+        }
+        gram->rhs[i] += weight * (x[i] * z);
+    }
+    gram->zz += weight * (z * z);
+    status = gram_of(sums, PART_LAG, -1, lag);
+    if (status != WEIR_OK) {
+        w_gram_free(gram);
+        *ends = NULL;
+    }
     return status;
 }

@@ -67,6 +67,9 @@ static w_index pair_index(const w_pairs *plan, const w_form *a, const w_form *b)
     if (a->levels * a->cells == 1 && b->levels * b->cells == 1) {
         return W_INDEX_ONE;
     }
+    if (plan->lagged) {
+        return W_INDEX_CROSS;
+    }
     if (a->block == b->block && a->expanded == b->expanded) {
         return W_INDEX_SAME;
     }
@@ -237,21 +240,44 @@ static weir_status layout(weir_ctx *ctx, w_pairs *plan)
             *(far ? &plan->far_pairs : &plan->near_pairs) += pair->seconds / (NANO * cell_cost(far ? NEAR_BYTES / 64 : 1, 16));
         }
     }
+    plan->table_count = offset;
+    groups_make(plan);
+    return WEIR_OK;
+}
+
+/* What an accumulator holds; see pairs.h. */
+static weir_status arrange(weir_ctx *ctx, w_pairs *plan)
+{
+    w_pairs *lag = plan->lag;
+    int64_t offset = plan->table_count;
+    if (lag) {
+        plan->ends_offset = offset;
+        plan->lag_offset = w_add64(plan->ends_offset, plan->table_count);
+        plan->lead_offset = w_add64(plan->lag_offset, lag->table_count);
+        plan->links_offset = w_add64(plan->lead_offset, lag->table_count);
+        offset = w_add64(plan->links_offset, 1);
+        plan->row_seconds += 2 * lag->row_seconds;
+        plan->near_pairs += 2 * lag->near_pairs;
+        plan->far_pairs += 2 * lag->far_pairs;
+    }
     if (offset > INT64_MAX / 64) {
         return w_fail(ctx, WEIR_E_BUDGET, "the cross-products of this model do not fit into any memory");
     }
-    plan->table_count = plan->extra_offset = offset;
+    plan->extra_offset = offset;
     plan->count_offset = plan->extra_offset + plan->extra_count;
     plan->log_offset = plan->count_offset + 1;
     plan->additive_count = plan->log_offset + 1;
     plan->mantissa_offset = plan->additive_count;
     plan->total_count = plan->additive_count + 2;
-    groups_make(plan);
     chunk_and_shard(plan);
+    if (lag) { /* one run of rows serves both */
+        chunk_and_shard(lag);
+        plan->chunk_rows = lag->chunk_rows = w_min64(plan->chunk_rows, lag->chunk_rows);
+    }
     return WEIR_OK;
 }
 
-weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_count, bool linear, w_pairs **out)
+static weir_status pairs_make(weir_ctx *ctx, const w_design *design, int extra_count, bool linear, bool lagged, w_pairs **out)
 {
     w_arena arena;
     w_arena_init(&arena, ctx, "pair plan");
@@ -262,6 +288,7 @@ weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_coun
         plan->extra_count = extra_count;
         plan->block_count = design->block_count;
         plan->linear = linear;
+        plan->lagged = lagged;
         plan->pair_count = linear ? design->block_count : design->block_count * (design->block_count + 1) / 2;
         plan->form = w_arena_calloc(&arena, 2 * blocks, sizeof *plan->form);
         plan->pair = w_arena_calloc(&arena, (size_t)plan->pair_count, sizeof *plan->pair);
@@ -282,9 +309,28 @@ weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_coun
     return WEIR_OK;
 }
 
+weir_status w_pairs_create(weir_ctx *ctx, const w_design *design, int extra_count, bool linear, w_pairs **out)
+{
+    w_pairs *plan = NULL;
+    weir_status status = pairs_make(ctx, design, extra_count, linear, false, &plan);
+    if (status == WEIR_OK && design->ar1) {
+        status = pairs_make(ctx, design, 0, linear, true, &plan->lag);
+    }
+    if (status == WEIR_OK) {
+        status = arrange(ctx, plan);
+    }
+    if (status != WEIR_OK) {
+        w_pairs_free(plan);
+        return status;
+    }
+    *out = plan;
+    return WEIR_OK;
+}
+
 void w_pairs_free(w_pairs *plan)
 {
     if (plan) {
+        w_pairs_free(plan->lag);
         w_arena arena = plan->arena;
         w_arena_free(&arena);
     }

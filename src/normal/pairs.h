@@ -51,6 +51,7 @@ typedef struct w_pairs {
     w_arena arena;
     int block_count;
     bool linear;           /* X'Wz and X'W1 only */
+    bool lagged;           /* the two blocks of a pair are of different rows: no cell is shared */
     w_form *form;          /* 2*block_count: local forms, then expanded ones */
     int pair_count;
     w_pair *pair;          /* block_count*(block_count + 1)/2, or block_count of them */
@@ -66,6 +67,11 @@ typedef struct w_pairs {
     int64_t chunk_rows;    /* rows materialised at a time */
     int64_t shard_tiles, shard_rows;
     double row_seconds, near_pairs, far_pairs;
+    /* Of a design whose neighbouring rows are correlated (ar1.h), else NULL and 0: the plan of products of a row with the one
+     * before it, in which blocks may lie in any two cells; its tables stand in the accumulator twice, after those of the
+     * products of the rows where series begin and end. */
+    struct w_pairs *lag;
+    int64_t ends_offset, lag_offset, lead_offset, links_offset;
 } w_pairs;
 
 /* WEIR_E_BUDGET when a table would have more than 2^31 cells whatever its form. `linear`: only the pairs of the DENSE block. */

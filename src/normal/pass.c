@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/size.h"
+#include "normal/ar1.h"
 #include "normal/runs.h"
 
 /* Below this many predicted seconds a window is not worth waking the workers. */
@@ -19,6 +20,7 @@
 typedef struct worker {
     w_tile *tile;
     w_adder *adder;
+    w_lag *lag;           /* where neighbouring rows are correlated, else NULL */
     double *extra, *prior;
     bool prior_unit;
 } worker;
@@ -40,6 +42,7 @@ typedef struct pass {
     int64_t window_first; /* absolute row of the window */
     piece *piece;
     int piece_count, piece_capacity;
+    w_lag_row carried, next_carried; /* the last row that counts of the windows before; room for that of this one */
     piece *current;       /* by pair */
     int64_t batch_first, batch_count;
 } pass;
@@ -54,6 +57,9 @@ static weir_status evaluate(pass *p, worker *w, int64_t first, int64_t last)
     weir_status status = w_check_cancel(p->sums->ctx);
     if (status == WEIR_OK) {
         status = w_tile_eval(design, &p->window, first - p->window_first, last - first, o->request, w->tile);
+    }
+    if (status == WEIR_OK && w->lag) {
+        status = w_lag_prepare(w->lag, &p->window, first - p->window_first, o->request, &p->carried, w->tile);
     }
     if (status != WEIR_OK || !o->working) {
         return status;
@@ -125,6 +131,17 @@ static weir_status piece_close(pass *p, piece *piece)
     return status;
 }
 
+static void add_lagged(const pass *p, worker *w, double *acc)
+{
+    if (w->lag) {
+        w_lag_fill(w->lag, w->tile);
+        for (int g = 0; g < p->sums->plan->lag->group_count; g++) {
+            w_lag_group(w->lag, g, w_lag_index(w->lag), acc);
+        }
+        w_lag_ends(w->lag, w->adder, w->tile, acc);
+    }
+}
+
 /* ---- by shard ---------------------------------------------------------------------------------------------------- */
 
 static weir_status shard_task(void *arg, int64_t task, int number)
@@ -139,6 +156,7 @@ static weir_status shard_task(void *arg, int64_t task, int number)
         if (status == WEIR_OK) {
             add_scalars(p, w, piece->acc);
             w_adder_tile(w->adder, w->tile, piece->acc);
+            add_lagged(p, w, piece->acc);
         }
     }
     return status == WEIR_OK ? piece_close(p, piece) : status;
@@ -158,6 +176,9 @@ static weir_status fill_task(void *arg, int64_t task, int number)
     weir_status status = evaluate(p, w, first, chunk_end(p, first, p->current->last));
     if (status == WEIR_OK) {
         w_adder_fill(w->adder, w->tile, 0, w->tile->rows);
+        if (w->lag) {
+            w_lag_fill(w->lag, w->tile);
+        }
     }
     return status;
 }
@@ -166,8 +187,13 @@ static weir_status pair_task(void *arg, int64_t task, int number)
 {
     pass *p = arg;
     int32_t *index = w_adder_index(p->worker[number].adder);
+    const int own = p->sums->plan->group_count;
     for (int64_t i = 0; i < p->batch_count; i++) {
-        w_adder_group(p->worker[i].adder, (int)task, index, p->current->acc);
+        if (task < own) {
+            w_adder_group(p->worker[i].adder, (int)task, index, p->current->acc);
+        } else {
+            w_lag_group(p->worker[i].lag, (int)task - own, index, p->current->acc);
+        }
     }
     return WEIR_OK;
 }
@@ -188,7 +214,11 @@ static weir_status piece_by_pair(pass *p, piece *piece)
             for (int64_t i = 0; i < p->batch_count; i++) {
                 add_scalars(p, &p->worker[i], piece->acc);
             }
-            status = w_pool_run(ctx, p->sums->plan->group_count, pair_task, p);
+            const w_pairs *lag = p->sums->plan->lag;
+            status = w_pool_run(ctx, p->sums->plan->group_count + (lag ? lag->group_count : 0), pair_task, p);
+        }
+        for (int64_t i = 0; status == WEIR_OK && p->worker[0].lag && i < p->batch_count; i++) {
+            w_lag_ends(p->worker[i].lag, p->worker[i].adder, p->worker[i].tile, piece->acc);
         }
         row = end;
     }
@@ -306,6 +336,12 @@ static weir_status add_window(pass *p)
             pieces_end(p);
         }
     }
+    if (status == WEIR_OK && p->worker[0].lag) {
+        status = w_lag_find(p->worker[0].lag, &p->window, p->window.rows, p->options->request, &p->carried, &p->next_carried);
+        const w_lag_row found = p->next_carried;
+        p->next_carried = p->carried;
+        p->carried = found;
+    }
     p->run.last = last;
     return status;
 }
@@ -318,9 +354,12 @@ static void pass_close(pass *p)
     for (int i = 0; p->worker && i < p->workers; i++) {
         w_tile_free(ctx, p->worker[i].tile);
         w_adder_free(ctx, p->worker[i].adder);
+        w_lag_free(ctx, p->worker[i].lag);
         w_free(ctx, p->worker[i].extra);
         w_free(ctx, p->worker[i].prior);
     }
+    w_lag_row_free(ctx, &p->carried);
+    w_lag_row_free(ctx, &p->next_carried);
     w_free(ctx, p->worker);
     w_free(ctx, p->piece);
     w_free(ctx, p->carry);
@@ -335,6 +374,9 @@ static weir_status worker_open(pass *p, worker *w)
     weir_status status = w_tile_create(ctx, p->sums->design, &w->tile);
     if (status == WEIR_OK) {
         status = w_adder_create(ctx, p->sums->plan, &w->adder);
+    }
+    if (status == WEIR_OK && p->sums->plan->lag) {
+        status = w_lag_create(ctx, p->sums->plan, &w->lag);
     }
     if (status == WEIR_OK && p->options->working) {
         w->extra = w_alloc_array(ctx, "gram scratch", (size_t)p->options->extra_count, sizeof *w->extra);
@@ -361,6 +403,25 @@ static weir_status carry_open(pass *p)
     return WEIR_OK;
 }
 
+/* Every row needs the one before it: the rows come all at once or not at all. */
+static weir_status lag_open(pass *p)
+{
+    w_sums *sums = p->sums;
+    const w_pass_options *o = p->options;
+    if (p->run.first != 0 || sums->run_count > 0 || o->working || o->tile_step > 1) {
+        return w_fail(sums->ctx, WEIR_E_ARG, "AR(1) residuals need all rows in one pass");
+    }
+    weir_status status = w_lag_row_create(sums->ctx, sums->design, &p->carried);
+    if (status == WEIR_OK) {
+        status = w_lag_row_create(sums->ctx, sums->design, &p->next_carried);
+    }
+    if (status == WEIR_OK && !sums->last_row) {
+        sums->last_row = w_calloc(sums->ctx, "gram sums", (size_t)w_add64(sums->design->p, 2), sizeof *sums->last_row);
+        status = sums->last_row ? WEIR_OK : w_alloc_status(sums->ctx);
+    }
+    return status;
+}
+
 static weir_status pass_open(pass *p)
 {
     weir_ctx *ctx = p->sums->ctx;
@@ -375,7 +436,7 @@ static weir_status pass_open(pass *p)
     for (int i = 0; status == WEIR_OK && i < p->workers; i++) {
         status = worker_open(p, &p->worker[i]);
     }
-    return status == WEIR_OK ? carry_open(p) : status;
+    return status == WEIR_OK && p->sums->plan->lag ? lag_open(p) : status == WEIR_OK ? carry_open(p) : status;
 }
 
 static weir_status pass_run(pass *p, weir_table *table, double *seconds)
@@ -425,6 +486,9 @@ weir_status w_sums_accumulate(w_sums *sums, weir_table *table, const w_pass_opti
             p.carry = NULL;
         }
         status = w_sums_take(sums, &p.run, 1);
+        if (status == WEIR_OK && sums->last_row) {
+            w_lag_dense(p.worker[0].lag, &p.carried, sums->last_row);
+        }
         if (status == WEIR_OK) {
             sums->seconds += seconds;
         }

@@ -52,6 +52,7 @@ struct w_sums {
     int run_count, run_capacity;
     uint64_t fingerprint;
     double seconds;
+    double *last_row; /* with correlated neighbours: the last row that counts, its z and weight (ar1.h); else NULL */
 };
 
 double *w_bank_take(w_bank *bank); /* contents undefined; NULL: w_alloc_status */

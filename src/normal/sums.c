@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "normal/ar1.h"
 #include "normal/runs.h"
 
 /* ---- fingerprint ------------------------------------------------------------------------------------------------ */
@@ -64,7 +65,7 @@ static uint64_t mixed_block(uint64_t hash, const w_block *block)
 /* Everything that decides what a row contributes. */
 static uint64_t fingerprint(const w_design *design, int extra_count)
 {
-    uint64_t hash = mixed_text(mixed(0x77656972u, (uint64_t)extra_count), design->formula);
+    uint64_t hash = mixed_text(mixed(design->ar1 ? 0x61723100u : 0x77656972u, (uint64_t)extra_count), design->formula);
     hash = mixed_doubles(mixed(hash, (uint64_t)design->p), &design->response_shift, 1);
     for (int b = 0; b < design->block_count; b++) {
         hash = mixed_block(hash, &design->block[b]);
@@ -122,6 +123,7 @@ void w_sums_free(w_sums *sums)
     w_bank_drain(&sums->bank);
     pthread_mutex_destroy(&sums->bank.lock);
     w_free(sums->ctx, sums->run);
+    w_free(sums->ctx, sums->last_row);
     w_pairs_free(sums->plan);
     w_free(sums->ctx, sums);
 }
@@ -174,6 +176,9 @@ static weir_status run_copy(w_sums *sums, const w_run *from, w_run *to)
 
 weir_status w_sums_merge(w_sums *into, const w_sums *from)
 {
+    if (into->plan->lag) {
+        return w_fail(into->ctx, WEIR_E_ARG, "AR(1) residuals need all rows in one pass: their sums cannot be merged");
+    }
     if (into->fingerprint != from->fingerprint) {
         return w_fail(into->ctx, WEIR_E_DATA, "these sums belong to another model: formula, levels and knots must be the "
                       "same to merge them");
@@ -231,7 +236,8 @@ int64_t w_sums_bytes(const w_design *design, int workers)
         return INT64_MAX;
     }
     int64_t accumulators = w_mul64(live_nodes(design, plan, workers), w_alloc_bytes(plan->total_count * 8));
-    int64_t scratch = w_mul64(workers, w_adder_bytes(plan) + w_tile_bytes(design));
+    int64_t lag = plan->lag ? w_add64(w_lag_bytes(plan), 24 * design->p) : 0;
+    int64_t scratch = w_mul64(workers, w_add64(lag, w_adder_bytes(plan) + w_tile_bytes(design)));
     int64_t fixed = 16384 + w_alloc_bytes((int64_t)sizeof(w_sums)) +
                     2 * plan->pair_count * (int64_t)sizeof(w_pair) + 4 * plan->block_count * (int64_t)sizeof(w_form) +
                     workers * 64 * 16;
