@@ -13,6 +13,7 @@
 #define THETA_STEPS 25
 #define SAMPLE_ROWS 16384    /* a start is sought on about so many rows where there are at least SAMPLE_SHARE times more */
 #define SAMPLE_SHARE 4
+#define SAMPLE_ROWS_PER_COLUMN 128 /* from which the sample's cross-products stand for those of all rows in a first step */
 #define NULL_PASSES 20       /* more, at most, until the null model stands still */
 #define NULL_GAIN 1e-10      /* of its deviance */
 #define TAG "working model"
@@ -108,15 +109,23 @@ static weir_status begin(w_pirls *pirls, double *rho, double *trial)
         w_message_clear(pirls->ctx);
     }
     gram = NULL;
-    status = w_pirls_pass(pirls, usable ? pirls->beta : NULL, false, false, &gram);
+    bool dense = usable && !pirls->shape && pirls->gram->n >= SAMPLE_ROWS_PER_COLUMN * pirls->design->p;
+    status = dense ? w_pirls_gradient_pass(pirls, pirls->beta, false, false, &gram)
+                   : w_pirls_pass(pirls, usable ? pirls->beta : NULL, false, false, &gram);
     if (status >= 0 && usable && gram->extra[W_SUM_INVALID] > 0) { /* the sample's beta does not serve all rows */
         w_gram_free(gram);
         gram = NULL;
-        usable = false;
+        usable = dense = false;
         status = w_pirls_pass(pirls, NULL, false, false, &gram);
     }
     if (status >= 0) {
-        w_pirls_take(pirls, gram);
+        if (dense) {
+            w_gram_scale(pirls->gram, gram->extra[W_SUM_PRIOR] / pirls->gram->extra[W_SUM_PRIOR]);
+            w_pirls_take_gradient(pirls, gram, trial);
+            gram = pirls->gram;
+        } else {
+            w_pirls_take(pirls, gram);
+        }
         pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
         if (!usable) {
             take_null_model(pirls);

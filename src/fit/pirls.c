@@ -8,8 +8,8 @@
 
 #define PASSES 60
 #define HALVINGS 12
-#define SAMPLE_TOLERANCE 1e-5 /* a start need not be closer: the other rows move it by more */
-#define NEARLY 1e-4 /* after such a change or decrement the next pass is likely to be the last and takes every sum */
+#define SAMPLE_TOLERANCE 1e-4 /* a start need not be closer: the other rows move it by more */
+#define NEARLY 1e-4 /* after such a change the next pass is likely to be the last and takes every sum */
 #define TOLERANCE 1e-8     /* while lambda moves too */
 #define SETTLED 1e-13      /* at given lambda, where Newton's steps converge quadratically */
 #define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
@@ -17,6 +17,7 @@
 #define FAR 0.02        /* decrement above which X'WX says too little about the next beta to be kept */
 #define PREDICTED 1e-7  /* decrement of a step that needs no pass after it */
 #define POOR 0.1        /* of the decrement before: X'WX has aged */
+#define SAMPLED 0.01    /* share of the decrement left by a step with the cross-products of a sample */
 #define TAG "working model"
 
 double w_pirls_penalty_form(const w_design_penalty *penalty, const double *x, const double *y)
@@ -125,22 +126,14 @@ typedef enum pass_kind {
     PASS_HESSIAN
 } pass_kind;
 
-/* `gram` of that kind, at trial, becomes the current one. work: p values. */
-static void install(w_pirls *pirls, w_gram *gram, pass_kind kind, const double *trial, double penalty, double *work)
+void w_pirls_take_gradient(w_pirls *pirls, w_gram *linear, double *work)
 {
-    const bool frozen = kind == PASS_GRADIENT;
-    if (frozen) {
-        w_gram_relinearise(pirls->gram, gram, trial, work);
-        advance_null_model(pirls, gram);
-        w_gram_free(gram);
-        pirls->complete = false;
-        pirls->deviance = pirls->gram->extra[W_SUM_DEVIANCE];
-    } else {
-        w_pirls_take(pirls, gram);
-    }
-    pirls->frozen = frozen;
-    memcpy(pirls->beta, trial, (size_t)pirls->design->p * sizeof *trial);
-    pirls->penalty = penalty;
+    w_gram_relinearise(pirls->gram, linear, pirls->beta, work);
+    advance_null_model(pirls, linear);
+    w_gram_free(linear);
+    pirls->complete = false;
+    pirls->frozen = true;
+    pirls->deviance = pirls->gram->extra[W_SUM_DEVIANCE];
 }
 
 /* Passes at trial (p values; moved towards pirls->beta while it is worse) until the penalised deviance at rho does not rise.
@@ -160,8 +153,14 @@ static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool
         double now = gram->extra[W_SUM_DEVIANCE] + penalty;
         bool valid = gram->extra[W_SUM_INVALID] == 0 && isfinite(now);
         if (valid && (first || now <= before + RISE * (0.1 + fabs(before)))) {
-            install(pirls, gram, kind, trial, penalty, work);
-            pirls->complete = kind == PASS_HESSIAN && full && !newton;
+            memcpy(pirls->beta, trial, p * sizeof *trial);
+            pirls->penalty = penalty;
+            if (kind == PASS_GRADIENT) {
+                w_pirls_take_gradient(pirls, gram, work);
+            } else {
+                w_pirls_take(pirls, gram);
+                pirls->complete = full && !newton;
+            }
             return WEIR_OK;
         }
         w_gram_free(gram);
@@ -213,22 +212,21 @@ static bool takes_any_eta(const w_link *link)
     return w_link_valid_eta(link, -1.0) && w_link_valid_eta(link, 0.0);
 }
 
-/* decrement: of the step to come; previous: of the step before. *aged: X'WX once aged fast and is not kept any more. */
-static pass_kind choose_pass(const w_pirls *pirls, bool search, double decrement, double previous, bool *aged)
+/* decrement: of the step to come; previous: of the step before, infinite for the first. *aged: X'WX once aged fast and is not
+ * kept any more. *last: no step after that pass will need another one. */
+static pass_kind choose_pass(const w_pirls *pirls, bool search, double decrement, double previous, bool *aged, bool *last)
 {
     const double size = pirls->phi + fabs(pirls->deviance + pirls->penalty);
-    const bool safe = takes_any_eta(pirls->glm.link) && !w_pirls_has_parameters(&pirls->glm);
-    if (search && pirls->complete && safe && decrement < PREDICTED * size) {
+    const bool safe = takes_any_eta(pirls->glm.link) && !w_pirls_has_parameters(&pirls->glm), sample = pirls->tile_step > 1;
+    if (safe && (sample ? decrement < SAMPLE_TOLERANCE * size
+                        : search ? pirls->complete && decrement < PREDICTED * size : decrement < SETTLED * size)) {
         return PASS_NONE;
     }
-    if (search && decrement < NEARLY * size) {
-        return PASS_HESSIAN;
-    }
-    if (!search && safe && decrement < SETTLED * size) {
-        return PASS_NONE;
-    }
+    /* what the step will leave of it: W changes by as much as eta, whose mean square change is that share of n */
+    double left = !pirls->frozen ? decrement / size : isinf(previous) ? SAMPLED : decrement / previous;
+    *last = search && !sample && decrement * left < 0.5 * PREDICTED * size;
     *aged |= pirls->frozen && decrement > POOR * previous;
-    return *aged || !(decrement < FAR * size) ? PASS_HESSIAN : PASS_GRADIENT;
+    return sample || *last || *aged || !(decrement < FAR * size) ? PASS_HESSIAN : PASS_GRADIENT;
 }
 
 /* To trial without a pass: the sums stay those of the beta before, but for the deviance, whose change is known. */
@@ -245,7 +243,7 @@ static void step_without_pass(w_pirls *pirls, const double *trial, const double 
 static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *trial, double *work)
 {
     const double tolerance = pirls->tile_step > 1 ? SAMPLE_TOLERANCE : search ? TOLERANCE : SETTLED;
-    const bool many = pirls->design->rows >= MANY_ROWS && pirls->tile_step <= 1 && !pirls->shape; /* no face between the two */
+    const bool many = pirls->design->rows >= MANY_ROWS && !pirls->shape; /* no face between the two */
     weir_status last = WEIR_OK;
     double change = INFINITY, decrement = INFINITY;
     bool aged = false;
@@ -261,8 +259,7 @@ static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *tri
         if (many && pirls->iterations > 0) {
             const double older = decrement;
             decrement = w_pirls_decrement(pirls, trial, rho, work);
-            kind = choose_pass(pirls, search, decrement, older, &aged);
-            nearly |= search && decrement < NEARLY * size_before;
+            kind = choose_pass(pirls, search, decrement, older, &aged, &nearly);
         }
         status = WEIR_OK;
         if (kind == PASS_NONE) {

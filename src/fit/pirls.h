@@ -55,6 +55,8 @@ weir_status w_pirls_pass(w_pirls *pirls, const double *beta, bool newton, bool f
 weir_status w_pirls_gradient_pass(w_pirls *pirls, const double *beta, bool newton, bool full, w_gram **out);
 /* Makes it the current one. */
 void w_pirls_take(w_pirls *pirls, w_gram *gram);
+/* The gradient at pirls->beta under the cross-products of the current model. Frees `linear`. work: p values. */
+void w_pirls_take_gradient(w_pirls *pirls, w_gram *linear, double *work);
 /* d'(X'WX + S_lambda)d for d = trial - beta; work: 2p values. */
 double w_pirls_decrement(const w_pirls *pirls, const double *trial, const double *rho, double *work);
 /* The same beta under parameters that have moved, or with other weights. */

@@ -35,6 +35,21 @@ void w_gram_times(const w_gram *gram, const double *x, double *out)
     }
 }
 
+static void scale(double factor, int64_t n, double *x)
+{
+    for (int64_t i = 0; i < n; i++) {
+        x[i] *= factor;
+    }
+}
+
+void w_gram_scale(w_gram *gram, double factor)
+{
+    const int64_t rows = gram->arrow_levels * gram->arrow_k;
+    scale(factor, gram->core * gram->core, gram->matrix);
+    scale(factor, rows * gram->arrow_k, gram->arrow_diag);
+    scale(factor, rows * gram->core, gram->arrow_border);
+}
+
 void w_gram_relinearise(w_gram *gram, const w_gram *linear, const double *beta, double *work)
 {
     const int64_t rows = gram->arrow_levels * gram->arrow_k;

@@ -98,6 +98,8 @@ int64_t w_gram_held_bytes(const w_design *design, int arrow_block);
 void w_gram_free(w_gram *gram);
 /* out = A x for A = X'WX; out and x: p values in X's column numbers. */
 void w_gram_times(const w_gram *gram, const double *x, double *out);
+/* Matrix and arrow times a number: cross-products of a sample for those of all rows. */
+void w_gram_scale(w_gram *gram, double factor);
 /* The working model at beta with the cross-products of an earlier one: `linear` holds X'Wr and r'Wr of the working residuals
  * r = z - X beta; afterwards X'Wz = A beta + X'Wr and z'Wz = r'Wr + 2 beta'X'Wr + beta'A beta, so that A beta' = X'Wz is the step
  * with the frozen matrix. All other sums are those of `linear`. work: p values. */
