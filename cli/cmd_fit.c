@@ -43,7 +43,7 @@ static int fit_sums(cli_run *run, weir_model **model, weir_status *status)
 static const char *fixed_in_sums(const cli_args *args)
 {
     return args->weights ? "--weights" : args->knots || args->knots_exact ? "--knots" : args->sp ? "--sp" :
-           args->select ? "--select" : args->factors ? "--factors" : args->drop ? "--na" : NULL;
+           args->select ? "--select" : args->ar1 != 0 ? "--ar1" : args->ar1_start ? "--ar1-start" : args->factors ? "--factors" : args->drop ? "--na" : NULL;
 }
 
 static int check(cli_run *run)

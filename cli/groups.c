@@ -22,6 +22,10 @@ static const cli_option model_options[] = {
     {0, "gamma", CLI_REAL, CLI_AT(gamma), 0, "G", "more than 1 smooths more (default 1)"},
     {0, "scale", CLI_REAL, CLI_AT(scale), 0, "PHI", "the scale is known to be PHI (default: estimate it)"},
     {0, "select", CLI_FLAG, CLI_AT(select), 0, NULL, "extra penalties that can remove whole terms"},
+    {0, "ar1", CLI_SHARE, CLI_AT(ar1), 0, "RHO|auto",
+     "residuals of neighbouring rows are correlated, as an AR(1) process with correlation RHO; auto = estimate it (gaussian only)"},
+    {0, "ar1-start", CLI_TEXT, CLI_AT(ar1_start), 0, "COL",
+     "where a series of such rows begins: COL is 1 or true there, else 0 or false; or a factor, at each change"},
     {0, "max-iterations", CLI_COUNT, CLI_AT(iterations), 0, "N", "of the smoothing parameter search (default 100)"},
 };
 const cli_group group_model = {"Model", CLI_COUNT_OF(model_options), model_options};

@@ -92,6 +92,20 @@ static bool parse_real(const char *text, double *out)
     return true;
 }
 
+static bool parse_share(const char *text, double *out)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (!strcmp(text, "auto")) {
+        *out = NAN;
+        return true;
+    }
+    if (end == text || *end || !(fabs(value) < 1))
+        return false;
+    *out = value;
+    return true;
+}
+
 static bool parse_char(const char *text, char *out)
 {
     if (!strcmp(text, "tab") || !strcmp(text, "\\t"))
@@ -185,6 +199,7 @@ static bool option_store(const cli_option *option, const char *text, cli_args *a
     case CLI_REAL: return parse_real(text, place);
     case CLI_BYTES: return cli_bytes(text, place) && *(int64_t *)place > 0;
     case CLI_CHOICE: return parse_choice(text, option->argument, place);
+    case CLI_SHARE: return parse_share(text, place);
     case CLI_REALS: return parse_reals(text, place, &args->sp_count);
     case CLI_KNOTS: return parse_knots(text, args);
     }
@@ -199,6 +214,7 @@ static const char *kind_wants(const cli_option *option)
     case CLI_REAL: return "a number above 0";
     case CLI_BYTES: return "a size such as 512M or 2G";
     case CLI_CHOICE: return option->argument;
+    case CLI_SHARE: return "a number between -1 and 1, or the word auto to estimate it";
     case CLI_REALS: return "numbers separated by commas, or the word auto for one to estimate";
     case CLI_KNOTS: return "'exact', or knots such as 'month=0.5,12.5;year=1960,1980,2000'";
     default: return "a value";

@@ -11,6 +11,8 @@
 /* The value of every option of every command; zero means not given. */
 typedef struct cli_args {
     const char *formula, *family, *weights, *from;
+    double ar1; /* NaN = estimate */
+    const char *ar1_start;
     int method;      /* weir_criterion */
     int criterion;   /* 0 auto, 1 laml, 2 working */
     const char *knots; /* owned, joined with ';' */
@@ -58,6 +60,7 @@ typedef enum cli_kind {
     CLI_BYTES,  /* int64_t: 512M, 2GiB */
     CLI_CHOICE, /* int: position in `choices` */
     CLI_REALS,  /* double *, count in the int32_t that follows */
+    CLI_SHARE,  /* double between -1 and 1; NaN = auto */
     CLI_KNOTS   /* knots and knots_exact */
 } cli_kind;
 

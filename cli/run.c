@@ -233,6 +233,9 @@ weir_fit_options cli_fit_options(const cli_run *run)
     options.diagnostics = args->report != NULL;
     options.max_iterations = args->iterations > INT32_MAX ? INT32_MAX : (int32_t)args->iterations;
     options.laplace = args->criterion == 1 ? 1 : args->criterion == 2 ? -1 : 0;
+    options.ar1 = isnan(args->ar1) ? 0 : args->ar1;
+    options.ar1_estimate = isnan(args->ar1);
+    options.ar1_start = args->ar1_start;
     return options;
 }
 

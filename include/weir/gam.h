@@ -38,11 +38,16 @@ typedef struct weir_fit_options {
     int32_t max_iterations;   /**< of the smoothing parameter search; 0 = 100 */
     int32_t laplace;          /**< since version 2. Generalised models: 1 = criterion of the Laplace approximation, -1 = of the
                                    working model, 0 = the Laplace approximation below 1e6 rows */
+    double ar1;               /**< since version 3. Linear models: correlation rho of neighbouring rows' residuals, between -1
+                                   and 1, which then are an AR(1) process; 0 = independent */
+    int32_t ar1_estimate;     /**< non-zero: rho is estimated by REML or ML, from the same single pass */
+    const char *ar1_start;    /**< column that tells where a series of such rows begins: 1 or true in its first row, or a
+                                   factor that changes there; NULL = one series */
 } weir_fit_options;
 
-/** Options of version 1, which end before `laplace`, are taken as well. */
-#define WEIR_FIT_OPTIONS_VERSION 2
-#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+/** Options of version 1, which end before `laplace`, and of version 2, which end before `ar1`, are taken as well. */
+#define WEIR_FIT_OPTIONS_VERSION 3
+#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** What weir_fit would do with this formula, table and context, before any row is read (the head of a text file is
  *  looked at to tell kinds and width). */
@@ -91,6 +96,15 @@ typedef struct weir_term_summary {
     double std_dev;        /**< random effects: standard deviation; else NaN */
 } weir_term_summary;
 
+/** AR(1) residuals. */
+typedef struct weir_ar1_summary {
+    double rho;
+    int32_t estimated;
+    int64_t series;            /**< stretches of rows that are independent of each other */
+    double correlation;        /**< of the residuals with those of the row before */
+    double standardised_correlation; /**< the same of the standardised residuals: near 0 when rho is right */
+} weir_ar1_summary;
+
 /** Everything a report shows. Borrowed from the model. */
 typedef struct weir_summary {
     const char *formula, *family, *link, *criterion_name;
@@ -109,6 +123,8 @@ typedef struct weir_summary {
     double seconds_read, seconds_design, seconds_normal, seconds_smoothing, seconds_total;
     int32_t note_count;
     const char *const *note;
+    const weir_ar1_summary *ar1; /**< NULL with independent residuals. Deviance and R^2 are then those of the residuals as they
+                                      are; scale, criterion, likelihood and tests those of the standardised ones */
 } weir_summary;
 WEIR_API weir_status weir_model_summary(const weir_model *model, weir_summary *out);
 /** All coefficients (p, borrowed) and their labels. */

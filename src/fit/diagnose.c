@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "base/size.h"
+#include "fit/ar1.h"
 #include "fit/check.h"
 #include "fit/envelope.h"
 #include "fit/planning.h"
@@ -20,7 +21,7 @@
 #define RUG_ROWS 400
 #define TAG "residuals"
 
-enum { COLUMN_PREDICTOR, COLUMN_FITTED, COLUMN_RESIDUAL, COLUMN_RESPONSE, COLUMN_PRIOR, COLUMNS };
+enum { COLUMN_PREDICTOR, COLUMN_FITTED, COLUMN_RESIDUAL, COLUMN_RESPONSE, COLUMN_PRIOR, COLUMN_SERIES, COLUMNS };
 
 typedef struct diagnosis {
     weir_model *model;
@@ -31,6 +32,8 @@ typedef struct diagnosis {
     double **column;   /* per design column: values or level numbers of the sample, NULL = not wanted */
     int64_t rows, wanted_count, next;
     double count;
+    w_ar1_filter filter;
+    double residual[W_TILE_ROWS];
 } diagnosis;
 
 static weir_status evaluate(void *arg, int worker, const w_tile *tile, double *out)
@@ -48,6 +51,9 @@ static weir_status evaluate(void *arg, int worker, const w_tile *tile, double *o
     w_response_residuals(glm, tile->rows, tile->response, fitted, tile->weight, out + COLUMN_RESIDUAL * tile->rows);
     memcpy(out + COLUMN_RESPONSE * tile->rows, tile->response, (size_t)tile->rows * sizeof *out);
     memcpy(out + COLUMN_PRIOR * tile->rows, tile->weight, (size_t)tile->rows * sizeof *out);
+    for (int64_t i = 0; i < tile->rows; i++) {
+        out[COLUMN_SERIES * tile->rows + i] = tile->series ? tile->series[i] : 0;
+    }
     return WEIR_OK;
 }
 
@@ -55,7 +61,9 @@ static weir_status collect(void *arg, int64_t first_row, int64_t rows, const dou
 {
     diagnosis *d = arg;
     w_diagnostics *result = d->result;
-    const double *residual = values + COLUMN_RESIDUAL * rows;
+    double *residual = d->residual;
+    memcpy(residual, values + COLUMN_RESIDUAL * rows, (size_t)rows * sizeof *residual);
+    w_ar1_filter_rows(&d->filter, rows, residual, values + COLUMN_SERIES * rows);
     for (int64_t i = 0; i < rows; i++) {
         double e = residual[i];
         if (isnan(e)) {
@@ -218,7 +226,7 @@ static weir_status collect_covariates(weir_ctx *ctx, diagnosis *d, weir_table *t
 
 static weir_status diagnose(weir_ctx *ctx, weir_model *model, weir_table *table, const w_tile_request *request)
 {
-    diagnosis d = { .model = model, .rows = w_source_row_count(table) };
+    diagnosis d = { .model = model, .rows = w_source_row_count(table), .filter = w_ar1_filter_of(model) };
     weir_status status = prepare(ctx, &d);
     if (status >= 0) {
         w_rows_pass pass = { .design = model->design, .table = table, .request = request, .name = "diagnostics",
@@ -227,6 +235,7 @@ static weir_status diagnose(weir_ctx *ctx, weir_model *model, weir_table *table,
     }
     if (status >= 0) {
         d.result->residual_mean /= d.count > 0 ? d.count : 1.0;
+        w_ar1_filter_finish(&d.filter, model);
         status = w_envelope_fill(ctx, model, d.prior, d.result);
     }
     if (status >= 0) {

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/size.h"
+#include "fit/ar1.h"
 #include "fit/diagnose.h"
 #include "fit/finish.h"
 #include "fit/generalised.h"
@@ -45,6 +46,11 @@ static weir_status fit_from_sums(weir_ctx *ctx, w_design *design, w_sums *sums, 
 {
     w_gram *gram = NULL;
     double begin = w_clock_seconds();
+    if (design->ar1) {
+        weir_status status = w_ar1_model(ctx, design, sums, plan, options, out);
+        times->smoothing = w_clock_seconds() - begin;
+        return status;
+    }
     weir_status status = w_sums_gram(sums, w_plan_arrow_block(design), &gram);
     times->normal += w_clock_seconds() - begin;
     begin = w_clock_seconds();
@@ -155,7 +161,7 @@ static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options,
     if (options->gamma < 0 || options->scale < 0 || !isfinite(options->gamma) || !isfinite(options->scale)) {
         return w_fail(ctx, WEIR_E_ARG, "gamma and scale must be positive numbers");
     }
-    return WEIR_OK;
+    return w_ar1_check(ctx, options, glm);
 }
 
 static weir_status check_linear(weir_ctx *ctx, const weir_fit_options *options)
@@ -165,6 +171,9 @@ static weir_status check_linear(weir_ctx *ctx, const weir_fit_options *options)
     if (status >= 0 && !is_linear(&glm)) {
         return w_fail(ctx, WEIR_E_ARG, "sums of parts serve linear models alone: family %s needs the rows in every pass",
                       glm.family->name);
+    }
+    if (status >= 0 && w_ar1_wanted(options)) {
+        return w_fail(ctx, WEIR_E_ARG, "AR(1) residuals need all rows in one pass: fit the whole table instead of parts");
     }
     return status;
 }
@@ -242,6 +251,8 @@ weir_status w_fit_table(weir_ctx *ctx, weir_table *table, const char *formula, c
         design = NULL;
         if (options->diagnostics) {
             status = w_diagnose(ctx, model, table, options->missing);
+        } else if (model->ar1) {
+            status = w_ar1_measure(ctx, model, table, options->missing);
         }
     }
     w_design_free(design);

@@ -39,6 +39,7 @@ struct weir_model {
     w_covariance *covariance;   /* P; V_p = scale * P */
     double scale;
     weir_summary summary;       /* its pointers lead into the arena */
+    weir_ar1_summary *ar1;      /* what summary.ar1 shows; NULL with independent residuals */
     weir_plan plan;
     w_diagnostics *diagnostics; /* NULL unless asked for */
     const char *family;         /* as w_family_parse reads it: what a model file keeps */

@@ -38,6 +38,11 @@ static const w_field summary_field[] = {
     REAL(weir_summary, seconds_total),
 };
 
+static const w_field ar1_field[] = { /* in files of models with AR(1) residuals */
+    REAL(weir_ar1_summary, rho), INT32(weir_ar1_summary, estimated), INT64(weir_ar1_summary, series),
+    REAL(weir_ar1_summary, correlation), REAL(weir_ar1_summary, standardised_correlation),
+};
+
 static const w_field coefficient_field[] = {
     TEXT(weir_coefficient, label), REAL(weir_coefficient, estimate), REAL(weir_coefficient, std_error),
     REAL(weir_coefficient, statistic), REAL(weir_coefficient, p_value),

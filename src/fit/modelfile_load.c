@@ -428,6 +428,21 @@ static weir_status load_family(weir_model *model)
     return w_model_name_family(model, &glm);
 }
 
+static weir_status ar1_read(const loader *l, const json_t *object)
+{
+    weir_ar1_summary *ar1 = w_arena_calloc(&l->model->arena, 1, sizeof *ar1);
+    if (!ar1) {
+        return w_alloc_status(l->ctx);
+    }
+    weir_status status = fields_read(l, FIELDS(ar1_field), object, "ar1", ar1);
+    if (status >= 0 && !(fabs(ar1->rho) < 1)) {
+        status = damaged(l, "ar1");
+    }
+    l->model->ar1 = ar1;
+    l->model->summary.ar1 = ar1;
+    return status;
+}
+
 static weir_status model_read(const loader *l)
 {
     weir_model *model = l->model;
@@ -439,6 +454,9 @@ static weir_status model_read(const loader *l)
     }
     if (status >= 0 && (s->columns != model->design->p || s->status < WEIR_OK || s->status > WEIR_NOT_CONVERGED)) {
         status = damaged(l, "summary");
+    }
+    if (status >= 0 && json_object_get(fit, "ar1")) {
+        status = ar1_read(l, json_object_get(fit, "ar1"));
     }
     if (status >= 0) {
         status = coefficients_read(l, json_object_get(fit, "coefficients"));

@@ -224,6 +224,7 @@ weir_status w_model_save(const weir_model *model, w_archive *archive)
         json_object_set_new(fit, "plan", plan_json(&model->plan)) != 0 ||
         json_object_set_new(fit, "rho", reals_json(model->design->sp_count, model->rho)) != 0 ||
         json_object_set_new(fit, "covariance", fields_json(FIELDS(covariance_field), model->covariance)) != 0 ||
+        (model->ar1 && json_object_set_new(fit, "ar1", fields_json(FIELDS(ar1_field), model->ar1)) != 0) ||
         (d && json_object_set_new(fit, "diagnostics", diagnostics_json(d)) != 0)) {
         return w_fail(model->ctx, WEIR_E_MEMORY, "the system refused memory to describe the model");
     }

@@ -5,6 +5,7 @@
 
 #include "base/format.h"
 #include "base/size.h"
+#include "fit/ar1.h"
 #include "fit/diagnose.h"
 #include "fit/model.h"
 #include "fit/shape.h"
@@ -123,7 +124,7 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
     if (!estimated) { /* what the design holds is on the ledger already */
         input.budget_free = w_add64(input.budget_free, w_min64(ctx->ledger.in_use, w_plan_design_bytes(design)));
     }
-    input.diagnostics = options->diagnostics != 0;
+    input.diagnostics = options->diagnostics != 0 || design->ar1; /* which passes once more for its residuals */
     input.rows_bytes = input.diagnostics ? w_diagnose_bytes(design, input.threads) : 0;
     input.exact_knots = options->exact_knots != 0;
     input.file_bytes = -1;
@@ -151,6 +152,8 @@ void w_planning_design_options(const weir_fit_options *options, const weir_plan 
     memset(out, 0, sizeof *out);
     out->missing = options->missing;
     out->weights = options->weights;
+    out->ar1 = w_ar1_wanted(options);
+    out->start = options->ar1_start;
     out->exact_knots = options->exact_knots != 0;
     out->select = options->select != 0;
     out->gamma = options->gamma;

@@ -304,6 +304,11 @@ static void put_making(w_writer *w, const weir_summary *s)
     put_fact(w, "Null deviance", w_text_general(number, s->null_deviance, 8));
     put_fact(w, "Log likelihood", w_text_general(number, s->log_likelihood, 8));
     put_fact(w, "AIC", w_text_general(number, s->aic, 8));
+    if (s->ar1) {
+        put_fact(w, "AR(1) correlation of neighbouring residuals", w_text_general(number, s->ar1->rho, 4));
+        put_fact(w, "Lag-1 correlation of the residuals", w_text_general(number, s->ar1->correlation, 3));
+        put_fact(w, "Lag-1 correlation of the standardised residuals", w_text_general(number, s->ar1->standardised_correlation, 3));
+    }
     for (int i = 0; i < s->note_count; i++) {
         put_fact(w, "Note", s->note[i]);
     }

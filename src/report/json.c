@@ -94,6 +94,15 @@ static void put_checks(w_json *j, const w_diagnostics *d)
 static void put_circumstances(w_json *j, const weir_summary *s)
 {
     w_json_open(j, "certificate", '{');
+    if (s->ar1) {
+        w_json_open(j, "ar1", '{');
+        w_json_number(j, "rho", s->ar1->rho);
+        w_json_bool(j, "estimated", s->ar1->estimated);
+        w_json_integer(j, "series", s->ar1->series);
+        w_json_number(j, "correlation", s->ar1->correlation);
+        w_json_number(j, "standardised_correlation", s->ar1->standardised_correlation);
+        w_json_close(j, '}');
+    }
     w_json_number(j, "gradient", s->gradient);
     w_json_number(j, "condition", s->condition);
     w_json_number(j, "backward_error", s->backward_error);

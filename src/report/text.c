@@ -114,6 +114,12 @@ static void put_scores(w_writer *w, const weir_summary *s)
     w_putf(w, "  Scale est. = ");
     w_put_padded(w, w_text_general(number, s->scale, 5), -8);
     w_putf(w, "  n = %" PRId64 "\n", s->n);
+    if (s->ar1) {
+        w_putf(w, "AR(1) residuals: rho = %s%s", w_text_general(number, s->ar1->rho, 4), s->ar1->estimated ? " (estimated)" : "");
+        w_putf(w, "  series = %" PRId64, s->ar1->series);
+        w_putf(w, "  lag-1 correlation = %s", w_text_general(number, s->ar1->correlation, 3));
+        w_putf(w, ", standardised %s\n", w_text_general(number, s->ar1->standardised_correlation, 3));
+    }
 }
 
 weir_status w_report_text(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user)
