@@ -224,6 +224,9 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
             status = add_note(model, said);
         }
     }
+    for (int i = 0; status >= 0 && pirls && i < pirls->remarks.count; i++) {
+        status = add_note(model, pirls->remarks.line[i]);
+    }
     if (status >= 0 && shape) {
         const char *line = w_shape_line(shape, &model->arena);
         status = line ? add_note(model, line) : w_alloc_status(ctx);

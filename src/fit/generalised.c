@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fit/laplace.h"
+#include "fit/verdict.h"
 
 #define LAPLACE_ROWS 1000000 /* the exact criterion is the default below so many rows */
 #define LAPLACE_TURNS 2      /* of the parameters; enough where the exact criterion goes on */
@@ -17,21 +18,6 @@
 #define NULL_PASSES 20       /* more, at most, until the null model stands still */
 #define NULL_GAIN 1e-10      /* of its deviance */
 #define TAG "working model"
-
-/* Fitted values at the edge of their range, as under separation: the likelihood has no maximum there. */
-static weir_status judge(w_pirls *pirls, weir_status status)
-{
-    double extreme = pirls->gram->extra[W_SUM_EXTREME];
-    if (status == WEIR_NOT_CONVERGED) {
-        return w_remark(pirls->ctx, status, "not converged after %d passes: the result is the last iterate", pirls->passes);
-    }
-    if (extreme > 0 && pirls->glm.family->kind != W_FAMILY_GAUSSIAN) {
-        return w_remark(pirls->ctx, WEIR_NOT_CONVERGED,
-                        "fitted values of %.0f rows ran to the edge of their range (separation): coefficients are not "
-                        "determined there; drop or penalise the terms that separate them", extreme);
-    }
-    return status;
-}
 
 /* One Newton step in the family's parameters at the present fit: they minimise D/(2 phi) - l_s there. *moved: the largest
  * change of a working parameter. */
@@ -139,12 +125,6 @@ static weir_status begin(w_pirls *pirls, double *rho, double *trial)
     return status;
 }
 
-/* The exact criterion has nothing to say where fitted values have run to the edge of their range. */
-static bool separated(const w_pirls *pirls)
-{
-    return pirls->gram->extra[W_SUM_EXTREME] > 0 && pirls->glm.family->kind != W_FAMILY_GAUSSIAN;
-}
-
 static bool wants_laplace(const w_pirls *pirls)
 {
     const weir_fit_options *options = pirls->options;
@@ -213,6 +193,25 @@ static weir_status run_laplace(w_pirls *pirls, const double *rho, double *beta)
     return status < 0 ? status : WEIR_DECLINED;
 }
 
+/* Fitted values outside their range are no start for anything. Where they run to its end the exact criterion has nothing to say,
+ * and the working one goes on to the end with the family's parameters. */
+static weir_status examine(w_pirls *pirls, double *rho, double *trial, weir_status status)
+{
+    char told[W_MESSAGE_BYTES];
+    int64_t rows = 0;
+    if (!pirls->stepped) {
+        return w_fail(pirls->ctx, WEIR_E_NUMERIC,
+                      "no coefficients were found whose fitted values lie in the range of family %s with link %s: try another link "
+                      "(log, logit), or a model with an intercept", pirls->glm.family->name, pirls->glm.link->name);
+    }
+    weir_status looked = w_verdict_separation(pirls, &rows, told);
+    pirls->separated = rows > 0;
+    if (looked >= 0 && pirls->separated && wants_laplace(pirls) && w_pirls_has_parameters(&pirls->glm)) {
+        return run_working(pirls, rho, trial, THETA_STEPS);
+    }
+    return looked < 0 ? looked : status;
+}
+
 weir_status w_generalised_run(w_pirls *pirls)
 {
     weir_ctx *ctx = pirls->ctx;
@@ -237,12 +236,15 @@ weir_status w_generalised_run(w_pirls *pirls)
     if (status >= 0) {
         status = run_working(pirls, block, block + m, wants_laplace(pirls) ? LAPLACE_TURNS : THETA_STEPS);
     }
-    if (status >= 0 && status != WEIR_NOT_CONVERGED && wants_laplace(pirls) && !separated(pirls)) {
+    if (status >= 0) {
+        status = examine(pirls, block, block + m, status);
+    }
+    if (status >= 0 && wants_laplace(pirls) && !pirls->separated) {
         laplace = run_laplace(pirls, block, block + m);
         status = laplace == WEIR_DECLINED ? status : laplace;
     }
     bool rough = status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED;
-    if (rough && (all_given(pirls) || (!canonical(&pirls->glm) && pirls->gram->n < LAPLACE_ROWS)) && !separated(pirls)) {
+    if (rough && (all_given(pirls) || (!canonical(&pirls->glm) && pirls->gram->n < LAPLACE_ROWS)) && !pirls->separated) {
         weir_status settled = settle(pirls, block);
         status = settled < 0 ? settled : status;
     }
@@ -254,7 +256,7 @@ weir_status w_generalised_run(w_pirls *pirls)
         status = refreshed < 0 ? refreshed : status;
     }
     if (status >= 0) {
-        status = judge(pirls, status);
+        status = w_verdict(pirls, status);
     }
     pirls->status = status;
     w_free(ctx, block);

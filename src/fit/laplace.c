@@ -13,6 +13,8 @@
 #define HALVINGS 10
 #define GRADIENT_BOUND 2e-6
 #define FLAT_BOUND 1e-5
+#define SMALL_STEPS 3      /* that promise nothing end the search */
+#define AGAIN_ROWS 100000  /* above, the two criteria are alike and passes cost */
 #define LARGEST_STEP 3.0   /* in log lambda and log phi */
 #define LARGEST_THETA_STEP 1.0
 #define TABLE_BYTES ((int64_t)256 << 20)
@@ -35,6 +37,7 @@ typedef struct laplace {
     double *pair;                 /* steps and changes of the gradient along them: 2 count each, W_PAIRS kept */
     int pairs;
     double *before;               /* count: gradient at `point` while a trial is looked at */
+    double *first, *first_beta;   /* count, p: where the working criterion ended */
     void *block;
     double value;
 } laplace;
@@ -48,7 +51,7 @@ static weir_status allocate(laplace *l)
     l->sp_count = pirls->design->sp_count;
     l->count = l->sp_count + 1 + W_FAMILY_PARAMS;
     const size_t c = (size_t)l->count;
-    double *block = w_calloc(pirls->ctx, TAG, (9 + 2 * W_PAIRS) * c + 2 * c * c + 2 * p, sizeof *block);
+    double *block = w_calloc(pirls->ctx, TAG, (10 + 2 * W_PAIRS) * c + 2 * c * c + 3 * p, sizeof *block);
     l->block = block;
     if (!block) {
         return w_alloc_status(pirls->ctx);
@@ -66,7 +69,9 @@ static weir_status allocate(laplace *l)
     l->beta = l->matrix + c * c;
     l->u = l->beta + p;
     l->before = l->u + p;
-    l->pair = l->before + c;
+    l->first = l->before + c;
+    l->pair = l->first + c;
+    l->first_beta = l->pair + 2 * W_PAIRS * c;
     return WEIR_OK;
 }
 
@@ -95,6 +100,18 @@ static void set_parameters(laplace *l, const double *point)
     for (int a = 0; a < pirls->glm.family->param_count; a++) {
         if (pirls->glm.estimate[a]) {
             w_pirls_set_parameter(&pirls->glm, a, point[theta_place(l, a)]);
+        }
+    }
+}
+
+/* Parameters of the family as they will be set. */
+static void keep_in_range(const laplace *l, double *point)
+{
+    w_glm glm = l->pirls->glm;
+    for (int a = 0; a < glm.family->param_count; a++) {
+        if (glm.estimate[a]) {
+            w_pirls_set_parameter(&glm, a, point[theta_place(l, a)]);
+            point[theta_place(l, a)] = w_pirls_parameter(&glm, a);
         }
     }
 }
@@ -248,10 +265,23 @@ static weir_status evaluate(laplace *l, const double *point, bool derivatives)
     return status;
 }
 
+/* lambda so large that nothing is left to smooth. */
+static bool is_flat(const laplace *l, int j)
+{
+    return j < l->sp_count && l->free[j] && fabs(l->gradient[j]) < FLAT_BOUND &&
+           fabs(l->hessian[j * (l->count + 1)]) < FLAT_BOUND;
+}
+
+/* A family's parameter at the end of its range that V would push beyond. */
+static bool is_bound(const laplace *l, int j)
+{
+    int a = j - l->sp_count - 1;
+    return a >= 0 && l->free[j] && w_pirls_parameter_bound(&l->pirls->glm, a) * l->gradient[j] < 0;
+}
+
 static bool is_active(const laplace *l, int j)
 {
-    bool flat = j < l->sp_count && fabs(l->gradient[j]) < FLAT_BOUND && fabs(l->hessian[j * (l->count + 1)]) < FLAT_BOUND;
-    return l->free[j] && !flat;
+    return l->free[j] && !is_flat(l, j) && !is_bound(l, j);
 }
 
 static double largest_gradient(const laplace *l)
@@ -350,6 +380,14 @@ static weir_status newton_step(laplace *l)
     return WEIR_OK;
 }
 
+/* The working model at a beta that was put back, which the deviance of another one would not go with. */
+static weir_status come_back(laplace *l, const double *point)
+{
+    set_parameters(l, point);
+    weir_status status = w_pirls_refresh(l->pirls, true, false);
+    return status > 0 ? WEIR_OK : status;
+}
+
 /* Moves to point + step, halved until V does not rise, and differentiates there. WEIR_NOT_CONVERGED: it cannot be lowered;
  * everything is as it was at `point`. */
 static weir_status advance(laplace *l)
@@ -363,6 +401,7 @@ static weir_status advance(laplace *l)
         for (size_t j = 0; j < c; j++) {
             l->trial[j] = l->point[j] + ldexp(l->step[j], -halving);
         }
+        keep_in_range(l, l->trial);
         weir_status status = evaluate(l, l->trial, true);
         if (status != WEIR_OK) {
             return status;
@@ -373,6 +412,10 @@ static weir_status advance(laplace *l)
             return WEIR_OK;
         }
         memcpy(pirls->beta, l->beta, p * sizeof *l->beta);
+        status = come_back(l, l->point);
+        if (status != WEIR_OK) {
+            return status;
+        }
     }
     weir_status status = evaluate(l, l->point, true);
     return status == WEIR_OK ? WEIR_NOT_CONVERGED : status;
@@ -383,9 +426,24 @@ static bool is_optimal(const laplace *l)
     return largest_gradient(l) <= GRADIENT_BOUND * (1.0 + 1e-3 * fabs(l->value));
 }
 
-static weir_status search(laplace *l)
+/* Where the working model's criterion has taken lambda to infinity V has neither slope nor bend to tell by, and may be lower
+ * beyond a ridge: the search starts again from lambda that balances data and penalty. */
+static weir_status start_again(laplace *l, bool *again)
 {
-    weir_status status = evaluate(l, l->point, true);
+    *again = false;
+    for (int j = 0; j < l->sp_count && l->pirls->gram->n <= AGAIN_ROWS; j++) {
+        if (is_flat(l, j)) {
+            l->point[j] = w_smoothing_balance(l->pirls->design, l->pirls->gram, j);
+            *again = true;
+        }
+    }
+    return *again ? evaluate(l, l->point, true) : WEIR_OK;
+}
+
+static weir_status descend(laplace *l)
+{
+    weir_status status = WEIR_OK;
+    int small = 0;
     for (int step = 0; status == WEIR_OK && step < ITERATIONS; step++) {
         l->pirls->gradient = largest_gradient(l);
         l->pirls->criterion = l->value;
@@ -409,8 +467,42 @@ static weir_status search(laplace *l)
         if (status == WEIR_NOT_CONVERGED && gain < 1e-7 * (1.0 + fabs(l->value))) {
             return WEIR_OK;
         }
+        small = gain < 1e-8 * (1.0 + fabs(l->value)) ? small + 1 : 0;
+        if (status == WEIR_OK && small == SMALL_STEPS) {
+            return WEIR_OK;
+        }
     }
     return status == WEIR_OK ? WEIR_NOT_CONVERGED : status;
+}
+
+static weir_status search(laplace *l)
+{
+    bool again = false;
+    w_pirls *pirls = l->pirls;
+    const size_t c = (size_t)l->count, p = (size_t)pirls->design->p;
+    weir_status status = evaluate(l, l->point, true);
+    if (status == WEIR_OK && !isfinite(l->value)) {
+        return w_fail(pirls->ctx, WEIR_E_NUMERIC, "the Laplace criterion does not exist at the start");
+    }
+    const double value = l->value;
+    memcpy(l->first, l->point, c * sizeof *l->first);
+    memcpy(l->first_beta, pirls->beta, p * sizeof *l->first_beta);
+    if (status == WEIR_OK) {
+        status = start_again(l, &again);
+    }
+    if (status == WEIR_OK && isfinite(l->value)) {
+        status = descend(l);
+    }
+    bool worse = !isfinite(l->value) || status == WEIR_NOT_CONVERGED || l->value > value + 1e-7 * (1.0 + fabs(value));
+    if (again && worse && status >= 0) { /* there was nothing nearer */
+        memcpy(l->point, l->first, c * sizeof *l->first);
+        memcpy(pirls->beta, l->first_beta, p * sizeof *l->first_beta);
+        l->pairs = 0;
+        status = come_back(l, l->point);
+        status = status == WEIR_OK ? evaluate(l, l->point, true) : status;
+        status = status == WEIR_OK ? descend(l) : status;
+    }
+    return status;
 }
 
 /* The part of the Hessian in log lambda and, when it is estimated, log phi. */

@@ -51,13 +51,37 @@ double w_pirls_parameter(const w_glm *glm, int a)
     return glm->family->kind == W_FAMILY_TWEEDIE ? glm->param[a] : log(glm->param[a]);
 }
 
-void w_pirls_set_parameter(w_glm *glm, int a, double working)
+/* Ends of the range that an estimate keeps to; sigma of scat goes with the response's unit. */
+static void parameter_range(const w_glm *glm, int a, double *low, double *high)
 {
     const w_family *family = glm->family;
-    const bool plain = family->kind == W_FAMILY_TWEEDIE;
-    const double margin = plain ? 1e-2 : 1e-6;
-    glm->param[a] = fmin(fmax(plain ? working : exp(working), family->param_low[a] + margin),
-                         fmin(family->param_high[a] - margin, 1e12));
+    const bool plain = family->kind == W_FAMILY_TWEEDIE, unit = family->kind == W_FAMILY_SCAT && a == 1;
+    const double margin = plain ? 1e-2 : unit ? 1e-140 : 1e-6;
+    *low = family->param_low[a] + margin;
+    *high = fmin(family->param_high[a] - margin, unit ? 1e140 : 1e12);
+}
+
+void w_pirls_set_parameter(w_glm *glm, int a, double working)
+{
+    double low, high;
+    parameter_range(glm, a, &low, &high);
+    glm->param[a] = fmin(fmax(glm->family->kind == W_FAMILY_TWEEDIE ? working : exp(working), low), high);
+}
+
+int w_pirls_parameter_bound(const w_glm *glm, int a)
+{
+    double low, high;
+    parameter_range(glm, a, &low, &high);
+    return glm->param[a] <= low ? -1 : glm->param[a] >= high ? 1 : 0;
+}
+
+double w_pirls_typical_weight(const w_pirls *pirls)
+{
+    const w_glm *glm = &pirls->glm;
+    double eta = glm->link->link(glm->power, pirls->null_mean), mu, m1, m2, m3, v, v1, v2;
+    glm->link->inverse(w_elementary_find(w_isa_best()), glm->power, 1, &eta, &mu, &m1, &m2, &m3);
+    glm->family->variance(glm, 1, &mu, &v, &v1, &v2);
+    return m1 * m1 / v;
 }
 
 static weir_status pass(w_pirls *pirls, const double *beta, bool newton, bool full, bool residual, w_gram **out)
@@ -72,7 +96,10 @@ static weir_status pass(w_pirls *pirls, const double *beta, bool newton, bool fu
         status = w_working_pass(pirls->ctx, pirls->design, pirls->table, pirls->options->missing, &working,
                                 pirls->arrow_block, out);
         pirls->passes++;
-        pirls->checked |= status >= 0 && pirls->tile_step <= 1;
+        if (status >= 0 && working.check) {
+            pirls->fractional = (*out)->extra[W_SUM_FRACTIONAL];
+            pirls->checked = true;
+        }
     }
     w_product_free(product);
     return status;
@@ -161,6 +188,7 @@ static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool
                 w_pirls_take(pirls, gram);
                 pirls->complete = full && !newton;
             }
+            pirls->stepped = true;
             return WEIR_OK;
         }
         w_gram_free(gram);

@@ -18,6 +18,7 @@
 #ifndef W_FIT_PIRLS_H
 #define W_FIT_PIRLS_H
 
+#include "fit/remarks.h"
 #include "fit/shape.h"
 #include "fit/working.h"
 
@@ -41,6 +42,10 @@ typedef struct w_pirls {
     bool frozen;           /* the cross-products of `gram` are those of an earlier beta */
     bool fisher;           /* Newton weights were indefinite: Fisher weights from then on */
     int iterations, passes;
+    double fractional;     /* rows whose count is not an integer */
+    bool stepped;          /* some step kept every fitted value in its range */
+    bool separated;        /* fitted values run to the end of their range: fit/verdict.h */
+    w_remarks remarks;     /* for the notes of the summary */
     weir_status status;
     w_gram *gram;          /* at beta, owned */
     w_shape *shape;        /* shape constraints; NULL without; owned */
@@ -72,6 +77,9 @@ bool w_pirls_has_parameters(const w_glm *glm); /* some are to be estimated */
 /* The family's working parameters: p of tweedie as it is, any other by its logarithm; moved ones stay inside their range. */
 double w_pirls_parameter(const w_glm *glm, int a);
 void w_pirls_set_parameter(w_glm *glm, int a, double working);
+int w_pirls_parameter_bound(const w_glm *glm, int a); /* -1, 1 where it is at that end of its range, else 0 */
+/* Working weight of a row of prior weight 1 at the mean of the responses. */
+double w_pirls_typical_weight(const w_pirls *pirls);
 /* x'S y of one penalty with all its repetitions, S without lambda; x and y: p. */
 double w_pirls_penalty_form(const w_design_penalty *penalty, const double *x, const double *y);
 /* beta' S_lambda beta. */

@@ -58,7 +58,7 @@ static weir_status allocate(weir_ctx *ctx, search *run, int count)
 }
 
 /* Mean diagonal of A over the mean diagonal of S_j, over the columns that S_j penalises. */
-static double balanced_start(const w_design *design, const w_gram *gram, int sp)
+double w_smoothing_balance(const w_design *design, const w_gram *gram, int sp)
 {
     double data = 0.0, penalty_sum = 0.0;
     const int64_t rows = gram->arrow_levels * gram->arrow_k;
@@ -94,7 +94,7 @@ static void start(search *run)
             continue;
         }
         run->free[run->free_count++] = j;
-        run->origin[j] = balanced_start(design, criterion->gram, j);
+        run->origin[j] = w_smoothing_balance(design, criterion->gram, j);
         run->rho[j] = criterion->options->start ? criterion->options->start[j] : run->origin[j];
     }
 }

@@ -30,6 +30,8 @@ typedef struct w_smoothing_result {
     weir_status status;    /* WEIR_OK, WEIR_NOT_CONVERGED, WEIR_RANK_DEFICIENT */
 } w_smoothing_result;
 
+/* log lambda at which data and penalty weigh alike: log(tr A / tr S) over the columns of one smoothing parameter. */
+double w_smoothing_balance(const w_design *design, const w_gram *gram, int sp);
 /* On return the system is factored at result->rho. */
 weir_status w_smoothing_select(weir_ctx *ctx, w_system *system, const w_design *design, const w_gram *gram,
                                const w_smoothing_options *options, w_smoothing_result *result);

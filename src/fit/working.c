@@ -3,10 +3,12 @@
 #include "fit/working.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CHUNK W_FAMILY_CHUNK
-#define VANISHED 1e-10 /* share of the prior weight below which a working weight says nothing */
+#define VANISHED 1e-4 /* share of the typical weight below which a row that still moves runs away … */
+#define MOVES 1e-2    /* … when the next step would change its eta by this */
 
 typedef struct chunk {
     int64_t rows;
@@ -24,7 +26,6 @@ static void add_moments(const w_working *working, const chunk *c, double *sum)
             continue;
         }
         sum[W_SUM_NEGATIVE] += c->w[i] < 0;
-        sum[W_SUM_EXTREME] += fabs(c->w[i]) < VANISHED * omega;
         sum[W_SUM_PEARSON] += omega * r * r / v[i];
         sum[W_SUM_FLETCHER] += v1[i] * r / v[i];
         sum[W_SUM_RESIDUAL] += omega * r;
@@ -128,16 +129,35 @@ static void evaluate(const w_working *working, chunk *c, double *sum)
     sum[W_SUM_INVALID] += (double)total.invalid;
 }
 
+/* +1 for a row whose response is at the lower end, -1 at the upper one, when it runs away there; else 0. */
+static double runs_away(const w_working *working, double y, double prior, double weight, double step)
+{
+    const w_family *family = working->glm->family;
+    if (!(prior > 0) || !(fabs(weight) < VANISHED * prior * working->typical) || !(fabs(step) > MOVES)) {
+        return 0.0;
+    }
+    return y <= 0.0 ? 1.0 : family->mu_high == 1.0 || working->glm->variance == W_VARIANCE_BINOMIAL ? -1.0 : 0.0;
+}
+
+static weir_status check_response(const w_working *working, const w_design *design, const w_tile *tile, double *sum)
+{
+    char response[256];
+    int64_t fractional = 0;
+    snprintf(response, sizeof response, "%.100s: response '%.100s'", working->table, design->response_label);
+    weir_status status = w_family_check(design->ctx, working->glm, response, tile->rows, tile->response, tile->weight,
+                                        tile->first_row + 1, &fractional);
+    sum[W_SUM_FRACTIONAL] += (double)fractional;
+    return status;
+}
+
 static weir_status working_tile(void *arg, const w_design *design, w_tile *tile, double *sum)
 {
     const w_working *working = arg;
     const int width = design->block[0].width;
     double *z = tile->block[0].value + (width - 1);
     double eta[W_TILE_ROWS], leverage[W_TILE_ROWS];
-    int64_t fractional = 0;
     if (working->check) {
-        weir_status status = w_family_check(design->ctx, working->glm, tile->rows, tile->response, tile->weight,
-                                            tile->first_row + 1, &fractional);
+        weir_status status = check_response(working, design, tile, sum);
         if (status < 0) {
             return status;
         }
@@ -147,6 +167,8 @@ static weir_status working_tile(void *arg, const w_design *design, w_tile *tile,
     }
     if (working->leverage) {
         w_quadratic_tile(working->leverage, tile, leverage);
+    } else if (working->drift) {
+        w_product_tile(working->drift, tile, leverage);
     }
     chunk c;
     for (int64_t start = 0; start < tile->rows; start += CHUNK) {
@@ -171,9 +193,9 @@ static weir_status working_tile(void *arg, const w_design *design, w_tile *tile,
         } else if (!isnan(working->null_mean)) {
             add_null_deviance(working, &c, sum);
         }
-        bool linear = working->leverage || working->cross_parameter >= 0; /* a sum X'r, not a working model */
+        bool linear = working->leverage || working->drift || working->cross_parameter >= 0; /* a sum X'r, not a working model */
         double r[CHUNK];
-        if (linear && working->glm->family->param_count > 0) {
+        if (linear && !working->drift && working->glm->family->param_count > 0) {
             add_parameters(working, &c, working->leverage ? leverage + start : NULL, r, sum);
         }
         for (int64_t i = 0; i < c.rows; i++) {
@@ -181,6 +203,10 @@ static weir_status working_tile(void *arg, const w_design *design, w_tile *tile,
                            : working->leverage          ? c.dw[i] * leverage[start + i]
                            : working->residual          ? c.z[i] - c.eta[i]
                                                         : c.z[i] - offset[i];
+            if (working->drift) {
+                value = runs_away(working, c.y[i], c.prior[i], c.w[i], leverage[start + i]);
+                sum[W_SUM_EXTREME] += value != 0.0;
+            }
             z[(start + i) * width] = value;
             tile->weight[start + i] = linear ? (double)(c.prior[i] > 0) : c.w[i];
         }
@@ -194,6 +220,7 @@ weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *ta
     w_sums *sums = NULL;
     w_tile_request request = { .missing = missing };
     w_working copy = *working;
+    copy.table = w_source_label(table);
     w_pass_options options = { .request = &request, .working = working_tile, .working_arg = &copy,
                                .extra_count = W_SUM_COUNT, .tile_step = working->tile_step };
     const bool linear = working->residual || working->leverage || working->cross_parameter >= 0;

@@ -18,7 +18,8 @@ enum {
     W_SUM_SATURATED_BETA, /* beta: what turns -2 log f into a deviance */
     W_SUM_INVALID,        /* rows whose eta or mu is outside its range */
     W_SUM_NEGATIVE,       /* rows with a negative Newton weight */
-    W_SUM_EXTREME,        /* rows whose working weight has all but vanished: mu at the edge of its range */
+    W_SUM_EXTREME,        /* rows that run away; in a pass with `drift` */
+    W_SUM_FRACTIONAL,     /* rows whose count is not an integer; in the pass that checks */
     W_SUM_PEARSON,        /* sum omega (y - mu)^2 / V */
     W_SUM_FLETCHER,       /* sum V'(mu)(y - mu)/V over rows with omega > 0 */
     W_SUM_RESIDUAL,       /* sum omega (y - mu) */
@@ -51,6 +52,11 @@ typedef struct w_working {
     bool residual;            /* r = z - eta in the place of z, and of the cross-products X'Wr and r'Wr only */
     int64_t tile_step;        /* every so many tiles: a sample to start from; 0 = all */
     bool check;               /* refuse responses outside the family's range, naming the row */
+    /* With a step in beta: w = 1 and z = 1, -1 for rows that run away along it with their response at the lower, upper end of the
+     * range: weight below 1e-4 of `typical` (per prior weight), eta moved by more than 0.01. */
+    const w_product *drift;
+    double typical;
+    const char *table;        /* as messages name it; set by w_working_pass */
 } w_working;
 
 weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *table, weir_missing missing,

@@ -26,6 +26,7 @@ typedef enum op {
     OP_SUBTRACT,
     OP_MULTIPLY,
     OP_DIVIDE,
+    OP_SHARE,
     OP_POWER,
     OP_NEGATE
 } op;
@@ -83,7 +84,9 @@ static op binary_op(char symbol)
            : symbol == '-' ? OP_SUBTRACT
            : symbol == '*' ? OP_MULTIPLY
            : symbol == '/' ? OP_DIVIDE
-                           : OP_POWER;
+           : symbol == W_SYMBOL_SHARE
+               ? OP_SHARE
+               : OP_POWER;
 }
 
 static void compile(compiler *c, const w_node *node)
@@ -181,6 +184,7 @@ static void apply_binary(op f, double *restrict a, const double *restrict b, int
     case OP_SUBTRACT: EACH(a[i] -= b[i]);
     case OP_MULTIPLY: EACH(a[i] *= b[i]);
     case OP_DIVIDE: EACH(a[i] /= b[i]);
+    case OP_SHARE: EACH(a[i] = a[i] == 0 && b[i] == 0 ? 0 : a[i] / b[i]);
     default: power(a, b, rows);
     }
 }

@@ -7,6 +7,7 @@
 #include "model/tree.h"
 
 #define W_EXPR_RUN 256 /* rows per step: the stack stays in cache */
+#define W_SYMBOL_SHARE '%' /* a share of trials, no formula writes it: a/b, but 0 of 0 is 0 */
 
 typedef struct w_expr w_expr;
 

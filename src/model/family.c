@@ -215,8 +215,8 @@ static bool in_range(const w_family *family, double y)
     return family->open ? y > family->y_low && y < family->y_high : y >= family->y_low && y <= family->y_high;
 }
 
-weir_status w_family_check(weir_ctx *ctx, const w_glm *glm, int64_t rows, const double *y, const double *prior,
-                           int64_t first_row, int64_t *fractional)
+weir_status w_family_check(weir_ctx *ctx, const w_glm *glm, const char *response, int64_t rows, const double *y,
+                           const double *prior, int64_t first_row, int64_t *fractional)
 {
     const w_family *range = w_family_range(glm);
     bool trials = glm->family->kind == W_FAMILY_BINOMIAL;
@@ -231,8 +231,8 @@ weir_status w_family_check(weir_ctx *ctx, const w_glm *glm, int64_t rows, const 
             continue;
         }
         if (!in_range(range, y[i])) {
-            return w_fail(ctx, WEIR_E_DATA, "response %g in row %lld: family %s takes %s", y[i], (long long)(first_row + i),
-                          glm->family->name, range->range);
+            return w_fail(ctx, WEIR_E_DATA, "%s is %g in row %lld: family %s takes %s", response, y[i],
+                          (long long)(first_row + i), glm->family->name, range->range);
         }
         double count = trials ? omega * y[i] : y[i];
         found += glm->family->discrete && fabs(count - nearbyint(count)) > 1e-6 * fmax(1.0, count);

@@ -150,10 +150,10 @@ typedef struct w_glm_total {
 void w_family_rows(const w_glm *glm, const w_glm_rows *rows, w_glm_total *total);
 void w_family_rows_isa(w_isa isa, const w_glm *glm, const w_glm_rows *rows, w_glm_total *total);
 
-/* Checks y and omega of the rows that count (omega > 0). WEIR_E_DATA names the first bad row (first_row + its place) and what
- * is allowed. *fractional: rows whose count is no integer (discrete families), added to. */
-weir_status w_family_check(weir_ctx *ctx, const w_glm *glm, int64_t rows, const double *y, const double *prior,
-                           int64_t first_row, int64_t *fractional);
+/* Checks y and omega of the rows that count (omega > 0). WEIR_E_DATA names the response ("rides.csv: response 'y'"), the first
+ * bad row (first_row + its place) and what is allowed. *fractional: rows whose count is no integer (discrete families), added to. */
+weir_status w_family_check(weir_ctx *ctx, const w_glm *glm, const char *response, int64_t rows, const double *y,
+                           const double *prior, int64_t first_row, int64_t *fractional);
 /* eta to start from: g of the family's start mean, moved inside the range of the link. */
 void w_family_start(const w_glm *glm, int64_t rows, const double *y, const double *prior, double *eta);
 

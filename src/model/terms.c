@@ -220,7 +220,7 @@ static weir_status counts_read(w_terms *terms, const w_node *call)
         return w_formula_fail(terms->formula, call, "cbind() takes two counts: cbind(successes, failures)");
     }
     w_node *trials = node_binary(terms, call, W_NODE_SUM, first->node, '+', second->node);
-    w_node *share = trials ? node_binary(terms, call, W_NODE_PRODUCT, first->node, '/', trials) : NULL;
+    w_node *share = trials ? node_binary(terms, call, W_NODE_PRODUCT, first->node, W_SYMBOL_SHARE, trials) : NULL;
     if (!share) {
         return w_alloc_status(terms->formula->ctx);
     }

@@ -121,7 +121,7 @@ static void test_check(void **state)
         y[0] = glm.family->kind == W_FAMILY_POISSON || glm.family->kind == W_FAMILY_NB ? 1.0 : 0.5;
         int64_t fractional = 0;
         w_message_clear(ctx);
-        weir_status status = w_family_check(ctx, &glm, 3, y, prior, 1000, &fractional);
+        weir_status status = w_family_check(ctx, &glm, "y", 3, y, prior, 1000, &fractional);
         if (status != (cases[i].ok ? WEIR_OK : WEIR_E_DATA)) {
             fail_msg("%s %g: status %d", cases[i].family, cases[i].y, status);
         }
@@ -135,9 +135,9 @@ static void test_check(void **state)
     w_glm glm = parse("poisson");
     const double y[2] = { 1, 1 }, negative[2] = { 1, -1 }, infinite[2] = { INFINITY, 1 };
     int64_t none = 0;
-    assert_int_equal(w_family_check(ctx, &glm, 2, y, negative, 0, &none), WEIR_E_DATA);
-    assert_int_equal(w_family_check(ctx, &glm, 2, y, infinite, 0, &none), WEIR_E_DATA);
-    assert_int_equal(w_family_check(ctx, &glm, 2, y, NULL, 0, &none), WEIR_OK);
+    assert_int_equal(w_family_check(ctx, &glm, "y", 2, y, negative, 0, &none), WEIR_E_DATA);
+    assert_int_equal(w_family_check(ctx, &glm, "y", 2, y, infinite, 0, &none), WEIR_E_DATA);
+    assert_int_equal(w_family_check(ctx, &glm, "y", 2, y, NULL, 0, &none), WEIR_OK);
 }
 
 static void test_cdf(void **state)
