@@ -5,7 +5,8 @@
  *     rho = the optimum of the criterion on face F   and   F = the face of beta(rho),
  * found by taking the two in turns, from the face of the solution before. The criterion jumps where the face changes, so that such a
  * pair need not exist: when a face comes back, steps in rho are halved from then on, and where they end beta is still the exact
- * solution at rho. After SEARCHES working models of one fit lambda stays where it is, and the passes that follow solve a convex problem.
+ * solution at rho. When CHANGES of the searches of one fit have ended on another face than the one before or have turned back,
+ * lambda is held half way between the last two, and the passes that follow solve a convex problem.
  *
  * Coefficients below 0 by rounding on the face found join those that are held. */
 #include "fit/shape.h"
@@ -18,9 +19,10 @@
 
 #define TAG "shape constraints"
 #define TURNS 60
-#define SEARCHES 25
+#define CHANGES 20
 #define MOST_TERMS 8
 #define STILL 1e-4 /* change of log lambda that ends halved steps */
+#define TURN 0.02  /* change of log lambda that counts as going back */
 
 weir_status w_shape_create(weir_ctx *ctx, const w_design *design, w_shape **out)
 {
@@ -37,10 +39,12 @@ weir_status w_shape_create(weir_ctx *ctx, const w_design *design, w_shape **out)
     shape->column = w_alloc_array(ctx, TAG, (size_t)count, sizeof *shape->column);
     shape->value = w_calloc(ctx, TAG, (size_t)count, sizeof *shape->value);
     shape->fixed = w_calloc(ctx, TAG, (size_t)design->p, 1);
-    if (!shape->column || !shape->value || !shape->fixed) {
+    shape->last = w_calloc(ctx, TAG, 2 * (size_t)design->sp_count + 1, sizeof *shape->last);
+    if (!shape->column || !shape->value || !shape->fixed || !shape->last) {
         w_shape_free(shape);
         return w_alloc_status(ctx);
     }
+    shape->older = shape->last + design->sp_count;
     w_face_signed(design, shape->column);
     *out = shape;
     return WEIR_OK;
@@ -54,6 +58,7 @@ void w_shape_free(w_shape *shape)
         w_free(ctx, shape->column);
         w_free(ctx, shape->value);
         w_free(ctx, shape->fixed);
+        w_free(ctx, shape->last);
         w_free(ctx, shape);
     }
 }
@@ -224,19 +229,55 @@ static weir_status evaluate(w_shape *shape, const w_gram *gram, const w_smoothin
     return status;
 }
 
+/* Whether some log lambda went back by more than half of the step before. */
+static bool turned_back(const w_shape *shape, const double *rho)
+{
+    for (int j = 0; j < shape->design->sp_count; j++) {
+        const double step = rho[j] - shape->last[j], before = shape->last[j] - shape->older[j];
+        if (step * before < 0.0 && fabs(step) > 0.5 * fabs(before) && fabs(step) > TURN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A search, and its account of going to and fro. */
+static weir_status choose_and_count(w_shape *shape, const w_gram *gram, const w_smoothing_options *options, double *rho,
+                                    w_smoothing_result *result, w_system **system)
+{
+    const size_t p = (size_t)shape->design->p, m = (size_t)shape->design->sp_count;
+    uint8_t *before = w_alloc_array(shape->ctx, TAG, p, 1);
+    if (before == NULL) {
+        return w_alloc_status(shape->ctx);
+    }
+    memcpy(before, shape->fixed, p);
+    weir_status status = choose(shape, gram, options, rho, result, system);
+    if (status >= 0) {
+        shape->changes += memcmp(before, shape->fixed, p) != 0 || turned_back(shape, rho);
+        memcpy(shape->older, shape->last, m * sizeof *rho);
+        memcpy(shape->last, rho, m * sizeof *rho);
+    }
+    w_free(shape->ctx, before);
+    return status;
+}
+
 static weir_status solve_search(w_shape *shape, const w_gram *gram, const w_smoothing_options *options, double *rho,
                                 w_smoothing_result *result, w_system **system)
 {
+    const int m = shape->design->sp_count;
     weir_status status;
-    if (options->start != NULL && shape->solves >= SEARCHES) {
-        memcpy(rho, options->start, (size_t)shape->design->sp_count * sizeof *rho);
-        shape->between = true;
+    if (options->start != NULL && shape->changes >= CHANGES) {
+        for (int j = 0; j < m; j++) { /* half way between the two, and there to stay */
+            shape->last[j] = shape->held || !isfinite(shape->last[j] + shape->older[j]) ? shape->last[j]
+                                                                                        : 0.5 * (shape->last[j] + shape->older[j]);
+            rho[j] = shape->last[j];
+        }
+        shape->held = shape->between = true;
         result->iterations = 0;
         status = find_face(shape, gram, rho);
     } else {
-        status = choose(shape, gram, options, rho, result, system);
+        status = choose_and_count(shape, gram, options, rho, result, system);
     }
-    shape->solves++;
     if (status >= 0 && shape->between) {
         status = evaluate(shape, gram, options, rho, result, system);
     }
@@ -316,7 +357,7 @@ const char *w_shape_line(const w_shape *shape, w_arena *arena)
     }
     return w_arena_printf(arena, "shape constraints active: %s; edf, standard errors and p-values are conditional on them, optimal to "
                           "%.0e%s", terms, shape->violation,
-                          shape->between ? "; log lambda stands where the active constraints change" : "");
+                          shape->between ? "; log lambda stands where its search went to and fro" : "");
 }
 
 int64_t w_shape_bytes(const w_design *design, int arrow_block)
@@ -325,6 +366,6 @@ int64_t w_shape_bytes(const w_design *design, int arrow_block)
     if (count == 0) {
         return 0;
     }
-    const int64_t kept = w_add64(w_mul64(TURNS + 2, design->p), w_mul64(2 * count + 3 * (int64_t)design->sp_count + 64, sizeof(double)));
+    const int64_t kept = w_add64(w_mul64(TURNS + 3, design->p), w_mul64(2 * count + 5 * (int64_t)design->sp_count + 64, sizeof(double)));
     return w_add64(w_add64(kept, w_mul64(2, w_face_bytes(design))), w_cone_face_bytes(design, arrow_block));
 }

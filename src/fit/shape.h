@@ -14,8 +14,10 @@ typedef struct w_shape {
     double *value;        /* count: of the last solution, where the next one starts */
     uint8_t *fixed;       /* p: 1 = the constraint is active */
     w_face *face;         /* that face; systems of the last solve refer to it */
-    int solves;           /* searches for smoothing parameters so far */
-    bool between;         /* the last search ended between two faces */
+    double *last, *older; /* sp_count: log lambda of the last two searches */
+    int changes;          /* searches that ended on another face than the one before, or turned back */
+    bool held;            /* lambda is not searched for any more */
+    bool between;         /* the last search ended between two faces, or lambda is held */
     double violation;     /* of the optimality conditions: w_cone_violation */
 } w_shape;
 
