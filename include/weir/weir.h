@@ -3,6 +3,7 @@
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
 
+#include "weir/arrow.h"
 #include "weir/context.h"
 #include "weir/device.h"
 #include "weir/gam.h"

@@ -133,14 +133,16 @@ static double *additive_matrix(int64_t n, uint64_t seed)
     }
     for (int64_t c = 0; c < n; c++) {
         for (int64_t r = 0; r <= c; r++) {
-            a[r + c * n] = w_dot(rows, x + r * rows, x + c * rows) + (r == c ? 1e-2 * (c < 36 ? pow(100.0, (double)(c / 12) - 1.0) : 1.0) : 0.0);
+            a[r + c * n] = w_dot(rows, x + r * rows, x + c * rows);
         }
+        a[c * (n + 1)] += 1e-2 * (c < 36 ? pow(100.0, (double)(c / 12) - 1.0) : 1.0); /* a term's scale squared */
     }
     w_mirror_upper(n, a);
     free(x);
     return a;
 }
 
+/* long: set-up, comparison and clean-up of one model */
 static void test_blocks(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 2, 0);
@@ -250,6 +252,7 @@ static void test_singular_and_bad_blocks(void **state)
 }
 
 /* Eigenvalues that fall by 0.8 from 1000: rank 40 leaves those below lambda_40; the condition number is known. */
+/* long: one spectrum, used for every statement about it */
 static void test_nystrom(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 2, 0);
