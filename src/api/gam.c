@@ -19,10 +19,10 @@ static weir_status read_fit_options(weir_ctx *ctx, const weir_fit_options *given
     if (given && given->version == 1) {
         memcpy(out, given, offsetof(weir_fit_options, laplace));
         out->version = WEIR_FIT_OPTIONS_VERSION;
-    } else if (given) {
     } else if (given && given->version == 2) {
         memcpy(out, given, offsetof(weir_fit_options, ar1));
         out->version = WEIR_FIT_OPTIONS_VERSION;
+    } else if (given) {
         *out = *given;
     }
     if (out->version != WEIR_FIT_OPTIONS_VERSION) {
