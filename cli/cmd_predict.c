@@ -14,6 +14,8 @@ static const cli_option options[] = {
     {0, "se", CLI_FLAG, CLI_AT(se), 0, NULL, "standard errors too, in column se"},
     {0, "interval", CLI_REAL, CLI_AT(interval), 0, "LEVEL",
      "columns confidence_lower and _upper (of the mean), prediction_lower and _upper (of an observation); 0.95"},
+    {0, "simultaneous", CLI_FLAG, CLI_AT(simultaneous), 0, NULL,
+     "with --type terms --interval: limits that hold over the whole range of a term at once"},
     {0, "unseen", CLI_CHOICE, CLI_AT(unseen), 0, "fail|missing", "a factor level the model has not seen: error (default) or NA"},
 };
 static const cli_group outputs = {"Prediction", CLI_COUNT_OF(options), options};
@@ -66,6 +68,7 @@ static int predict_rows(cli_run *run, const weir_model *model, weir_table *rows)
     predict.type = (weir_predict_type)args->type;
     predict.se = args->se;
     predict.interval = args->interval;
+    predict.simultaneous = args->simultaneous;
     predict.missing = (weir_missing)args->drop;
     predict.unseen_missing = args->unseen;
     delivery to = {.columns = 0};
@@ -97,8 +100,8 @@ static int predict(cli_run *run)
         return cli_fail(run, EXIT_USAGE, "a model is needed: -m MODEL; 'weir fit' makes one");
     if (args->interval >= 1)
         return cli_fail(run, EXIT_USAGE, "--interval %g is not between 0 and 1; 0.95 is usual", args->interval);
-    if (args->interval > 0 && args->type == WEIR_PREDICT_TERMS)
-        return cli_fail(run, EXIT_USAGE, "--interval is for whole predictions; with --type terms use --se");
+    if (args->simultaneous && (args->type != WEIR_PREDICT_TERMS || !(args->interval > 0)))
+        return cli_fail(run, EXIT_USAGE, "--simultaneous limits are those of single terms: add --type terms --interval 0.95");
     int code = args->output ? cli_output_check(run, args->output) : EXIT_DONE;
     if (code == EXIT_DONE)
         code = cli_context(run);
@@ -120,7 +123,7 @@ const cli_command cmd_predict = {
     .about = "Writes a CSV with one row for each row of DATA and the columns fit and, if asked for, se and limits.\n"
              "Rows stream; numbers are written with as many digits as it takes to read them back exactly.",
     .examples = "  weir predict -m co2.weir --se --interval 0.95 -o out.csv new.csv\n"
-                "  weir predict -m m.weir --type terms - < new.csv\n",
+                "  weir predict -m m.weir --type terms --interval 0.95 --simultaneous - < new.csv\n",
     .groups = groups,
     .least_operands = 1,
     .most_operands = -1,

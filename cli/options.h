@@ -38,6 +38,7 @@ typedef struct cli_args {
     bool se;
     int type; /* weir_predict_type */
     double interval;
+    bool simultaneous;
     int unseen; /* 1 = missing */
 
     const char *like, *append;
@@ -59,8 +60,8 @@ typedef enum cli_kind {
     CLI_REAL,   /* double > 0 */
     CLI_BYTES,  /* int64_t: 512M, 2GiB */
     CLI_CHOICE, /* int: position in `choices` */
-    CLI_REALS,  /* double *, count in the int32_t that follows */
     CLI_SHARE,  /* double between -1 and 1; NaN = auto */
+    CLI_REALS,  /* double *, count in the int32_t that follows */
     CLI_KNOTS   /* knots and knots_exact */
 } cli_kind;
 

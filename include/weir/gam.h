@@ -132,6 +132,12 @@ WEIR_API int64_t weir_model_coefficients(const weir_model *model, const double *
 /** Copies rows x rows block of the Bayesian covariance V_p starting at coefficient `first` (row-major). */
 WEIR_API weir_status weir_model_covariance(weir_ctx *ctx, const weir_model *model, int64_t first, int64_t count, double *out);
 
+/** The number of standard errors on either side of a term that holds it everywhere at once with probability `level` (0 to 1),
+ *  under the posterior of its coefficients. A smooth of one covariate: over the covariate's range, by the tube formula (the
+ *  bound of Naiman 1986; docs/numerics/inference.md). Random effects: over their levels, by Sidak's inequality. Other terms: by
+ *  Scheffe's, over all values of their covariates. `label` as in the summary, e.g. "s(x0)". Not for the intercept. */
+WEIR_API weir_status weir_term_critical(weir_ctx *ctx, const weir_model *model, const char *label, double level, double *out);
+
 /** Whether the basis of a smooth is large enough: residuals next to each other by the smooth's covariates should not resemble
  *  each other more than residuals in any order. k_index: estimate of the residual variance from differences of neighbours,
  *  over the residual variance; p_value: share of 400 seeded permutations whose index is not above it. A low p_value with
@@ -158,20 +164,24 @@ typedef struct weir_predict_options {
     int32_t se;                 /**< non-zero: standard errors too; of the response by the delta method */
     double interval;            /**< 0 = none, else the level: confidence limits (of the response: g^-1 of those of the linear
                                      predictor) and, on the scale of the response, prediction limits: quantiles of the
-                                     family at the predicted mean and the model's scale */
+                                     family at the predicted mean and the model's scale; of terms: limits of each */
     weir_missing missing;       /**< FAIL, or DROP = NaN in the output row */
     int32_t unseen_missing;     /**< non-zero: an unseen factor level gives NaN instead of an error */
+    int32_t simultaneous;       /**< since version 2. Non-zero, with type terms and an interval: limits that hold for every value of
+                                     a term's covariates at once, see weir_term_critical */
 } weir_predict_options;
 
-#define WEIR_PREDICT_OPTIONS_VERSION 1
-#define WEIR_PREDICT_OPTIONS_INIT { WEIR_PREDICT_OPTIONS_VERSION, WEIR_PREDICT_LINK, 0, 0, WEIR_MISSING_FAIL, 0 }
+/** Options of version 1, which end before `simultaneous`, are taken as well. */
+#define WEIR_PREDICT_OPTIONS_VERSION 2
+#define WEIR_PREDICT_OPTIONS_INIT { WEIR_PREDICT_OPTIONS_VERSION, WEIR_PREDICT_LINK, 0, 0, WEIR_MISSING_FAIL, 0, 0 }
 
 /** A batch of predictions in row order: `columns` columns of `rows` values, column j at values + j*rows.
  *  Return non-zero to stop with WEIR_E_IO. */
 typedef int (*weir_rows_fn)(void *user, int64_t first_row, int64_t rows, const double *values);
 /** Number and names of the columns weir_predict delivers: "fit", "se", "confidence_lower", "confidence_upper",
  *  "prediction_lower", "prediction_upper" (these two not with type link unless the model is Gaussian with identity link);
- *  with type terms the terms' labels (then "se.<label>"). Names are borrowed from the model. */
+ *  with type terms the terms' labels (then "se.<label>", "lower.<label>", "upper.<label>"). Names are borrowed from the
+ *  model. */
 WEIR_API weir_status weir_predict_columns(const weir_model *model, const weir_predict_options *options, int32_t *count,
                                           const char *const **names);
 /** Predicts every row of the table, streaming. */

@@ -7,6 +7,7 @@
 
 #include "base/ctx.h"
 #include "device/device.h"
+#include "fit/band.h"
 #include "fit/diagnose.h"
 #include "fit/gam.h"
 #include "fit/predict.h"
@@ -226,10 +227,33 @@ weir_status weir_check(weir_ctx *ctx, weir_model *model, weir_table *table, weir
     return status;
 }
 
+weir_status weir_term_critical(weir_ctx *ctx, const weir_model *model, const char *label, double level, double *out)
+{
+    if (!ctx) {
+        return WEIR_E_ARG;
+    }
+    w_message_clear(ctx);
+    if (!model || !label || !out || !(level > 0 && level < 1)) {
+        return w_fail(ctx, WEIR_E_ARG, "weir_term_critical needs a model, a term's label, a level between 0 and 1 and out");
+    }
+    for (int t = 0; t < model->design->term_count; t++) {
+        if (strcmp(model->design->term[t].label, label) == 0) {
+            return w_band_critical(ctx, model, &model->design->term[t], level, out);
+        }
+    }
+    return w_fail(ctx, WEIR_E_ARG, "the model has no term '%s'; its summary lists them", label);
+}
+
 static weir_status read_predict_options(weir_ctx *ctx, const weir_predict_options *given, weir_predict_options *out)
 {
     static const weir_predict_options defaults = WEIR_PREDICT_OPTIONS_INIT;
-    *out = given ? *given : defaults;
+    *out = defaults;
+    if (given && given->version == 1) {
+        memcpy(out, given, offsetof(weir_predict_options, simultaneous));
+        out->version = WEIR_PREDICT_OPTIONS_VERSION;
+    } else if (given) {
+        *out = *given;
+    }
     if (out->version != WEIR_PREDICT_OPTIONS_VERSION) {
         return w_fail(ctx, WEIR_E_VERSION, "predict options have version %d, this library knows %d", (int)out->version,
                       WEIR_PREDICT_OPTIONS_VERSION);
@@ -237,8 +261,8 @@ static weir_status read_predict_options(weir_ctx *ctx, const weir_predict_option
     if (!(out->interval >= 0 && out->interval < 1)) {
         return w_fail(ctx, WEIR_E_ARG, "the interval's level must lie between 0 and 1, e.g. 0.95");
     }
-    if (out->type == WEIR_PREDICT_TERMS && out->interval > 0) {
-        return w_fail(ctx, WEIR_E_ARG, "intervals belong to whole predictions: with type terms ask for standard errors");
+    if (out->simultaneous && (out->type != WEIR_PREDICT_TERMS || !(out->interval > 0))) {
+        return w_fail(ctx, WEIR_E_ARG, "simultaneous limits are those of single terms: ask for type terms and a level");
     }
     return WEIR_OK;
 }

@@ -9,12 +9,14 @@
  *   confidence g^-1(eta_i +- q s_i)
  *   prediction quantiles of the family at mu_i, phi     where a new observation of weight 1 lies
  * q: normal quantile, or Student's with the residual degrees of freedom when the scale was estimated. The quantiles take mu_i
- * and phi as known. A Gaussian model with identity link, for which the two scales are one, has eta_i +- q sqrt(s_i^2 + phi). */
+ * and phi as known. A Gaussian model with identity link, for which the two scales are one, has eta_i +- q sqrt(s_i^2 + phi).
+ * Terms: f_ti, its s_ti and f_ti +- q s_ti, with simultaneous limits the c_t of fit/band.h in place of q. */
 #include "fit/predict.h"
 
 #include <math.h>
 
 #include "base/size.h"
+#include "fit/band.h"
 #include "fit/planning.h"
 #include "fit/response.h"
 #include "fit/rows.h"
@@ -27,27 +29,37 @@ typedef struct prediction {
     w_product *product;
     w_variance *variance; /* NULL: no standard errors wanted */
     double quantile;
+    double *critical;     /* of each term; NULL: `quantile` */
     bool observations; /* limits of observations among the columns */
     int32_t columns;
     weir_rows_fn deliver;
     void *user;
 } prediction;
 
+/* Names of terms, then with these heads; the second list leaves out the standard errors. */
 weir_status w_predict_name_terms(weir_model *model)
 {
+    static const char *const head[] = { "se", "lower", "upper" };
     const w_design *design = model->design;
     size_t terms = (size_t)design->term_count;
-    model->predict_names = w_arena_alloc(&model->arena, 2 * terms + 1, sizeof *model->predict_names);
-    if (!model->predict_names) {
+    const char **name = w_arena_alloc(&model->arena, 7 * terms + 1, sizeof *name);
+    if (!name) {
         return w_alloc_status(model->ctx);
     }
     for (size_t t = 0; t < terms; t++) {
-        model->predict_names[t] = design->term[t].label;
-        model->predict_names[terms + t] = w_arena_printf(&model->arena, "se.%s", design->term[t].label);
-        if (!model->predict_names[terms + t]) {
-            return w_alloc_status(model->ctx);
+        name[t] = name[4 * terms + t] = design->term[t].label;
+        for (size_t h = 0; h < 3; h++) {
+            const char *text = w_arena_printf(&model->arena, "%s.%s", head[h], design->term[t].label);
+            if (!text) {
+                return w_alloc_status(model->ctx);
+            }
+            name[(h + 1) * terms + t] = text;
+            if (h > 0) {
+                name[(h + 4) * terms + t] = text;
+            }
         }
     }
+    model->predict_names = name;
     return WEIR_OK;
 }
 
@@ -65,8 +77,9 @@ void w_predict_columns(const weir_model *model, const weir_predict_options *opti
     static const char *const without_se[] = { "fit", "confidence_lower", "confidence_upper", "prediction_lower",
                                               "prediction_upper" };
     if (options->type == WEIR_PREDICT_TERMS) {
-        *count = (int32_t)model->design->term_count * (options->se ? 2 : 1);
-        *names = (const char *const *)model->predict_names;
+        int32_t terms = (int32_t)model->design->term_count;
+        *count = terms * (1 + (options->se ? 1 : 0) + (options->interval > 0 ? 2 : 0));
+        *names = (const char *const *)model->predict_names + (options->se || !(options->interval > 0) ? 0 : 4 * terms);
     } else {
         int limits = options->interval > 0 ? 2 + (has_observations(model, options) ? 2 : 0) : 0;
         *count = 1 + (options->se ? 1 : 0) + limits;
@@ -145,23 +158,41 @@ static weir_status predict_whole(const prediction *p, int worker, const w_tile *
     return WEIR_OK;
 }
 
+/* Limits of each term; upper holds the standard errors on entry when se is NULL. */
+static void put_term_limits(const prediction *p, int64_t rows, const double *fit, const double *se, double *lower, double *upper)
+{
+    for (int64_t t = 0; t < p->model->design->term_count; t++) {
+        double q = p->critical ? p->critical[t] : p->quantile;
+        for (int64_t i = t * rows; i < (t + 1) * rows; i++) {
+            double reach = q * (se ? se[i] : upper[i]);
+            lower[i] = fit[i] - reach;
+            upper[i] = fit[i] + reach;
+        }
+    }
+}
+
 static weir_status predict_terms(const prediction *p, int worker, const w_tile *tile, double *out)
 {
-    int64_t rows = tile->rows, terms = p->model->design->term_count;
-    double *row_major = out + rows * terms * (p->options->se ? 2 : 1); /* scratch behind the columns */
+    const bool limits = p->options->interval > 0;
+    int64_t rows = tile->rows, terms = p->model->design->term_count, values = rows * terms;
+    double *row_major = out + rows * p->columns; /* scratch behind the columns */
     w_product_terms(p->product, tile, row_major);
     for (int64_t t = 0; t < terms; t++) {
         for (int64_t i = 0; i < rows; i++) {
             out[t * rows + i] = row_major[i * terms + t];
         }
     }
-    if (!p->options->se) {
+    if (!p->options->se && !limits) {
         return WEIR_OK;
     }
-    double *se = out + rows * terms;
+    double *own = p->options->se ? out + values : NULL, *lower = own ? own + values : out + values, *upper = lower + values;
+    double *se = own ? own : upper;
     weir_status status = w_variance_tile(p->variance, worker, tile, se);
-    for (int64_t i = 0; status >= 0 && i < rows * terms; i++) {
+    for (int64_t i = 0; status >= 0 && i < values; i++) {
         se[i] = sqrt(se[i]);
+    }
+    if (status >= 0 && limits) {
+        put_term_limits(p, rows, out, own, lower, upper);
     }
     return status;
 }
@@ -185,6 +216,17 @@ static weir_status hand_over(void *arg, int64_t first_row, int64_t rows, const d
     return WEIR_OK;
 }
 
+static weir_status find_bands(weir_ctx *ctx, prediction *p)
+{
+    const w_design *design = p->model->design;
+    p->critical = w_alloc_array(ctx, "bands", (size_t)design->term_count + 1, sizeof *p->critical);
+    weir_status status = p->critical ? WEIR_OK : w_alloc_status(ctx);
+    for (int t = 0; status >= 0 && t < design->term_count; t++) {
+        status = w_band_critical(ctx, p->model, &design->term[t], p->options->interval, &p->critical[t]);
+    }
+    return status;
+}
+
 static weir_status prepare(weir_ctx *ctx, prediction *p)
 {
     const weir_predict_options *options = p->options;
@@ -198,6 +240,9 @@ static weir_status prepare(weir_ctx *ctx, prediction *p)
         double probability = 0.5 + 0.5 * options->interval;
         p->quantile = p->model->summary.scale_estimated ? w_t_quantile(probability, p->model->summary.residual_df)
                                                         : w_normal_quantile(probability);
+    }
+    if (status >= 0 && terms && options->interval > 0 && options->simultaneous) {
+        status = find_bands(ctx, p);
     }
     return status;
 }
@@ -237,6 +282,7 @@ weir_status w_predict(weir_ctx *ctx, const weir_model *model, weir_table *table,
                              .columns = p.columns + scratch, .tile = predict_tile, .deliver = hand_over, .arg = &p };
         status = w_rows_each(ctx, &pass);
     }
+    w_free(ctx, p.critical);
     w_variance_free(p.variance);
     w_product_free(p.product);
     w_binding_free(binding);

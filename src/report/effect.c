@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "fit/band.h"
+
 #define BATCH 128
 
 int w_effect_column(const w_design *design, const w_term *term, int v)
@@ -173,6 +175,9 @@ weir_status w_effect_curve(const weir_model *model, const w_term *term, w_effect
     if (status >= 0) {
         grid g = { .model = model, .term = term };
         status = grid_run(&g, out);
+    }
+    if (status >= 0) {
+        status = w_band_critical(model->ctx, model, term, W_EFFECT_LEVEL, &out->critical);
     }
     if (status < 0) {
         w_effect_free(out);

@@ -7,11 +7,13 @@
 
 #define W_EFFECT_POINTS 160
 #define W_EFFECT_SIDE 40
+#define W_EFFECT_LEVEL 0.95
 
 typedef struct w_effect {
     weir_ctx *ctx;
     int64_t count;
     double *fit, *se;  /* count each */
+    double critical;   /* standard errors on either side of a curve that hold it everywhere at once at W_EFFECT_LEVEL; 0 = unknown */
     double *x[W_MAX_MARGINS]; /* grid axes; of length count for a curve, W_EFFECT_SIDE for a surface */
 } w_effect;
 

@@ -42,7 +42,7 @@ const char w_html_style[] =
     ".ground{fill:var(--ground)}.frame{fill:none;stroke:var(--soft);stroke-width:1}\n"
     ".grid{stroke:var(--grid)}.zero{stroke:var(--soft);stroke-dasharray:3 3;stroke-opacity:.7}.axis{stroke:var(--soft)}\n"
     ".tick{font-size:11px;fill:var(--soft);font-variant-numeric:tabular-nums}.label{font-size:12.5px;fill:var(--ink)}\n"
-    ".band{fill:var(--band)}.edge{fill:none;stroke:var(--accent);stroke-width:.8;stroke-dasharray:4 3;stroke-opacity:.75}\n"
+    ".band{fill:var(--band)}.everywhere{fill:var(--band);fill-opacity:.45}.edge{fill:none;stroke:var(--accent);stroke-width:.8;stroke-dasharray:4 3;stroke-opacity:.75}\n"
     ".curve{fill:none;stroke:var(--accent);stroke-width:2;stroke-linejoin:round}\n"
     ".guide{fill:none;stroke:var(--guide);stroke-width:1.5}\n"
     ".rug{fill:none;stroke:var(--ink);stroke-width:1;stroke-opacity:.55}\n"

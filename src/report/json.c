@@ -2,6 +2,10 @@
 /* The fit as JSON. Keys are promised by docs/json.md: none is removed or changes its meaning within one schema number. */
 #include "report/report.h"
 
+#include <math.h>
+#include <string.h>
+
+#include "fit/band.h"
 #include "report/json.h"
 #include "report/writer.h"
 #include "weir/version.h"
@@ -22,8 +26,22 @@ static void put_coefficients(w_json *j, const weir_summary *s)
     w_json_close(j, ']');
 }
 
-static void put_terms(w_json *j, const weir_summary *s)
+static double critical_of(weir_ctx *ctx, const weir_model *model, const char *label, weir_status *status)
 {
+    const w_design *design = model->design;
+    double critical = NAN;
+    for (int t = 0; design && t < design->term_count && *status >= 0; t++) {
+        if (strcmp(design->term[t].label, label) == 0) {
+            *status = w_band_critical(ctx, model, &design->term[t], 0.95, &critical);
+        }
+    }
+    return nearbyint(1e6 * critical) / 1e6; /* a polygon's length tells no more */
+}
+
+static weir_status put_terms(weir_ctx *ctx, w_json *j, const weir_model *model)
+{
+    const weir_summary *s = &model->summary;
+    weir_status status = WEIR_OK;
     w_json_open(j, "terms", '[');
     for (int i = 0; i < s->term_count; i++) {
         const weir_term_summary *t = &s->term[i];
@@ -38,9 +56,11 @@ static void put_terms(w_json *j, const weir_summary *s)
         w_json_numbers(j, "sp", t->sp ? t->sp_count : 0, t->sp);
         w_json_numbers(j, "sp_scale", t->sp_scale ? t->sp_count : 0, t->sp_scale);
         w_json_number(j, "std_dev", t->std_dev);
+        w_json_number(j, "simultaneous_95", critical_of(ctx, model, t->label, &status));
         w_json_close(j, '}');
     }
     w_json_close(j, ']');
+    return status;
 }
 
 /* The family by name and its parameters by theirs, so that no reader has to take the label apart. */
@@ -74,6 +94,15 @@ static void put_measures(w_json *j, const weir_summary *s)
     w_json_number(j, "log_likelihood", s->log_likelihood);
     w_json_number(j, "aic", s->aic);
     w_json_integer(j, "iterations", s->iterations);
+    if (s->ar1) {
+        w_json_open(j, "ar1", '{');
+        w_json_number(j, "rho", s->ar1->rho);
+        w_json_bool(j, "estimated", s->ar1->estimated);
+        w_json_integer(j, "series", s->ar1->series);
+        w_json_number(j, "correlation", s->ar1->correlation);
+        w_json_number(j, "standardised_correlation", s->ar1->standardised_correlation);
+        w_json_close(j, '}');
+    }
 }
 
 static void put_checks(w_json *j, const w_diagnostics *d)
@@ -94,15 +123,6 @@ static void put_checks(w_json *j, const w_diagnostics *d)
 static void put_circumstances(w_json *j, const weir_summary *s)
 {
     w_json_open(j, "certificate", '{');
-    if (s->ar1) {
-        w_json_open(j, "ar1", '{');
-        w_json_number(j, "rho", s->ar1->rho);
-        w_json_bool(j, "estimated", s->ar1->estimated);
-        w_json_integer(j, "series", s->ar1->series);
-        w_json_number(j, "correlation", s->ar1->correlation);
-        w_json_number(j, "standardised_correlation", s->ar1->standardised_correlation);
-        w_json_close(j, '}');
-    }
     w_json_number(j, "gradient", s->gradient);
     w_json_number(j, "condition", s->condition);
     w_json_number(j, "backward_error", s->backward_error);
@@ -148,11 +168,12 @@ weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn 
     w_json_text(&j, "status", weir_status_name(s->status));
     w_json_integer(&j, "status_code", s->status);
     put_coefficients(&j, s);
-    put_terms(&j, s);
+    weir_status status = put_terms(ctx, &j, model);
     put_measures(&j, s);
     put_checks(&j, model->diagnostics);
     put_circumstances(&j, s);
     w_json_close(&j, '}');
     w_put(&w, "\n");
-    return w_writer_finish(&w);
+    weir_status written = w_writer_finish(&w);
+    return status < 0 ? status : written;
 }

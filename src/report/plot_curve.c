@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An effect of one numeric covariate: curve, band of two standard errors, rug. */
+/* An effect of one numeric covariate: curve, band of two standard errors, behind it the paler one that holds everywhere at
+ * once, rug. */
 #include <math.h>
 #include <stdio.h>
 
@@ -10,12 +11,13 @@ void w_figure_draw(w_writer *w, const w_effect *effect, const char *x_label, con
                    int64_t rug_count, const double *rug)
 {
     int64_t n = effect->count;
-    double *lower = w_alloc_array(w->ctx, "report", (size_t)n, 2 * sizeof(double));
+    double *lower = w_alloc_array(w->ctx, "report", (size_t)n, 4 * sizeof(double));
     if (!lower) {
         w_writer_fail(w, w_alloc_status(w->ctx));
         return;
     }
-    double *upper = lower + n;
+    double *upper = lower + n, *outer_lower = upper + n, *outer_upper = outer_lower + n;
+    const double reach = fmax(W_BAND_SE, effect->critical);
     w_plot plot;
     w_plot_init(&plot, w);
     plot.y_lower = INFINITY;
@@ -23,8 +25,10 @@ void w_figure_draw(w_writer *w, const w_effect *effect, const char *x_label, con
     for (int64_t i = 0; i < n; i++) {
         lower[i] = effect->fit[i] - W_BAND_SE * effect->se[i];
         upper[i] = effect->fit[i] + W_BAND_SE * effect->se[i];
-        plot.y_lower = fmin(plot.y_lower, lower[i]);
-        plot.y_upper = fmax(plot.y_upper, upper[i]);
+        outer_lower[i] = effect->fit[i] - reach * effect->se[i];
+        outer_upper[i] = effect->fit[i] + reach * effect->se[i];
+        plot.y_lower = fmin(plot.y_lower, outer_lower[i]);
+        plot.y_upper = fmax(plot.y_upper, outer_upper[i]);
     }
     plot.x_lower = effect->x[0][0];
     plot.x_upper = effect->x[0][n - 1];
@@ -35,6 +39,9 @@ void w_figure_draw(w_writer *w, const w_effect *effect, const char *x_label, con
     plot.summary = caption;
     w_figure_open(w, false);
     w_plot_open(&plot);
+    if (effect->critical > 0) {
+        w_plot_band(&plot, "everywhere", n, effect->x[0], outer_lower, outer_upper);
+    }
     w_plot_band(&plot, "band", n, effect->x[0], lower, upper);
     w_plot_line(&plot, "edge", n, effect->x[0], lower);
     w_plot_line(&plot, "edge", n, effect->x[0], upper);

@@ -6,7 +6,9 @@
  * Chosen by the Laplace criterion, beside gam(method = "REML"): the criterion not worse by more than 1e-7 of its size, edf
  * 1e-3 (1e-2 where a term has shrunk to its null space and lambda runs to infinity), fitted values 1e-4 standard
  * deviations, standard errors 1e-3, log lambda 0.02 for terms well inside.
- * Chosen by the working criterion, beside bam(method = "fREML"): the same but for the criterion, whose constant is another. */
+ * Chosen by the working criterion, beside bam(method = "fREML"): the same but for the criterion, whose constant is another.
+ * ML, GCV and UBRE of the working model beside gam with these methods, taken in turns with the working response.
+ * P-values and likelihoods at given smoothing parameters and at those of the Laplace criterion. */
 #include "support/mgcv.h"
 
 #include <math.h>
@@ -17,7 +19,9 @@
 
 #define FOLDER WEIR_SOURCE_DIR "/tests/reference/glm/"
 
-typedef enum kind { GIVEN, WORKING, LAPLACE, GIVEN_LAPLACE } kind;
+typedef enum kind { GIVEN, WORKING, ML, GCV, LAPLACE, GIVEN_LAPLACE } kind;
+
+static const char *const kinds[] = {"given", "working", "ml", "gcv", "laplace"};
 
 typedef struct one_test {
     const json_t *c;
@@ -25,12 +29,21 @@ typedef struct one_test {
     char name[96];
 } one_test;
 
+static bool is_scale_known(const char *family)
+{
+    return !strncmp(family, "poisson", 7) || !strncmp(family, "binomial", 8) || !strncmp(family, "nb", 2);
+}
+
 static void fit_case(weir_ctx *ctx, const json_t *c, kind kind, const json_t *sp, fitted_case *f)
 {
     weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
     options.family = text_of(c, kind == LAPLACE ? "family" : "family_given");
     options.weights = text_of(c, "weights");
     options.laplace = kind >= LAPLACE ? 1 : -1;
+    if (kind == ML)
+        options.criterion = WEIR_ML;
+    if (kind == GCV)
+        options.criterion = is_scale_known(options.family) ? WEIR_UBRE : WEIR_GCV;
     fit_case_with(ctx, FOLDER, c, &options, sp, f);
 }
 
@@ -90,6 +103,46 @@ static void compare_chosen(const char *name, const fitted_case *f, const json_t 
     }
 }
 
+/* Tests of terms and coefficients. Reference degrees of freedom as edf. mgcv integrates Davies' formula to an absolute error of
+ * about 2e-6, so that small p-values have no digits to compare; that and the square root of eps behind its F ratio: 3e-6. Beyond
+ * it `relative`: of a p-value, d log p = (c + 1/c) dc at least, dc = c * 1e-7 at given lambda, a thousandth at chosen. */
+static void compare_tests(const char *name, const fitted_case *f, const json_t *want, double relative, double df)
+{
+    const weir_summary *s = &f->summary;
+    for (int32_t t = 0; t < s->term_count; t++) {
+        double p = item(list_of(want, "p_value"), (size_t)t);
+        expect_near(name, "reference df", s->term[t].ref_df, item(list_of(want, "ref_df"), (size_t)t), df);
+        expect_near(name, "p-value of a term", s->term[t].p_value, p, 3e-6 + relative * p);
+    }
+    for (int32_t j = 0; j < s->coefficient_count; j++) {
+        double p = item(list_of(want, "parametric_p"), (size_t)j);
+        expect_near(name, "p-value of a coefficient", s->coefficient[j].p_value, p, 1e-9 + relative * p);
+    }
+}
+
+/* mgcv has R's family$aic: phi = D/n in the Gaussian density, D/phi = n in the exponent of the inverse Gaussian one, and weights
+ * of gamma observations as counts of them, where here and in its own criterion phi is that of the criterion and weights divide it. `degrees`: of the
+ * correction for the choice of lambda, which here leaves out how weights depend on lambda. */
+static void compare_likelihood(const char *name, const json_t *c, const fitted_case *f, const json_t *want, double degrees)
+{
+    const weir_summary *s = &f->summary;
+    const char *family = text_of(c, "family");
+    double likelihood = number_of(want, "log_likelihood"), df = 0.5 * number_of(want, "aic") + likelihood;
+    double n = (double)s->n, ratio = number_of(want, "deviance") / (n * number_of(want, "reml_scale"));
+    if (!strncmp(family, "quasi", 5)) {
+        assert_true(isnan(s->aic) && isnan(s->log_likelihood));
+        return;
+    }
+    if (text_of(c, "weights") && s->scale_estimated)
+        return;
+    if (!strncmp(family, "inverse-gaussian", 16))
+        likelihood += 0.5 * n * (1 - ratio);
+    if (!strncmp(family, "gaussian", 8))
+        likelihood += 0.5 * n * (1 + log(ratio) - ratio);
+    expect_near(name, "log likelihood", s->log_likelihood, likelihood, (degrees > 0 ? 1e-4 : 1e-8) * fmax(1.0, fabs(likelihood)));
+    expect_near(name, "degrees of freedom of the AIC", 0.5 * s->aic + s->log_likelihood, df, degrees > 0 ? 0.025 * df : 1e-7);
+}
+
 static void compare_criterion(const char *name, double got, double want)
 {
     if (!(got <= want + 1e-7 * fabs(want)))
@@ -119,6 +172,7 @@ static void test_criterion(const char *name, weir_ctx *ctx, const json_t *c)
         fitted_case f;
         fit_case(ctx, c, GIVEN_LAPLACE, list_of(i ? away : near, "sp"), &f);
         value[i] = f.summary.criterion;
+        compare_likelihood(name, c, &f, i ? away : near, 0);
         expect_near(name, "criterion", value[i], want[i], 1e-9 * fabs(want[i]));
         drop_case(&f);
     }
@@ -135,20 +189,30 @@ static void test_given(const char *name, weir_ctx *ctx, const json_t *c)
         fit_case(ctx, c, GIVEN, list_of(want, "sp"), &f);
         compare_shape(name, &f, want);
         compare_given(name, c, &f, want);
+        compare_tests(name, &f, want, 1e-4, 1e-7);
         drop_case(&f);
     }
 }
 
 static void test_chosen(const char *name, weir_ctx *ctx, const json_t *c, kind kind)
 {
-    const json_t *want = json_object_get(c, kind == LAPLACE ? "laplace" : "working");
+    const json_t *want = json_object_get(c, kinds[kind]);
     fitted_case f;
     fit_case(ctx, c, kind, NULL, &f);
+    if (kind == GCV && f.summary.criterion < number_of(want, "criterion") - 1e-4) { /* another minimum, a lower one */
+        assert_string_equal(name, "poisson-by, gcv");
+        drop_case(&f);
+        return;
+    }
+    if (kind == GCV)
+        expect_near(name, "criterion", f.summary.criterion, number_of(want, "criterion"), 1e-5 * number_of(want, "scale"));
     compare_chosen(name, &f, want);
     expect_near(name, "deviance", f.summary.deviance / number_of(want, "deviance"), 1, 1e-4);
     if (kind == LAPLACE) {
         compare_parameters(name, f.summary.family, list_of(want, "theta"));
         compare_criterion(name, f.summary.criterion, number_of(want, "criterion"));
+        compare_tests(name, &f, want, 0.01, 2e-2);
+        compare_likelihood(name, c, &f, want, 1);
         expect_near(name, "scale", f.summary.scale / number_of(want, "scale"), 1, 1e-3);
     }
     drop_case(&f);
@@ -169,7 +233,6 @@ static void test_one(void **state)
 
 int main(void)
 {
-    static const char *const kinds[] = {"given", "working", "laplace"};
     json_error_t error;
     json_t *root = json_load_file(FOLDER "cases.json", 0, &error);
     if (!root) {
@@ -178,14 +241,14 @@ int main(void)
     }
     json_t *cases = json_object_get(root, "cases");
     size_t count = json_array_size(cases), used = 0;
-    one_test *list = calloc(3 * count + 1, sizeof *list);
-    struct CMUnitTest *tests = calloc(3 * count + 1, sizeof *tests);
+    one_test *list = calloc(5 * count + 1, sizeof *list);
+    struct CMUnitTest *tests = calloc(5 * count + 1, sizeof *tests);
     if (!tests || !list || count < 30)
         return 1;
     for (size_t i = 0; i < count; i++) {
         json_t *c = json_array_get(cases, i);
-        for (int k = 0; k < 3; k++) {
-            if (k == WORKING && !json_object_get(c, "working"))
+        for (int k = 0; k < 5; k++) {
+            if (k != GIVEN && !json_object_get(c, kinds[k]))
                 continue;
             one_test *test = &list[used];
             *test = (one_test){.c = c, .kind = (kind)k};

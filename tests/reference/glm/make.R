@@ -6,6 +6,9 @@
 #   near, away   gam with smoothing parameters (and family parameters) given
 #   laplace      gam(method = "REML"): the Laplace-approximate REML, family parameters estimated with it
 #   working      bam(method = "fREML"): the REML of the working model at convergence, family parameters given
+#   ml, gcv      ML, and GCV (UBRE where the scale is known), of the working model: gam with that method of the working response
+#                and Fisher weights, which follow from its fitted values, until these stand still. (bam(method = "ML") ends
+#                elsewhere.)
 suppressMessages(library(mgcv))
 options(warn = 1)
 control <- gam.control(epsilon = 1e-11, maxit = 400, newton = list(conv.tol = 1e-9, maxNstep = 5,
@@ -49,10 +52,34 @@ describe <- function(b, data, kept, sp) {
         null_dim = numbers(vapply(b$smooth, function(x) as.numeric(x$null.space.dim), 0)),
         columns = numbers(vapply(b$smooth, function(x) x$last.para - x$first.para + 1, 0)),
         penalties = numbers(vapply(b$smooth, function(x) as.numeric(length(x$S)), 0)),
-        p_value = numbers(s$s.table[, 4]),
+        ref_df = numbers(s$s.table[, 2]), statistic = numbers(s$s.table[, 3]), p_value = numbers(s$s.table[, 4]),
+        parametric_p = numbers(s$p.table[, 4]), aic = number(AIC(b)),
         sp = numbers(sp), sp_scale = numbers(unlist(lapply(b$smooth, function(x) x$S.scale))),
         parametric = texts(rownames(s$p.table)), estimate = numbers(s$p.table[, 1]), std_error = numbers(s$p.table[, 2]),
         rows = numbers(kept[rows]), fit = numbers(p$fit), se = numbers(p$se.fit))
+}
+
+# The fixed point of: working response and weights at the fitted values, smoothing parameters of that linear model by `method`.
+turns <- function(b, data, kept, formula, family, method) {
+    eta <- as.numeric(b$linear.predictors)
+    known <- family$family %in% c("poisson", "binomial") || grepl("^negative", family$family, ignore.case = TRUE)
+    y <- as.numeric(b$y)
+    data$turn_z <- data$turn_w <- 0
+    for (turn in 1:200) {
+        slope <- family$mu.eta(eta)
+        mu <- family$linkinv(eta)
+        data$turn_z <- eta + (y - mu) / slope
+        data$turn_w <- b$prior.weights * slope^2 / family$variance(mu)
+        fit <- gam(update(as.formula(formula), turn_z ~ .), data = data, weights = turn_w, method = method,
+                   scale = if (known) 1 else -1, control = control)
+        change <- max(abs(fit$fitted.values - eta))
+        eta <- as.numeric(fit$fitted.values)
+        if (change < 1e-9 * sd(eta)) break
+    }
+    if (change > 1e-6 * sd(eta)) warning(formula, " ", family$family, " ", method, ": turns end with a change of ", change)
+    out <- describe(fit, data, kept, fit$sp)
+    out$deviance <- number(sum(family$dev.resids(y, family$linkinv(eta), b$prior.weights)))
+    out
 }
 
 cases <- character(0)
@@ -86,6 +113,10 @@ add_case <- function(name, file, data, formula, family, free, fixed = NULL, fact
         if (grepl("^negative", given[[2]]$family, ignore.case = TRUE)) arguments$scale <- 1 # else bam estimates one
         w <- do.call(bam, arguments)
         head$working <- object(describe(w, data, kept, w$sp), 3)
+        head$ml <- object(turns(b, data, kept, formula, given[[2]], "ML"), 3)
+        arguments$method <- "GCV.Cp" # which may have several minima: left out where bam ends in another one
+        gcv <- turns(b, data, kept, formula, given[[2]], "GCV.Cp")
+        if (abs(as.numeric(gcv$edf_total) - sum(do.call(bam, arguments)$edf)) < 0.1) head$gcv <- object(gcv, 3)
     }
     cases <<- c(cases, object(head, 2))
     cat(sprintf("%-22s %14.7f  edf %s  sp %s\n", name, b$gcv.ubre,
