@@ -240,9 +240,9 @@ weir_status w_ar1_model(weir_ctx *ctx, w_design *design, w_sums *sums, const wei
     }
     if (status >= 0 && options->ar1_estimate) {
         status = estimate(&a, &rho);
-        w_message_clear(ctx);
     }
     if (status >= 0) {
+        w_message_clear(ctx); /* remarks of searches on the way */
         status = finish(&a, rho, plan, out);
     }
     w_free(ctx, a.rho_sp);

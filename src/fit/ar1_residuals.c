@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fit/ar1.h"
+#include "fit/response.h"
 #include "fit/rows.h"
 #include "normal/normal.h"
 
@@ -61,10 +62,12 @@ static weir_status evaluate(void *arg, int worker, const w_tile *tile, double *o
     (void)worker;
     const measuring *m = arg;
     double *residual = out + COLUMN_RESIDUAL * tile->rows, *series = out + COLUMN_SERIES * tile->rows;
-    w_product_tile(m->product, tile, residual);
+    w_product_tile(m->product, tile, series);
     for (int64_t i = 0; i < tile->rows; i++) {
-        const double e = tile->response[i] - tile->offset[i] - residual[i];
-        residual[i] = tile->weight[i] > 0 ? sqrt(tile->weight[i]) * e : NAN;
+        series[i] += tile->offset[i];
+    }
+    w_response_residuals(&m->model->glm, tile->rows, tile->response, series, tile->weight, residual);
+    for (int64_t i = 0; i < tile->rows; i++) {
         series[i] = tile->series ? tile->series[i] : 0;
     }
     return WEIR_OK;

@@ -68,6 +68,7 @@ void fit_case_with(weir_ctx *ctx, const char *folder, const json_t *c, weir_fit_
     assert_int_equal(weir_model_summary(f->model, &f->summary), WEIR_OK);
     weir_predict_options predict = WEIR_PREDICT_OPTIONS_INIT;
     predict.se = 1;
+    predict.missing = options->missing;
     if (weir_predict(ctx, f->model, f->table, &predict, keep_row, f) < 0)
         fail_msg("%s: %s", text_of(c, "name"), weir_ctx_message(ctx));
 }
