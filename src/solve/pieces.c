@@ -319,7 +319,7 @@ static const span *same_matrix(const w_system *system, const span *spans, int in
 {
     const w_design_penalty *penalty = system->design->penalty;
     for (int g = 0; g < index; g++) {
-        if (spans[g].basis == NULL || spans[g].count != spans[index].count) {
+        if (spans[g].basis == NULL || spans[g].count != spans[index].count || is_held(system, &spans[g])) {
             continue;
         }
         bool same = true;
