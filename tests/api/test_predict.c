@@ -170,6 +170,8 @@ static void test_offset(void **state)
     weir_ctx *ctx = test_ctx(NULL, 1, 0);
     data *d = make_data(ctx, "poisson");
     weir_model *model = fit(ctx, d, "poisson", "y ~ s(x) + offset(h)");
+    w_glm glm;
+    assert_int_equal(w_family_parse(ctx, "poisson", &glm), WEIR_OK);
     sheet *with = predict(ctx, model, d, WEIR_PREDICT_RESPONSE, 0.5);
     sheet *eta = predict(ctx, model, d, WEIR_PREDICT_LINK, 0.5);
     double *h = malloc(sizeof d->h);
@@ -181,6 +183,11 @@ static void test_offset(void **state)
         /* one rounding of eta (at most 4) and of each exp: 8 eps */
         assert_true(fabs(with->value[0][i] - without->value[0][i] * exp(h[i])) <= 8 * 2.3e-16 * with->value[0][i]);
         assert_true(fabs(with->value[0][i] - exp(eta->value[0][i])) <= 8 * 2.3e-16 * with->value[0][i]);
+        for (int j = 0; j < 2; j++) { /* limits of the mean move with it, those of an observation are quantiles at the moved mean */
+            double limit = without->value[2 + j][i] * exp(h[i]);
+            assert_true(fabs(with->value[2 + j][i] - limit) <= 8 * 2.3e-16 * limit);
+            assert_true(with->value[4 + j][i] == w_family_quantile(&glm, 0.25 + 0.5 * j, with->value[0][i], 1.0, 1.0));
+        }
     }
     free(h);
     free(with);

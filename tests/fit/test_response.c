@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits of the mean under each link, also where the linear predictor leaves what the link takes. */
+/* Limits of the mean under each link, also where the linear predictor leaves what the link takes; quantiles and limits beside
+ * R's functions (tests/reference/glm/quantiles.R). */
 #include "support/test.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "fit/response.h"
 
@@ -100,9 +103,56 @@ static void test_length(void **state)
     }
 }
 
+/* Counts exactly, shares of trials but for the rounding of a quotient. Others 1e-9: the distribution function, good to 1e-13,
+ * over a density that falls to a thousandth of a probability at the ends; the middle of Student's distribution comes from
+ * 1 - x^2 and keeps half the digits, quantiles of shares are found to 1e-17. Limits: a few eps of each function. */
+static bool agrees(const char *text, double got, double want)
+{
+    double off = fabs(got - want), share = !strncmp(text, "beta", 4) ? 1e-17 : 0.0, middle = !strncmp(text, "scat", 4) ? 3e-8 : 0.0;
+    if (!strncmp(text, "poisson", 7) || !strncmp(text, "nb", 2) || !strncmp(text, "binomial", 8)) {
+        return off <= (!strncmp(text, "binomial", 8) ? 2.3e-16 : 0.0) * fabs(want);
+    }
+    return off <= 1e-9 * fabs(want) + share + middle;
+}
+
+static void test_beside_r(void **state)
+{
+    (void)state;
+    char line[256], text[64];
+    double p, mu, omega, phi, want, low, high, want_low, want_high;
+    int quantiles = 0, pairs = 0;
+    FILE *file = fopen(WEIR_SOURCE_DIR "/tests/reference/glm/quantiles.txt", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        if (sscanf(line, "quantile %63s %lf %lf %lf %lf %lf", text, &p, &mu, &omega, &phi, &want) == 6) {
+            w_glm glm = family(text);
+            double got = w_family_quantile(&glm, p, mu, omega, phi), one;
+            if (!agrees(text, got, want)) {
+                fail_msg("%s: quantile %.17g, wanted %.17g", line, got, want);
+            }
+            if (omega == 1.0) {
+                w_response_quantiles(&glm, 1, &mu, phi, p, &one);
+                assert_true(one == got);
+            }
+            quantiles++;
+        } else if (sscanf(line, "limits %63s %lf %lf %lf %lf", text, &low, &high, &want_low, &want_high) == 5) {
+            w_glm glm = family(text);
+            w_response_limits(&glm, 1, &low, &high);
+            if (!(fabs(low - want_low) <= 4e-15 * fabs(want_low) && fabs(high - want_high) <= 4e-15 * fabs(want_high))) {
+                fail_msg("%s: limits (%.17g, %.17g)", line, low, high);
+            }
+            pairs++;
+        }
+    }
+    fclose(file);
+    assert_int_equal(quantiles, 637);
+    assert_int_equal(pairs, 24);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_beside_r),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_missing_stays_missing),
         cmocka_unit_test(test_slope),
