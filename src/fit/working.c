@@ -218,7 +218,7 @@ weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *ta
                            const w_working *working, int arrow_block, w_gram **out)
 {
     w_sums *sums = NULL;
-    w_tile_request request = { .missing = missing };
+    w_tile_request request = { .missing = missing, .training = true };
     w_working copy = *working;
     copy.table = w_source_label(table);
     w_pass_options options = { .request = &request, .working = working_tile, .working_arg = &copy,

@@ -167,6 +167,7 @@ int64_t w_tile_bytes(const w_design *design);
 
 typedef struct w_tile_request {
     bool predict;              /* the response and weights are not needed; their columns may be absent from the table */
+    bool training;             /* the rows are those the design was made of: what its scan found finite is not looked at again */
     bool unseen_missing;       /* an unseen factor level makes the row missing instead of failing */
     weir_missing missing;      /* FAIL: a missing value is WEIR_E_DATA naming column and row */
     const int *selected;       /* position in the window of each design column; NULL = same order as design->column */

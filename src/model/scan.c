@@ -23,6 +23,7 @@ typedef struct scan {
     w_setup_tile *tile; /* chosen so far, in order of their numbers */
     const w_window *window;
     w_setup_tile **window_keep; /* per tile of the window: where its rows go */
+    bool resident; /* the window is the table, as doubles in the caller's memory, and all of it is wanted */
     int64_t window_capacity;
 } scan;
 
@@ -87,7 +88,7 @@ static void start_sampling(scan *s)
     }
 }
 
-/* Decides which tiles of the window are kept and gives them memory. */
+/* Decides which tiles of the window are kept. */
 static weir_status choose_tiles(scan *s, const w_window *window)
 {
     int64_t tiles = (window->rows + W_TILE_ROWS - 1) / W_TILE_ROWS, first = window->first_row / W_TILE_ROWS;
@@ -105,10 +106,16 @@ static weir_status choose_tiles(scan *s, const w_window *window)
         s->window_capacity = s->window_keep ? tiles : 0;
         status = s->window_keep ? WEIR_OK : w_alloc_status(s->ctx);
     }
-    if (status != WEIR_OK) {
-        return status;
+    if (status == WEIR_OK) {
+        memset(s->window_keep, 0, (size_t)tiles * sizeof(w_setup_tile *));
     }
-    memset(s->window_keep, 0, (size_t)tiles * sizeof(w_setup_tile *));
+    return status;
+}
+
+/* Gives the chosen ones memory. */
+static weir_status open_tiles(scan *s, const w_window *window)
+{
+    const int64_t first = window->first_row / W_TILE_ROWS;
     for (int64_t k = 0; k < s->tile_count; k++) {
         if (s->tile[k].tile < first || s->tile[k].data) {
             continue;
@@ -171,16 +178,64 @@ static weir_status report_fault(const scan *s)
     }
 }
 
+static weir_status keep_task(void *arg, int64_t task, int worker)
+{
+    scan *s = arg;
+    int64_t start = task * W_TILE_ROWS;
+    w_scan_keep(&s->worker[worker], s->window, start, w_min64(W_TILE_ROWS, s->window->rows - start), s->window_keep[task]);
+    return WEIR_OK;
+}
+
+static bool is_resident(const scan *s, const w_window *window)
+{
+    w_source_traits traits;
+    w_source_traits_of(s->table, &traits);
+    bool resident = traits.in_place && !s->sampling && window->first_row == 0 && window->rows == s->known_rows;
+    for (int c = 0; c < s->request->column_count && resident; c++) {
+        resident = window->column[c].kind == W_NUMERIC && w_window_numeric(window, c, 0, 0, NULL) != NULL;
+    }
+    return resident;
+}
+
+/* Set-up rows where they lie, unless some do not count: then the others are copied as from any table. */
+static weir_status borrow_rows(scan *s, const w_window *window)
+{
+    w_scan_result *r = s->result;
+    int64_t left_out = 0;
+    for (int i = 0; i < s->workers; i++) {
+        left_out += s->worker[i].missing + s->worker[i].zero_weight;
+    }
+    if (left_out > 0) {
+        weir_status status = open_tiles(s, window);
+        return status < 0 ? status : w_pool_run(s->ctx, (window->rows + W_TILE_ROWS - 1) / W_TILE_ROWS, keep_task, s);
+    }
+    for (int64_t k = 0; k < s->tile_count; k++) {
+        s->tile[k].rows = w_min64(W_TILE_ROWS, window->rows - s->tile[k].tile * W_TILE_ROWS);
+    }
+    for (int c = 0; c < s->request->column_count; c++) {
+        r->setup[c] = w_window_numeric(window, c, 0, window->rows, NULL);
+    }
+    r->borrowed = true;
+    return WEIR_OK;
+}
+
 static weir_status visit(void *arg, const w_window *window)
 {
     scan *s = arg;
     weir_status status = choose_tiles(s, window);
+    if (status == WEIR_OK) {
+        s->resident = is_resident(s, window);
+        status = s->resident ? WEIR_OK : open_tiles(s, window);
+    }
     if (status == WEIR_OK) {
         s->window = window;
         status = w_pool_run(s->ctx, (window->rows + W_TILE_ROWS - 1) / W_TILE_ROWS, scan_task, s);
     }
     if (status == WEIR_OK) {
         status = report_fault(s);
+    }
+    if (status == WEIR_OK && s->resident) {
+        status = borrow_rows(s, window);
     }
     if (status == WEIR_OK) {
         s->result->rows = window->first_row + window->rows;
@@ -336,7 +391,7 @@ static weir_status gather_setup(scan *s)
         r->setup_rows += s->tile[k].rows;
         r->first_tile_rows = r->first_tile_rows ? r->first_tile_rows : s->tile[k].rows;
     }
-    for (int c = 0; c < s->request->column_count; c++) {
+    for (int c = 0; c < s->request->column_count && !r->borrowed; c++) {
         const int32_t *remap = r->kind[c] == W_FACTOR ? w_source_scan_remap(s->table, c) : NULL;
         double *out = w_alloc_array(s->ctx, TAG, (size_t)r->setup_rows + 1, sizeof *out);
         if (!out) {
@@ -367,7 +422,7 @@ static weir_status result_init(weir_ctx *ctx, const w_scan_request *request, w_s
     r->used = w_arena_calloc(&r->arena, n, sizeof *r->used);
     r->distinct_count = w_arena_calloc(&r->arena, n, sizeof *r->distinct_count);
     r->distinct = w_arena_calloc(&r->arena, n, sizeof *r->distinct);
-    double **setup = w_arena_calloc(&r->arena, n, sizeof *setup);
+    const double **setup = w_arena_calloc(&r->arena, n, sizeof *setup);
     if (!r->lower || !r->upper || !r->watch_lower || !r->watch_upper || !r->kind || !r->used_count || !r->used ||
         !r->distinct_count || !r->distinct || !setup) {
         return w_alloc_status(ctx);
@@ -419,8 +474,8 @@ weir_status w_scan_table(weir_ctx *ctx, weir_table *table, const w_scan_request 
 
 void w_scan_free(w_scan_result *r)
 {
-    for (int c = 0; r->setup && r->setup[c]; c++) {
-        w_free(r->ctx, r->setup[c]);
+    for (int c = 0; r->setup && r->setup[c] && !r->borrowed; c++) {
+        w_free(r->ctx, (void *)r->setup[c]);
     }
     w_arena_free(&r->arena);
     *r = (w_scan_result){.ctx = r->ctx};

@@ -40,7 +40,8 @@ typedef struct w_scan_result {
     double **distinct;       /* ascending */
     bool exact;
     int64_t setup_rows, first_tile_rows; /* rows of the first set-up tile among them */
-    double **setup; /* per column: setup_rows values; codes of the table's levels as numbers */
+    const double **setup; /* per column: setup_rows values; codes of the table's levels as numbers */
+    bool borrowed;        /* they are the table's own memory */
 } w_scan_result;
 
 /* Fills *out (zeroed first); w_scan_free in any case. */

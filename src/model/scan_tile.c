@@ -306,3 +306,14 @@ weir_status w_scan_tile(w_scan_worker *w, const w_window *window, int64_t start,
     }
     return status;
 }
+
+void w_scan_keep(w_scan_worker *w, const w_window *window, int64_t start, int64_t rows, w_setup_tile *keep)
+{
+    double *lower = w->lower + w->request->column_count, *upper = w->upper + w->request->column_count;
+    memset(w->mask, 0, (size_t)rows);
+    load_columns(w, window, start, rows, lower, upper);
+    if (w->request->weight_column >= 0) {
+        mask_weights(w, window->first_row + start, rows);
+    }
+    keep_rows(w, rows, keep);
+}

@@ -49,5 +49,7 @@ typedef struct w_setup_tile {
 /* Tile of `rows` rows at row `start` of the window; `keep` (may be NULL) receives the rows that count. */
 weir_status w_scan_tile(w_scan_worker *worker, const w_window *window, int64_t start, int64_t rows,
                         w_setup_tile *keep);
+/* Only the last part, for a tile that was seen before. */
+void w_scan_keep(w_scan_worker *worker, const w_window *window, int64_t start, int64_t rows, w_setup_tile *keep);
 
 #endif

@@ -320,7 +320,7 @@ static weir_status read_columns(evaluation *e)
         } else {
             e->s->number[c] = w_window_numeric(e->window, position, e->start, e->rows,
                                                e->s->column_buffer + c * (int64_t)W_TILE_ROWS);
-            bool known = !e->request && d->program->all_present;
+            bool known = d->program->all_present && (!e->request || e->request->training);
             status = known || all_finite(e->s->number[c], e->rows) ? WEIR_OK : check_numbers(e, c);
         }
         if (status != WEIR_OK) {

@@ -39,6 +39,8 @@ typedef struct w_kernels {
     void (*scale)(int64_t rows, const double *weight, const double *v, int width, double *out);
     /* lane_i[l] += a_i[r] table[cell_i][r][s] b_i[s] over r, s in 0 … 3, l = (4 r + s) mod 8: eight partial sums per row. */
     void (*form_44)(int64_t rows, const int32_t *cell, const double *a, const double *b, const double *table, double *lane);
+    /* lane_i[r] += v_i[r] g[cell_i][r], r in 0 … 3: four partial sums per row. */
+    void (*dot_4)(int64_t rows, const int32_t *cell, const double *v, const double *g, double *lane);
 } w_kernels;
 
 /* The best set for this processor. */

@@ -232,7 +232,15 @@ static void form_44(int64_t rows, const int32_t *cell, const double *a, const do
     }
 }
 
-const w_kernels w_kernels_avx2 = { "avx2", scatter, four, spline, gemm, mix, scale, form_44 };
+static void dot_4(int64_t rows, const int32_t *cell, const double *v, const double *g, double *lane)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        __m256d one = _mm256_loadu_pd(g + (int64_t)cell[i] * 4);
+        _mm256_storeu_pd(lane + 4 * i, _mm256_fmadd_pd(_mm256_loadu_pd(v + 4 * i), one, _mm256_loadu_pd(lane + 4 * i)));
+    }
+}
+
+const w_kernels w_kernels_avx2 = { "avx2", scatter, four, spline, gemm, mix, scale, form_44, dot_4 };
 #else
 typedef int w_kernel_avx2_unused;
 #endif

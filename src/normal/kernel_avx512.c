@@ -368,7 +368,22 @@ static void form_44(int64_t rows, const int32_t *cell, const double *a, const do
     }
 }
 
-const w_kernels w_kernels_avx512 = { "avx512", scatter, four, spline, gemm, mix, scale, form_44 };
+static void dot_4(int64_t rows, const int32_t *cell, const double *v, const double *g, double *lane)
+{
+    int64_t i = 0;
+    for (; i + 2 <= rows; i += 2) {
+        __m512d two = _mm512_castpd256_pd512(_mm256_loadu_pd(g + (int64_t)cell[i] * 4));
+        two = _mm512_insertf64x4(two, _mm256_loadu_pd(g + (int64_t)cell[i + 1] * 4), 1);
+        __m512d sum = _mm512_fmadd_pd(_mm512_loadu_pd(v + 4 * i), two, _mm512_loadu_pd(lane + 4 * i));
+        _mm512_storeu_pd(lane + 4 * i, sum);
+    }
+    if (i < rows) {
+        __m256d one = _mm256_loadu_pd(g + (int64_t)cell[i] * 4);
+        _mm256_storeu_pd(lane + 4 * i, _mm256_fmadd_pd(_mm256_loadu_pd(v + 4 * i), one, _mm256_loadu_pd(lane + 4 * i)));
+    }
+}
+
+const w_kernels w_kernels_avx512 = { "avx512", scatter, four, spline, gemm, mix, scale, form_44, dot_4 };
 #else
 typedef int w_kernel_avx512_unused;
 #endif

@@ -98,4 +98,14 @@ static void form_44(int64_t rows, const int32_t *cell, const double *a, const do
     }
 }
 
-const w_kernels w_kernels_portable = { "portable", scatter, four, spline, gemm, mix, scale, form_44 };
+static void dot_4(int64_t rows, const int32_t *cell, const double *v, const double *g, double *lane)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const double *one = g + (int64_t)cell[i] * 4;
+        for (int r = 0; r < 4; r++) {
+            lane[4 * i + r] += v[4 * i + r] * one[r];
+        }
+    }
+}
+
+const w_kernels w_kernels_portable = { "portable", scatter, four, spline, gemm, mix, scale, form_44, dot_4 };

@@ -8,6 +8,8 @@
 #include "normal/expand.h"
 #include "normal/normal.h"
 
+#define LANE_ROWS 512
+
 struct w_product {
     weir_ctx *ctx;
     const w_design *design;
@@ -172,22 +174,35 @@ static inline double dot(const double *v, const double *gamma, int width)
     return sum;
 }
 
-/* The four values of a spline, without a loop. */
-static void add_four(const w_tile_block *local, const double *gamma, int64_t rows, double *out)
+static bool is_spline(const w_block *block)
 {
-    for (int64_t i = 0; i < rows; i++) {
-        const double *v = local->value + 4 * i, *g = gamma + (int64_t)local->cell[i] * 4;
-        out[i] += (v[0] * g[0] + v[1] * g[1]) + (v[2] * g[2] + v[3] * g[3]);
+    return block->kind == W_BLOCK_SMOOTH && block->width == 4;
+}
+
+/* All splines together: the four values of a row go into four partial sums, which are added up once. */
+static void fill_splines(const w_product *product, const w_tile *tile, double *out)
+{
+    const w_design *design = product->design;
+    const w_kernels *kernels = w_kernels_choose();
+    double lane[4 * LANE_ROWS];
+    for (int64_t start = 0; start < tile->rows; start += LANE_ROWS) {
+        int64_t rows = w_min64(LANE_ROWS, tile->rows - start);
+        memset(lane, 0, (size_t)rows * 4 * sizeof *lane);
+        for (int b = 0; b < design->block_count; b++) {
+            const w_tile_block *local = &tile->block[b];
+            if (is_spline(&design->block[b])) {
+                kernels->dot_4(rows, local->cell + start, local->value + 4 * start, product->gamma[b], lane);
+            }
+        }
+        for (int64_t i = 0; i < rows; i++) {
+            out[start + i] = (lane[4 * i] + lane[4 * i + 1]) + (lane[4 * i + 2] + lane[4 * i + 3]);
+        }
     }
 }
 
 static void add_block(const w_block *block, const w_tile_block *local, const double *gamma, int64_t rows, double *out)
 {
     int width = block->width;
-    if (block->kind == W_BLOCK_SMOOTH && width == 4) {
-        add_four(local, gamma, rows, out);
-        return;
-    }
     for (int64_t i = 0; i < rows; i++) {
         const double *g = gamma + (local->cell ? (int64_t)local->cell[i] * width : 0);
         out[i] += local->value ? dot(local->value + i * width, g, width) : g[0];
@@ -197,10 +212,13 @@ static void add_block(const w_block *block, const w_tile_block *local, const dou
 void w_product_tile(const w_product *product, const w_tile *tile, double *out)
 {
     const w_design *design = product->design;
-    memset(out, 0, (size_t)tile->rows * sizeof *out);
+    fill_splines(product, tile, out);
     for (int b = 0; b < design->block_count; b++) {
         const w_block *block = &design->block[b];
         const w_tile_block *local = &tile->block[b];
+        if (is_spline(block)) {
+            continue;
+        }
         if (block->kind != W_BLOCK_DENSE) {
             add_block(block, local, product->gamma[b], tile->rows, out);
             continue;
