@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fit/inference.h"
+#include "fit/verdict.h"
 #include "fit/predict.h"
 #include "fit/shape.h"
 #include "fit/smoothing.h"
@@ -218,11 +219,18 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
     if (remark == WEIR_NOT_CONVERGED && !pirls) {
         snprintf(said, sizeof said, "%s", ctx->message);
     }
+    const bool exact = status >= 0 && !pirls && w_system_rss(system) <= W_EXACT_FIT * gram->zz;
+    if (exact) {
+        model->summary.status = remark = w_system_rank(system) < design->p ? WEIR_RANK_DEFICIENT : WEIR_OK;
+    }
     if (status >= 0) {
         describe(model, system, gram, options);
         if (model->summary.status == WEIR_NOT_CONVERGED && *said) {
             status = add_note(model, said);
         }
+    }
+    if (status >= 0 && exact) {
+        status = add_note(model, W_EXACT_REMARK);
     }
     for (int i = 0; status >= 0 && pirls && i < pirls->remarks.count; i++) {
         status = add_note(model, pirls->remarks.line[i]);

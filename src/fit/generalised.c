@@ -17,6 +17,7 @@
 #define SAMPLE_ROWS_PER_COLUMN 128 /* from which the sample's cross-products stand for those of all rows in a first step */
 #define NULL_PASSES 20       /* more, at most, until the null model stands still */
 #define NULL_GAIN 1e-10      /* of its deviance */
+#define SIGMA_SHARE 0.8
 #define TAG "working model"
 
 /* One Newton step in the family's parameters at the present fit: they minimise D/(2 phi) - l_s there. *moved: the largest
@@ -70,6 +71,28 @@ static void take_null_model(w_pirls *pirls)
     }
 }
 
+/* sigma of scat is in the response's unit: it starts from the spread about the mean, where pirls->beta is. */
+static weir_status start_spread(w_pirls *pirls)
+{
+    if (pirls->glm.family->kind != W_FAMILY_SCAT || !pirls->glm.estimate[1]) {
+        return WEIR_OK;
+    }
+    w_gram *gram = NULL;
+    weir_status status = w_pirls_pass(pirls, pirls->beta, false, true, &gram);
+    if (status < 0) {
+        return status;
+    }
+    double spread = sqrt(gram->extra[W_SUM_RESPONSE_SQUARE] / gram->extra[W_SUM_PRIOR]);
+    w_gram_free(gram);
+    gram = NULL;
+    w_pirls_set_parameter(&pirls->glm, 1, log(SIGMA_SHARE * spread));
+    status = w_pirls_pass(pirls, NULL, false, false, &gram);
+    if (status >= 0) {
+        w_pirls_take(pirls, gram);
+    }
+    return status;
+}
+
 /* First passes: at the family's start on all rows, or to convergence on a sample of tiles and then at its beta on all rows. A
  * sample that does not converge is forgotten. */
 static weir_status begin(w_pirls *pirls, double *rho, double *trial)
@@ -83,7 +106,8 @@ static weir_status begin(w_pirls *pirls, double *rho, double *trial)
             w_pirls_take(pirls, gram);
             pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
             take_null_model(pirls);
-            status = w_pirls_iterate(pirls, rho, true, trial);
+            status = start_spread(pirls);
+            status = status < 0 ? status : w_pirls_iterate(pirls, rho, true, trial);
         }
     }
     bool usable = status == WEIR_OK;
@@ -115,6 +139,7 @@ static weir_status begin(w_pirls *pirls, double *rho, double *trial)
         pirls->null_mean = gram->extra[W_SUM_RESPONSE] / gram->extra[W_SUM_PRIOR];
         if (!usable) {
             take_null_model(pirls);
+            status = start_spread(pirls);
         }
         pirls->penalty = pirls->iterations > 0 ? w_pirls_penalty(pirls->design, pirls->beta, rho) : 0.0;
         w_family_kind kind = pirls->glm.family->kind;

@@ -15,6 +15,7 @@
 #define FLAT_BOUND 1e-5
 #define SMALL_STEPS 3      /* that promise nothing end the search */
 #define AGAIN_ROWS 100000  /* above, the two criteria are alike and passes cost */
+#define FARTHEST 16.0      /* from balance: beyond, lambda beta'S beta is made of rounding and no step can be told to help */
 #define LARGEST_STEP 3.0   /* in log lambda and log phi */
 #define LARGEST_THETA_STEP 1.0
 #define TABLE_BYTES ((int64_t)256 << 20)
@@ -81,8 +82,8 @@ static void start(laplace *l)
     const w_design *design = pirls->design;
     const w_glm *glm = &pirls->glm;
     for (int j = 0; j < l->sp_count; j++) {
-        l->point[j] = pirls->rho[j];
         l->free[j] = !design->sp_fixed || isnan(design->sp_fixed[j]);
+        l->point[j] = l->free[j] ? fmin(pirls->rho[j], w_smoothing_balance(design, pirls->gram, j) + FARTHEST) : pirls->rho[j];
     }
     l->phi_free = !glm->family->scale_known && !(pirls->options->scale > 0);
     l->point[l->sp_count] = log(pirls->phi);
@@ -440,11 +441,20 @@ static weir_status start_again(laplace *l, bool *again)
     return *again ? evaluate(l, l->point, true) : WEIR_OK;
 }
 
+static weir_status no_value(const laplace *l)
+{
+    return w_fail(l->pirls->ctx, WEIR_E_NUMERIC, "the Laplace criterion does not exist where the working one ends");
+}
+
 static weir_status descend(laplace *l)
 {
     weir_status status = WEIR_OK;
     int small = 0;
+    double last = INFINITY;
     for (int step = 0; status == WEIR_OK && step < ITERATIONS; step++) {
+        if (!isfinite(l->value)) {
+            return no_value(l);
+        }
         l->pirls->gradient = largest_gradient(l);
         l->pirls->criterion = l->value;
         w_progress_criterion(l->pirls->ctx, l->value);
@@ -471,8 +481,10 @@ static weir_status descend(laplace *l)
         if (status == WEIR_OK && small == SMALL_STEPS) {
             return WEIR_OK;
         }
+        last = gain;
     }
-    return status == WEIR_OK ? WEIR_NOT_CONVERGED : status;
+    bool close = last < 1e-6 * (1.0 + fabs(l->value));
+    return status == WEIR_OK && !close ? WEIR_NOT_CONVERGED : status;
 }
 
 static weir_status search(laplace *l)
@@ -482,7 +494,7 @@ static weir_status search(laplace *l)
     const size_t c = (size_t)l->count, p = (size_t)pirls->design->p;
     weir_status status = evaluate(l, l->point, true);
     if (status == WEIR_OK && !isfinite(l->value)) {
-        return w_fail(pirls->ctx, WEIR_E_NUMERIC, "the Laplace criterion does not exist at the start");
+        return no_value(l);
     }
     const double value = l->value;
     memcpy(l->first, l->point, c * sizeof *l->first);

@@ -18,6 +18,7 @@
 #define PREDICTED 1e-7  /* decrement of a step that needs no pass after it */
 #define POOR 0.1        /* of the decrement before: X'WX has aged */
 #define SAMPLED 0.01    /* share of the decrement left by a step with the cross-products of a sample */
+#define STUCK 1e-5       /* a step that promises more than this and can be had at no length is no convergence */
 #define TAG "working model"
 
 double w_pirls_penalty_form(const w_design_penalty *penalty, const double *x, const double *y)
@@ -189,8 +190,10 @@ static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool
                 pirls->complete = full && !newton;
             }
             pirls->stepped = true;
+            pirls->edge = false;
             return WEIR_OK;
         }
+        pirls->edge = gram->extra[W_SUM_INVALID] > 0;
         w_gram_free(gram);
         for (size_t i = 0; i < p; i++) { /* before the first accepted step pirls->beta is that of the null model */
             trial[i] = 0.5 * (trial[i] + pirls->beta[i]);
@@ -312,7 +315,8 @@ static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *tri
             continue;
         }
         if (status == WEIR_NOT_CONVERGED) {
-            return step > 0 ? last : status; /* nothing better than what is there */
+            double lost = ldexp(w_pirls_decrement(pirls, trial, rho, work), 2 * (HALVINGS + 1)); /* by the step, before halving */
+            return step > 0 && lost < STUCK * size_before ? last : status; /* nothing better than what is there */
         }
         const double now = pirls->deviance + pirls->penalty, size = pirls->phi + fabs(now);
         change = fabs(now - before);

@@ -44,6 +44,7 @@ typedef struct w_pirls {
     int iterations, passes;
     double fractional;     /* rows whose count is not an integer */
     bool stepped;          /* some step kept every fitted value in its range */
+    bool edge;             /* the last one did so at no length */
     bool separated;        /* fitted values run to the end of their range: fit/verdict.h */
     w_remarks remarks;     /* for the notes of the summary */
     weir_status status;

@@ -9,7 +9,6 @@
 #define SMALL 1e-2    /* … or of the largest coefficient, for those near 0 */
 #define THETA_LARGE 1e5
 #define NU_LARGE 1e3
-#define EXACT 1e-24   /* share of the null deviance: the responses are reproduced but for rounding */
 #define TAG "working model"
 
 /* Responses may lie at an end of the range of mu. */
@@ -237,9 +236,8 @@ weir_status w_verdict(w_pirls *pirls, weir_status status)
     remark_on_counts(pirls);
     remark_on_parameters(pirls);
     if (pirls->glm.family->kind != W_FAMILY_BETA && pirls->glm.family->kind != W_FAMILY_SCAT &&
-        sum[W_SUM_DEVIANCE] <= EXACT * sum[W_SUM_NULL_DEVIANCE]) {
-        w_remarks_add(&pirls->remarks, "the model reproduces every response but for rounding: scale, standard errors, tests and "
-                      "smoothing parameters say nothing");
+        sum[W_SUM_DEVIANCE] <= W_EXACT_FIT * sum[W_SUM_NULL_DEVIANCE]) {
+        w_remarks_add(&pirls->remarks, "%s", W_EXACT_REMARK);
         return status == WEIR_NOT_CONVERGED ? WEIR_OK : status;
     }
     weir_status looked = w_verdict_separation(pirls, &rows, told);
@@ -248,6 +246,10 @@ weir_status w_verdict(w_pirls *pirls, weir_status status)
     }
     if (rows > 0) {
         return w_remark(pirls->ctx, WEIR_NOT_CONVERGED, "%s", told);
+    }
+    if (status == WEIR_NOT_CONVERGED && pirls->edge) {
+        return w_remark(pirls->ctx, status, "the best fit lies where fitted values leave the range of link %s: the result is the last "
+                        "iterate inside; try another link (log, logit)", pirls->glm.link->name);
     }
     if (status == WEIR_NOT_CONVERGED) {
         return w_remark(pirls->ctx, status, "not converged after %d passes: the result is the last iterate", pirls->passes);

@@ -10,6 +10,11 @@
 
 #include "fit/pirls.h"
 
+/* A fit whose deviance is this share of the null model's, or less, reproduces the responses but for rounding. */
+#define W_EXACT_FIT 1e-24
+#define W_EXACT_REMARK "the model reproduces every response but for rounding: scale, standard errors, tests and smoothing " \
+                       "parameters say nothing"
+
 /* Rows that run away at pirls->beta; 0 = none. Solves once and, where a step is in sight, makes a pass; leaves the iteration as
  * it was. *told (W_MESSAGE_BYTES) says which term or level it is. */
 weir_status w_verdict_separation(w_pirls *pirls, int64_t *rows, char *told);

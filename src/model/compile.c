@@ -8,6 +8,8 @@
 #include "base/size.h"
 #include "model/setup.h"
 
+#define LARGEST_RESPONSE 1e90
+
 typedef struct compiling {
     weir_ctx *ctx;
     const w_formula *formula;
@@ -123,6 +125,11 @@ static weir_status check_rows(const compiling *c)
     if (r->watch_lower[0] == r->watch_upper[0]) {
         return w_fail(c->ctx, WEIR_E_DATA, "the response '%s' is %g in every row: there is nothing to model", y,
                       r->watch_lower[0]);
+    }
+    const double reach = fmax(fabs(r->watch_lower[0]), fabs(r->watch_upper[0]));
+    if (!(reach <= LARGEST_RESPONSE) || r->watch_upper[0] - r->watch_lower[0] < 1 / LARGEST_RESPONSE) {
+        return w_fail(c->ctx, WEIR_E_DATA, "the response '%s' lies between %g and %g, where squares overflow or vanish: rescale it",
+                      y, r->watch_lower[0], r->watch_upper[0]);
     }
     return WEIR_OK;
 }

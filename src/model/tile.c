@@ -8,6 +8,8 @@
 #include "model/tile.h"
 
 #define TAG "tile"
+#define LEAST_WEIGHT 1e-100 /* their products with squares of the response stay finite */
+#define LARGEST_WEIGHT 1e100
 
 /* ---- making ---- */
 
@@ -413,6 +415,11 @@ static weir_status read_weights(evaluation *e)
             return w_fail(e->d->ctx, WEIR_E_DATA,
                           "weights column '%s' is negative (%g) in row %lld: weights must be 0 or more",
                           e->d->column[e->d->weight_column], weight[i], row_number(e, i));
+        }
+        if (weight[i] != 0 && !tile->missing[i] && !(weight[i] >= LEAST_WEIGHT && weight[i] <= LARGEST_WEIGHT)) {
+            return w_fail(e->d->ctx, WEIR_E_DATA,
+                          "weights column '%s' is %g in row %lld: weights other than 0 lie between %g and %g; rescale them",
+                          e->d->column[e->d->weight_column], weight[i], row_number(e, i), LEAST_WEIGHT, LARGEST_WEIGHT);
         }
         tile->weight[i] = weight[i];
     }
