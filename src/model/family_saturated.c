@@ -13,6 +13,10 @@
 #include "model/family_parts.h"
 
 #include <math.h>
+#include <string.h>
+
+#define PLACE_BITS 6
+#define PLACES (1 << PLACE_BITS)
 
 #define LOG_2PI 1.83787706640934548356
 
@@ -174,20 +178,53 @@ static bool counts(const double *prior, int64_t i)
     return !prior || prior[i] > 0.0;
 }
 
+/* Rows with the same response and prior weight. */
+typedef struct equal_rows {
+    double y, omega, count;
+    w_saturated one;
+} equal_rows;
+
+static void add_rows(const equal_rows *rows, w_saturated *sum)
+{
+    sum->value += rows->count * rows->one.value;
+    for (int a = 0; a < 3; a++) {
+        sum->grad[a] += rows->count * rows->one.grad[a];
+        for (int b = 0; b < 3; b++) {
+            sum->hess[a][b] += rows->count * rows->one.hess[a][b];
+        }
+    }
+}
+
+/* Counts and proportions repeat: the last row of each of PLACES groups of responses is remembered. */
 void w_family_saturated(const w_glm *glm, int64_t rows, const double *y, const double *prior, double phi, w_saturated *sum)
 {
+    equal_rows place[PLACES];
+    for (int p = 0; p < PLACES; p++) {
+        place[p].count = 0.0;
+    }
     for (int64_t i = 0; i < rows; i++) {
         if (!counts(prior, i)) {
             continue;
         }
-        w_saturated one;
-        glm->family->saturated(glm, y[i], prior ? prior[i] : 1.0, phi, &one);
-        sum->value += one.value;
-        for (int a = 0; a < 3; a++) {
-            sum->grad[a] += one.grad[a];
-            for (int b = 0; b < 3; b++) {
-                sum->hess[a][b] += one.hess[a][b];
-            }
+        uint64_t bits;
+        memcpy(&bits, &y[i], sizeof bits);
+        equal_rows *own = &place[bits * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PLACE_BITS)];
+        const double omega = prior ? prior[i] : 1.0;
+        if (own->count > 0.0 && own->y == y[i] && own->omega == omega) {
+            own->count += 1.0;
+            continue;
+        }
+        if (own->count > 0.0) {
+            add_rows(own, sum);
+        }
+        own->y = y[i];
+        own->omega = omega;
+        own->count = 1.0;
+        glm->family->saturated(glm, y[i], omega, phi, &own->one);
+    }
+    for (int p = 0; p < PLACES; p++) {
+        if (place[p].count > 0.0) {
+            add_rows(&place[p], sum);
         }
     }
 }
