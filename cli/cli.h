@@ -42,6 +42,8 @@ struct cli_run {
     int operand_count;
     char **operand;
     weir_ctx *ctx; /* made by cli_context */
+    /* Does what the command does up to where rows would be read, under another context: cli_advise_budget asks. NULL: cannot. */
+    weir_status (*attempt)(const cli_run *run, weir_ctx *ctx, const weir_table_options *options);
     bool colour;   /* of stderr */
     bool progress; /* stderr is a terminal that wants it, or it was asked for */
     bool terminal; /* progress lines replace one another */
@@ -63,10 +65,13 @@ int cli_report(cli_run *run, weir_status status, int input);
 
 /* Makes the context from the options; 0 or an exit code. */
 int cli_context(cli_run *run);
+weir_table_options cli_table_options(const cli_run *run);
 /* Opens `count` files as one table. */
 int cli_table(cli_run *run, int count, char **paths, weir_table **out);
 /* The options of weir_fit and its relatives, pointing into run->args. */
 weir_fit_options cli_fit_options(const cli_run *run);
+/* cli_run.attempt of commands that fit. */
+weir_status cli_attempt_fit(const cli_run *run, weir_ctx *ctx, const weir_table_options *options);
 /* Refuses a missing formula in one line. */
 int cli_need_formula(cli_run *run);
 

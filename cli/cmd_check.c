@@ -27,11 +27,28 @@ static int check_rows(cli_run *run, weir_model *model, weir_table *rows)
     return code;
 }
 
+static weir_status attempt(const cli_run *run, weir_ctx *ctx, const weir_table_options *options)
+{
+    weir_model *model = NULL;
+    weir_table *rows = NULL;
+    const weir_smooth_check *checks;
+    int64_t count;
+    weir_status status = weir_model_load(ctx, run->operand[0], &model);
+    if (status >= 0)
+        status = weir_table_open(ctx, run->operand_count - 1, (const char *const *)run->operand + 1, options, &rows);
+    if (status >= 0)
+        status = weir_check(ctx, model, rows, (weir_missing)run->args.drop, &count, &checks);
+    weir_table_close(rows);
+    weir_model_free(model);
+    return status;
+}
+
 static int check(cli_run *run)
 {
     const cli_args *args = &run->args;
     weir_model *model = NULL;
     weir_table *rows = NULL;
+    run->attempt = attempt;
     int code = args->report ? cli_output_check(run, args->report) : EXIT_DONE;
     if (code == EXIT_DONE)
         code = cli_context(run);

@@ -77,6 +77,7 @@ static int fit(cli_run *run)
     weir_model *model = NULL;
     weir_status status = WEIR_OK;
     int code = check(run);
+    run->attempt = run->args.from ? NULL : cli_attempt_fit;
     if (code == EXIT_DONE)
         code = cli_context(run);
     if (code == EXIT_DONE)

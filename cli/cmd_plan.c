@@ -32,6 +32,7 @@ static int plan(cli_run *run)
     weir_table *table = NULL;
     weir_plan found;
     int code = cli_need_formula(run);
+    run->attempt = cli_attempt_fit;
     if (code == EXIT_DONE)
         code = cli_context(run);
     if (code == EXIT_DONE)

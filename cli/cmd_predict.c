@@ -61,9 +61,8 @@ static int write_header(delivery *to, const char *const *names)
     return to->out.error;
 }
 
-static int predict_rows(cli_run *run, const weir_model *model, weir_table *rows)
+static weir_predict_options predict_options(const cli_args *args)
 {
-    const cli_args *args = &run->args;
     weir_predict_options predict = WEIR_PREDICT_OPTIONS_INIT;
     predict.type = (weir_predict_type)args->type;
     predict.se = args->se;
@@ -71,6 +70,34 @@ static int predict_rows(cli_run *run, const weir_model *model, weir_table *rows)
     predict.simultaneous = args->simultaneous;
     predict.missing = (weir_missing)args->drop;
     predict.unseen_missing = args->unseen;
+    return predict;
+}
+
+static int deliver_none(void *user, int64_t first_row, int64_t rows, const double *values)
+{
+    (void)user, (void)first_row, (void)rows, (void)values;
+    return 1;
+}
+
+static weir_status attempt(const cli_run *run, weir_ctx *ctx, const weir_table_options *options)
+{
+    weir_model *model = NULL;
+    weir_table *rows = NULL;
+    weir_predict_options how = predict_options(&run->args);
+    weir_status status = weir_model_load(ctx, run->args.model, &model);
+    if (status >= 0)
+        status = weir_table_open(ctx, run->operand_count, (const char *const *)run->operand, options, &rows);
+    if (status >= 0)
+        status = weir_predict(ctx, model, rows, &how, deliver_none, NULL);
+    weir_table_close(rows);
+    weir_model_free(model);
+    return status;
+}
+
+static int predict_rows(cli_run *run, const weir_model *model, weir_table *rows)
+{
+    const cli_args *args = &run->args;
+    weir_predict_options predict = predict_options(args);
     delivery to = {.columns = 0};
     const char *const *names = NULL;
     weir_status status = weir_predict_columns(model, &predict, &to.columns, &names);
@@ -102,6 +129,7 @@ static int predict(cli_run *run)
         return cli_fail(run, EXIT_USAGE, "--interval %g is not between 0 and 1; 0.95 is usual", args->interval);
     if (args->simultaneous && (args->type != WEIR_PREDICT_TERMS || !(args->interval > 0)))
         return cli_fail(run, EXIT_USAGE, "--simultaneous limits are those of single terms: add --type terms --interval 0.95");
+    run->attempt = attempt;
     int code = args->output ? cli_output_check(run, args->output) : EXIT_DONE;
     if (code == EXIT_DONE)
         code = cli_context(run);

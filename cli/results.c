@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "advice.h"
 #include "results.h"
 
 #include <stdio.h>
@@ -113,5 +114,7 @@ int cli_results_write(cli_run *run, const weir_model *model, weir_status status)
 int cli_load_model(cli_run *run, const char *path, weir_model **out)
 {
     weir_status status = weir_model_load(run->ctx, path, out);
+    if (status == WEIR_E_BUDGET && run->attempt)
+        return cli_advise_budget(run);
     return status < 0 ? cli_report(run, status, EXIT_MODEL) : EXIT_DONE;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The run of one command: words on stderr, progress, the context and the table. */
-#include "cli.h"
+#include "advice.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -164,44 +164,9 @@ int cli_context(cli_run *run)
     return cli_fail(run, cli_exit_code(status, EXIT_FAILED), "cannot start: %s", weir_status_name(status));
 }
 
-#define TRIED_BUDGET ((int64_t)8 << 20)
-
-/* The budget does not even open the table, so no plan could name a better one: plan under a larger one to say what would do. */
-static int advise_budget(cli_run *run, int count, char **paths, const weir_table_options *table_options)
-{
-    char first[512];
-    snprintf(first, sizeof first, "%s", weir_ctx_message(run->ctx));
-    weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
-    options.threads = (int32_t)run->args.threads;
-    options.memory_budget = TRIED_BUDGET;
-    weir_ctx *ctx = NULL;
-    weir_table *table = NULL;
-    weir_plan plan;
-    weir_fit_options fit = cli_fit_options(run);
-    weir_status status = weir_ctx_create(&options, &ctx);
-    if (status >= 0)
-        status = weir_table_open(ctx, count, (const char *const *)paths, table_options, &table);
-    if (status >= 0)
-        status = weir_plan_fit(ctx, table, run->args.formula, &fit, &plan);
-    const char *named = status == WEIR_E_BUDGET ? strstr(weir_ctx_message(ctx), ": ") : NULL;
-    int code = status >= 0 ? cli_fail(run, EXIT_BUDGET, "%s: 8.0 MiB would do", first)
-               : named     ? cli_fail(run, EXIT_BUDGET, "%s%s", first, named)
-                           : cli_fail(run, EXIT_BUDGET, "%s", first);
-    weir_table_close(table);
-    weir_ctx_destroy(ctx);
-    return code;
-}
-
-int cli_table(cli_run *run, int count, char **paths, weir_table **out)
+weir_table_options cli_table_options(const cli_run *run)
 {
     const cli_args *args = &run->args;
-    int pipes = 0;
-    for (int i = 0; i < count; i++)
-        pipes += !strcmp(paths[i], "-");
-    if (pipes > 1)
-        return cli_fail(run, EXIT_USAGE, "'-' (standard input) can be read once; it is given %d times", pipes);
-    if (pipes && isatty(STDIN_FILENO))
-        cli_say(run, "reading CSV from the terminal; end with Ctrl-D");
     weir_table_options options = WEIR_TABLE_OPTIONS_INIT;
     options.delimiter = args->delimiter;
     options.decimal = args->decimal;
@@ -209,9 +174,22 @@ int cli_table(cli_run *run, int count, char **paths, weir_table **out)
     options.headerless = args->headerless;
     options.missing_words = args->missing;
     options.factors = args->factors;
+    return options;
+}
+
+int cli_table(cli_run *run, int count, char **paths, weir_table **out)
+{
+    int pipes = 0;
+    for (int i = 0; i < count; i++)
+        pipes += !strcmp(paths[i], "-");
+    if (pipes > 1)
+        return cli_fail(run, EXIT_USAGE, "'-' (standard input) can be read once; it is given %d times", pipes);
+    if (pipes && isatty(STDIN_FILENO))
+        cli_say(run, "reading CSV from the terminal; end with Ctrl-D");
+    const weir_table_options options = cli_table_options(run);
     weir_status status = weir_table_open(run->ctx, count, (const char *const *)paths, &options, out);
-    if (status == WEIR_E_BUDGET && args->formula && pipes == 0 && args->memory < TRIED_BUDGET)
-        return advise_budget(run, count, paths, &options);
+    if (status == WEIR_E_BUDGET)
+        return cli_advise_budget(run);
     return status < 0 ? cli_report(run, status, EXIT_DATA) : EXIT_DONE;
 }
 
@@ -237,6 +215,18 @@ weir_fit_options cli_fit_options(const cli_run *run)
     options.ar1_estimate = isnan(args->ar1);
     options.ar1_start = args->ar1_start;
     return options;
+}
+
+weir_status cli_attempt_fit(const cli_run *run, weir_ctx *ctx, const weir_table_options *options)
+{
+    weir_table *table = NULL;
+    weir_plan found;
+    weir_fit_options fit = cli_fit_options(run);
+    weir_status status = weir_table_open(ctx, run->operand_count, (const char *const *)run->operand, options, &table);
+    if (status >= 0)
+        status = weir_plan_fit(ctx, table, run->args.formula, &fit, &found);
+    weir_table_close(table);
+    return status;
 }
 
 int cli_need_formula(cli_run *run)

@@ -268,10 +268,11 @@ weir_status w_diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table
     w_binding *binding = NULL;
     weir_status status = w_design_bind(model->design, table, false, false, &binding);
     if (status >= 0) {
-        w_scan_options scan = { .threads_hint = w_pool_workers(ctx), .keep_bytes = w_ledger_free_bytes(ctx) / 4 };
-        scan.window_bytes = w_rows_window_bytes(model->design, w_pool_workers(ctx));
-        w_planning_scan(ctx, table, model->design, 1, &scan);
-        status = w_source_scan(table, &scan, NULL, NULL);
+        w_scan_options scan;
+        status = w_planning_rows(ctx, table, model->design, "check", 2, w_diagnose_bytes(model->design, w_pool_workers(ctx)), &scan);
+        if (status >= 0) {
+            status = w_source_scan(table, &scan, NULL, NULL);
+        }
     }
     if (status >= 0) {
         status = w_binding_ready(binding);

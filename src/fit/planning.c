@@ -8,12 +8,14 @@
 #include "fit/ar1.h"
 #include "fit/diagnose.h"
 #include "fit/model.h"
+#include "fit/rows.h"
 #include "fit/shape.h"
 #include "normal/quadratic.h"
 #include "plan/bytes.h"
 #include "plan/rates.h"
 #include "solve/system.h"
 
+#define LEVEL_BYTES 256 /* of one level of a factor */
 #define GENERALISED_PASSES 8 /* usual: first one, about six steps, last one */
 
 /* The system with its covariance, what inference takes beside it, and the search. */
@@ -92,16 +94,43 @@ static void describe_source(weir_ctx *ctx, weir_table *table, const w_design *de
     input->scratch_room = w_source_scratch_room(ctx, text, size, &input->scratch_reason);
 }
 
-void w_planning_scan(weir_ctx *ctx, weir_table *table, const w_design *design, int later, w_scan_options *scan)
+/* Texts of levels, their index, and the map to the model's. */
+static int64_t level_bytes(weir_table *table, const w_design *design)
 {
-    char text[160];
+    int64_t bytes = 0;
+    for (int s = 0; w_source_column(table, s); s++) {
+        bytes = w_add64(bytes, w_mul64(w_source_level_estimate(table, s), LEVEL_BYTES));
+    }
+    return w_add64(bytes, w_mul64(design->column_count, 4096));
+}
+
+weir_status w_planning_rows(weir_ctx *ctx, weir_table *table, const w_design *design, const char *what, int later, int64_t beside,
+                            w_scan_options *scan)
+{
+    char text[160], have[W_FORMAT_BYTES], need[W_FORMAT_BYTES];
     w_plan_input input = { .design = design };
     describe_source(ctx, table, design, text, sizeof text, &input);
     w_plan_rates(ctx, &input.rates);
-    scan->spool = w_plan_scratch(&input, later).pays ? W_SPOOL_CACHE : W_SPOOL_NEEDED;
-    if (input.once && input.scratch_forbidden) {
-        scan->keep_bytes = w_ledger_free_bytes(ctx) / 2;
+    const int64_t rows = input.rows_exact ? input.rows : w_add64(input.rows, input.rows / 4);
+    const int64_t room = w_ledger_free_bytes(ctx);
+    const w_scan_options choice[] = {
+        { .window_bytes = w_rows_window_bytes(design, w_pool_workers(ctx)), .threads_hint = w_pool_workers(ctx) },
+        { .window_bytes = 1, .threads_hint = 1 },
+    };
+    beside = w_add64(beside, level_bytes(table, design));
+    int64_t bytes = 0;
+    for (int i = 0; i < 2 && (i == 0 || bytes > room); i++) {
+        *scan = choice[i];
+        bytes = w_add64(beside, w_add64(w_source_bytes(table, scan), w_source_spool_bytes(table, scan, rows)));
     }
+    if (bytes > room) {
+        return w_fail(ctx, WEIR_E_BUDGET, "memory budget of %s is too small to %s with p = %lld columns: %s would do",
+                      w_format_bytes(have, ctx->ledger.budget), what, (long long)design->p,
+                      w_format_bytes_up(need, w_add64(ctx->ledger.in_use, bytes)));
+    }
+    scan->keep_bytes = (room - bytes) / 2;
+    scan->spool = w_plan_scratch(&input, later).pays ? W_SPOOL_CACHE : W_SPOOL_NEEDED;
+    return WEIR_OK;
 }
 
 static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design *design, bool estimated,

@@ -14,9 +14,11 @@ weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formul
 /* With the compiled design; `table` NULL when the sums are already there. */
 weir_status w_planning_exact(weir_ctx *ctx, weir_table *table, const w_design *design, const weir_fit_options *options,
                              weir_plan *out);
-/* How to scan a table that is read `later` times after the scan, with keep_bytes and window_bytes as given: sets the use of the
- * scratch folder. The columns are selected. */
-void w_planning_scan(weir_ctx *ctx, weir_table *table, const w_design *design, int later, w_scan_options *scan);
+/* How to scan a table for predictions or residuals (`what` for the message: "predict", "check"), whose columns are selected and
+ * which is read `later` times after the scan. `beside`: bytes of the passes beside reading. WEIR_E_BUDGET before a row is read
+ * when even the smallest windows do not fit, naming what would do. */
+weir_status w_planning_rows(weir_ctx *ctx, weir_table *table, const w_design *design, const char *what, int later, int64_t beside,
+                            w_scan_options *scan);
 void w_planning_design_options(const weir_fit_options *options, const weir_plan *plan, w_design_options *out);
 
 #endif

@@ -247,13 +247,23 @@ static weir_status prepare(weir_ctx *ctx, prediction *p)
     return status;
 }
 
-static weir_status scan_table(weir_ctx *ctx, const w_design *design, weir_table *table)
+/* Columns that a tile fills: those of the result, and terms while limits are made of them. */
+static int64_t tile_columns(const prediction *p)
 {
-    w_scan_options scan = { .window_bytes = w_rows_window_bytes(design, w_pool_workers(ctx)),
-                            .threads_hint = w_pool_workers(ctx),
-                            .keep_bytes = w_ledger_free_bytes(ctx) / 4 };
-    w_planning_scan(ctx, table, design, 1, &scan);
-    return w_source_scan(table, &scan, NULL, NULL);
+    return p->columns + (p->options->type == WEIR_PREDICT_TERMS ? p->model->design->term_count : 0);
+}
+
+static weir_status scan_table(weir_ctx *ctx, const prediction *p, weir_table *table)
+{
+    const w_design *design = p->model->design;
+    int workers = w_pool_workers(ctx);
+    int64_t beside = w_add64(w_rows_bytes(design, tile_columns(p), workers), w_product_bytes(design));
+    if (p->options->se || p->options->interval > 0) {
+        beside = w_add64(beside, w_variance_bytes(p->model, workers));
+    }
+    w_scan_options scan;
+    weir_status status = w_planning_rows(ctx, table, design, "predict", 1, beside, &scan);
+    return status < 0 ? status : w_source_scan(table, &scan, NULL, NULL);
 }
 
 weir_status w_predict(weir_ctx *ctx, const weir_model *model, weir_table *table, const weir_predict_options *options,
@@ -266,7 +276,7 @@ weir_status w_predict(weir_ctx *ctx, const weir_model *model, weir_table *table,
     w_predict_columns(model, options, &p.columns, &names);
     weir_status status = w_design_bind(design, table, true, options->unseen_missing != 0, &binding);
     if (status >= 0) {
-        status = scan_table(ctx, design, table);
+        status = scan_table(ctx, &p, table);
     }
     if (status >= 0) {
         status = w_binding_ready(binding);
@@ -277,9 +287,8 @@ weir_status w_predict(weir_ctx *ctx, const weir_model *model, weir_table *table,
     if (status >= 0) {
         w_tile_request request = *w_binding_request(binding);
         request.missing = options->missing;
-        int64_t scratch = options->type == WEIR_PREDICT_TERMS ? design->term_count : 0;
         w_rows_pass pass = { .design = design, .table = table, .request = &request, .name = "predict",
-                             .columns = p.columns + scratch, .tile = predict_tile, .deliver = hand_over, .arg = &p };
+                             .columns = tile_columns(&p), .tile = predict_tile, .deliver = hand_over, .arg = &p };
         status = w_rows_each(ctx, &pass);
     }
     w_free(ctx, p.critical);

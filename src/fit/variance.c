@@ -12,11 +12,13 @@
 
 #include "base/blas.h"
 #include "base/size.h"
+#include "fit/rows.h"
 #include "normal/expand.h"
 #include "normal/quadratic.h"
 
 #define PANEL_ROWS 64
 #define FORM_BYTES ((int64_t)64 << 20) /* at most so much, and at most a quarter of the free budget, for tables */
+#define ROW_VALUES 8 /* columns of a prediction beside those of its terms, generously */
 #define TAG "variance"
 
 struct w_variance {
@@ -87,6 +89,14 @@ static void restrict_columns(const w_variance *v, int64_t first, int64_t last, i
     }
 }
 
+static void drop_forms(w_variance *v, int count)
+{
+    for (int t = 0; v->form && t < count; t++) {
+        w_quadratic_free(v->form[t]);
+        v->form[t] = NULL;
+    }
+}
+
 /* WEIR_DECLINED when the tables are too large or an arrow block asks for more than a quadratic form. */
 static weir_status make_forms(w_variance *v)
 {
@@ -96,7 +106,9 @@ static weir_status make_forms(w_variance *v)
         return WEIR_DECLINED;
     }
     int count = v->per_term ? design->term_count : 1;
-    int64_t room = w_min64(FORM_BYTES, w_ledger_free_bytes(ctx) / 4) / w_max64(1, count);
+    int64_t rows = w_rows_bytes(design, ROW_VALUES + 4 * (int64_t)design->term_count, v->workers);
+    int64_t free_bytes = w_max64(0, w_ledger_free_bytes(ctx) - rows);
+    int64_t room = w_min64(FORM_BYTES, free_bytes / 4) / w_max64(1, count);
     int64_t *place = w_alloc_array(ctx, TAG, (size_t)design->p, sizeof *place);
     v->form = w_calloc(ctx, TAG, (size_t)count + 1, sizeof *v->form);
     weir_status status = place && v->form ? WEIR_OK : w_alloc_status(ctx);
@@ -107,6 +119,11 @@ static weir_status make_forms(w_variance *v)
     }
     w_free(ctx, place);
     v->form_count = status == WEIR_OK ? count : 0;
+    if (status == WEIR_E_BUDGET) { /* panels need less */
+        w_message_clear(ctx);
+        drop_forms(v, count);
+        return WEIR_DECLINED;
+    }
     return status;
 }
 
@@ -141,6 +158,27 @@ static weir_status fill(w_variance *v)
         }
     }
     return WEIR_OK;
+}
+
+int64_t w_variance_bytes(const weir_model *model, int workers)
+{
+    const w_design *design = model->design;
+    const int64_t number = (int64_t)sizeof(double), core = model->covariance->core;
+    int64_t panel = w_add64(w_mul64(core, 2 * PANEL_ROWS), model->covariance->arrow_k), most_raw = 0;
+    int64_t bytes = w_add64(w_alloc_bytes((int64_t)sizeof(w_variance)), w_alloc_bytes(w_mul64(design->p, 2 * number)));
+    bytes = w_add64(bytes, w_alloc_bytes(w_mul64(design->block_count + workers + design->term_count + 1, number)) + 1024);
+    bytes = w_add64(bytes, w_mul64(workers, w_alloc_bytes(w_mul64(panel, number))));
+    for (int b = 0; b < design->block_count; b++) {
+        const w_block *block = &design->block[b];
+        if (block->kind != W_BLOCK_SMOOTH) {
+            continue;
+        }
+        int64_t entries = w_mul64(block->cells, block->width), spread = w_spread_doubles(block->smooth);
+        int64_t raw = w_alloc_bytes(w_mul64(w_add64(w_add64(block->smooth->raw_columns, entries), spread), number));
+        most_raw = w_max64(most_raw, raw);
+        bytes = w_add64(bytes, w_alloc_bytes(w_mul64(w_mul64(entries, block->smooth->columns), number)));
+    }
+    return w_add64(bytes, most_raw);
 }
 
 weir_status w_variance_create(weir_ctx *ctx, const weir_model *model, bool per_term, w_variance **out)
