@@ -125,6 +125,38 @@ static weir_status factor_task(void *arg, int64_t task, int worker)
     return WEIR_OK;
 }
 
+/* ---- products with the coupling, columns of `count` vectors `lead` apart ------------------------------------------ */
+
+/* out (rows x count) := beta out + alpha B x for the rows from `first` on. */
+static void times_coupling(const w_block_arrow *run, int64_t first, int64_t rows, double alpha, const double *x, double beta,
+                           double *out, int64_t lead)
+{
+    const double *b = run->a->coupling + first * run->p;
+    const w_blas_int p = (w_blas_int)run->p, k = (w_blas_int)rows, m = (w_blas_int)run->count, ld = (w_blas_int)lead, inc = 1;
+    if (run->count == 1) {
+        dgemv_("T", &p, &k, &alpha, b, &p, x, &inc, &beta, out, &inc);
+    } else {
+        dgemm_("T", "N", &k, &m, &p, &alpha, b, &p, x, &p, &beta, out, &ld);
+    }
+}
+
+/* out (p x count) := B'x over the rows from `first` on; x is `run->rows` apart. */
+static void times_coupling_transposed(const w_block_arrow *run, int64_t first, int64_t rows, const double *x, double *out)
+{
+    const double *b = run->a->coupling + first * run->p, one = 1.0, zero = 0.0;
+    const w_blas_int p = (w_blas_int)run->p, k = (w_blas_int)rows, m = (w_blas_int)run->count, ld = (w_blas_int)run->rows;
+    const w_blas_int inc = 1;
+    memset(out, 0, (size_t)(run->p * run->count) * sizeof *out);
+    if (rows == 0 || run->p == 0) {
+        return;
+    }
+    if (run->count == 1) {
+        dgemv_("N", &p, &k, &one, b, &p, x, &inc, &zero, out, &inc);
+    } else {
+        dgemm_("N", "N", &p, &m, &k, &one, b, &p, x, &ld, &zero, out, &p);
+    }
+}
+
 /* ---- elimination and substitution ---------------------------------------------------------------------------------- */
 
 static weir_status eliminate_task(void *arg, int64_t task, int worker)
@@ -136,14 +168,7 @@ static weir_status eliminate_task(void *arg, int64_t task, int worker)
     for (int64_t i = first; i < last; i++) {
         w_block_arrow_block_solve(d, run->factor + i * d * d, j->x + i * d, 1, run->rows, run->count);
     }
-    const double one = 1.0, zero = 0.0;
-    const w_blas_int p = (w_blas_int)run->p, m = (w_blas_int)run->count, k = (w_blas_int)((last - first) * d);
-    const w_blas_int ld = (w_blas_int)run->rows;
-    double *partial = run->partial + task * run->p * run->count;
-    memset(partial, 0, (size_t)(run->p * run->count) * sizeof *partial);
-    if (p > 0 && k > 0) {
-        dgemm_("N", "N", &p, &m, &k, &one, run->a->coupling + first * d * run->p, &p, j->x + first * d, &ld, &zero, partial, &p);
-    }
+    times_coupling_transposed(run, first * d, (last - first) * d, j->x + first * d, run->partial + task * run->p * run->count);
     return WEIR_OK;
 }
 
@@ -153,13 +178,10 @@ static weir_status substitute_task(void *arg, int64_t task, int worker)
     const job *j = arg;
     const w_block_arrow *run = j->run;
     const int64_t last = w_block_arrow_first(run, task + 1), d = run->d, batch = w_block_arrow_batch(run, run->count);
-    const double one = 1.0, zero = 0.0, *border = j->x + run->rows * run->count;
-    const w_blas_int p = (w_blas_int)run->p, m = (w_blas_int)run->count;
     double *v = run->scratch + task * run->scratch_size;
-    for (int64_t first = w_block_arrow_first(run, task); first < last && p > 0; first += batch) {
+    for (int64_t first = w_block_arrow_first(run, task); first < last && run->p > 0; first += batch) {
         const int64_t blocks = w_min64(batch, last - first), rows = blocks * d;
-        const w_blas_int k = (w_blas_int)rows;
-        dgemm_("T", "N", &k, &m, &p, &one, run->a->coupling + first * d * run->p, &p, border, &p, &zero, v, &k);
+        times_coupling(run, first * d, rows, 1.0, j->x + run->rows * run->count, 0.0, v, rows);
         for (int64_t i = 0; i < blocks; i++) {
             w_block_arrow_block_solve(d, run->factor + (first + i) * d * d, v + i * d, 1, rows, run->count);
         }
@@ -228,16 +250,13 @@ static weir_status residual_task(void *arg, int64_t task, int worker)
     job *j = arg;
     const w_block_arrow *run = j->run;
     const int64_t first = w_block_arrow_first(run, task), last = w_block_arrow_first(run, task + 1), d = run->d, p = run->p;
-    const double one = 1.0, zero = 0.0, minus = -1.0, *b = run->a->coupling + first * d * p;
-    const w_blas_int n = (w_blas_int)p, m = (w_blas_int)run->count, k = (w_blas_int)((last - first) * d);
-    const w_blas_int ld = (w_blas_int)run->rows;
-    double *partial = run->partial + task * p * run->count, *absolute = j->absolute + task * p, largest = 0.0;
-    memset(partial, 0, (size_t)(p * run->count) * sizeof *partial);
+    const double *b = run->a->coupling + first * d * p;
+    double *absolute = j->absolute + task * p, largest = 0.0;
     memset(absolute, 0, (size_t)p * sizeof *absolute);
-    if (n > 0 && k > 0) {
-        dgemm_("T", "N", &k, &m, &n, &minus, b, &n, j->x + run->rows * run->count, &n, &one, j->r + first * d, &ld);
-        dgemm_("N", "N", &n, &m, &k, &one, b, &n, j->x + first * d, &ld, &zero, partial, &n);
+    if (p > 0 && last > first && run->count > 0) {
+        times_coupling(run, first * d, (last - first) * d, -1.0, j->x + run->rows * run->count, 1.0, j->r + first * d, run->rows);
     }
+    times_coupling_transposed(run, first * d, (last - first) * d, j->x + first * d, run->partial + task * p * run->count);
     for (int64_t i = first; i < last; i++) {
         double across = 0.0;
         for (int64_t row = 0; row < d; row++) {
