@@ -260,6 +260,11 @@ static weir_status scan_table(weir_ctx *ctx, const prediction *p, weir_table *ta
     int64_t beside = w_add64(w_rows_bytes(design, tile_columns(p), workers), w_product_bytes(design));
     if (p->options->se || p->options->interval > 0) {
         beside = w_add64(beside, w_variance_bytes(p->model, workers));
+        int64_t widest = 0;
+        for (int t = 0; p->options->simultaneous && t < design->term_count; t++) {
+            widest = w_max64(widest, design->term[t].columns);
+        }
+        beside = w_add64(beside, w_alloc_bytes(w_mul64(w_band_doubles(widest), (int64_t)sizeof(double))));
     }
     w_scan_options scan;
     weir_status status = w_planning_rows(ctx, table, design, "predict", 1, beside, &scan);

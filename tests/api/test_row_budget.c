@@ -83,6 +83,8 @@ static weir_status rows_under(weir_ctx *ctx, weir_model *model, weir_table *tabl
     }
     options.se = what != PREDICT;
     options.type = what == TERMS_SE ? WEIR_PREDICT_TERMS : WEIR_PREDICT_LINK;
+    options.interval = what == TERMS_SE ? 0.95 : 0.0;
+    options.simultaneous = what == TERMS_SE;
     weir_status status = weir_predict(ctx, model, table, &options, drop, &rows);
     assert_true(status < 0 || rows == ROWS);
     return status;
