@@ -141,7 +141,8 @@ WEIR_API weir_status weir_term_critical(weir_ctx *ctx, const weir_model *model, 
 /** Whether the basis of a smooth is large enough: residuals next to each other by the smooth's covariates should not resemble
  *  each other more than residuals in any order. k_index: estimate of the residual variance from differences of neighbours,
  *  over the residual variance; p_value: share of 400 seeded permutations whose index is not above it. A low p_value with
- *  k_index well below 1 and edf close to k asks for a larger k. NaN where the covariates are no columns of the table.
+ *  k_index well below 1 and edf close to k asks for a larger k. Of a smooth with a factor as by variable only rows of its level
+ *  count. NaN where a by variable is an interaction, or fewer than 10 rows count. Random effects are not among the checks.
  *  After Wood (2017), Generalized Additive Models, section 5.9. */
 typedef struct weir_smooth_check {
     const char *label;

@@ -2,7 +2,6 @@
 #include "fit/check.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/ctx.h"
 #include "base/rng.h"
@@ -22,32 +21,28 @@ typedef struct checking {
     int64_t *pair;     /* NEAREST per row: neighbours, as places among the rows */
     int64_t pairs;     /* per row; 1 for the order along one covariate, whose last row has none */
     w_keyed *keyed;
+    double *value[W_MAX_MARGINS + 1]; /* sample each: covariates; the by variable */
+    weir_status status;
 } checking;
 
-static int find_column(const w_design *design, const char *name)
+/* Values of a variable at the sampled rows; false: they are not known. */
+static bool find_values(checking *c, const char *label, double *out)
 {
-    for (int c = 0; c < design->column_count; c++) {
-        if (strcmp(design->column[c], name) == 0) {
-            return c;
-        }
-    }
-    return -1;
+    weir_status status = w_design_variable(c->model->design, label, c->column, c->result->sample, out);
+    c->status = status < 0 ? status : c->status;
+    return status == WEIR_OK;
 }
 
 /* Rows where the by variable is at work. False: it is not known. */
 static bool choose_rows(checking *c, const w_term *term)
 {
-    const double *by = NULL;
-    if (term->by) {
-        int place = find_column(c->model->design, term->by);
-        by = place >= 0 ? c->column[place] : NULL;
-        if (!by) {
-            return false;
-        }
+    double *by = c->value[W_MAX_MARGINS];
+    if (term->by && !find_values(c, term->by, by)) {
+        return false;
     }
     c->rows = 0;
     for (int64_t i = 0; i < c->result->sample; i++) {
-        if (!by || (term->level >= 0 ? by[i] == (double)term->level : by[i] != 0.0)) {
+        if (!term->by || (term->level >= 0 ? by[i] == (double)term->level : by[i] != 0.0)) {
             c->row[c->rows++] = i;
         }
     }
@@ -64,8 +59,8 @@ static void shuffle(checking *c, int64_t count, double *values)
     }
 }
 
-/* Neighbours along one covariate: pair[i] follows i. */
-static void order_rows(checking *c, const double *x)
+/* Neighbours along one covariate: pair[i] follows i, within its level where there is one curve per level. */
+static void order_rows(checking *c, const double *x, const double *level)
 {
     for (int64_t i = 0; i < c->rows; i++) { /* sorted from a random order, ties stay in one */
         int64_t j = w_rng_below(&c->rng, i + 1);
@@ -80,10 +75,13 @@ static void order_rows(checking *c, const double *x)
     for (int64_t i = 0; i < c->rows; i++) {
         c->keyed[i].place = c->pair[c->keyed[i].place];
     }
-    for (int64_t i = 0; i + 1 < c->rows; i++) {
-        c->pair[c->keyed[i].place] = c->keyed[i + 1].place;
+    for (int64_t i = 0; i < c->rows; i++) {
+        int64_t place = c->keyed[i].place, next = i + 1;
+        while (level && next < c->rows && level[c->row[c->keyed[next].place]] != level[c->row[place]]) {
+            next++;
+        }
+        c->pair[place] = next < c->rows ? c->keyed[next].place : -1;
     }
-    c->pair[c->keyed[c->rows - 1].place] = -1;
     c->pairs = 1;
 }
 
@@ -129,20 +127,19 @@ static void find_nearest(checking *c, int dimension, const double *const *x, con
 
 static bool find_neighbours(checking *c, const w_term *term)
 {
-    const double *x[W_MAX_MARGINS];
+    const w_smooth *smooth = term->smooth;
+    bool one = smooth->margin_count == 1 && smooth->margin[0].covariates <= 1, levels = one && term->variable_count == 2;
     double unit[W_MAX_MARGINS];
     for (int v = 0; v < term->variable_count; v++) {
-        int place = v < W_MAX_MARGINS ? find_column(c->model->design, term->variable[v]) : -1;
-        if (place < 0 || !c->column[place]) {
+        if (v >= W_MAX_MARGINS || !find_values(c, term->variable[v], c->value[v])) {
             return false;
         }
-        x[v] = c->column[place];
-        unit[v] = term->smooth->margin_count > 1 ? inverse_variance(c, x[v]) : 1.0;
+        unit[v] = smooth->margin_count > 1 ? inverse_variance(c, c->value[v]) : 1.0;
     }
-    if (term->variable_count == 1) {
-        order_rows(c, x[0]);
+    if (term->variable_count == 1 || levels) {
+        order_rows(c, c->value[0], levels ? c->value[1] : NULL);
     } else {
-        find_nearest(c, term->variable_count, x, unit);
+        find_nearest(c, term->variable_count, (const double *const *)c->value, unit);
     }
     return true;
 }
@@ -158,7 +155,7 @@ static double neighbour_variance(const checking *c)
             count++;
         }
     }
-    return sum / (2.0 * (double)count);
+    return count > 0 ? sum / (2.0 * (double)count) : 0.0;
 }
 
 static void check_one(checking *c, const w_term *term, weir_smooth_check *out)
@@ -191,9 +188,9 @@ static void check_one(checking *c, const w_term *term, weir_smooth_check *out)
 static void check_all(checking *c, weir_smooth_check *check)
 {
     const w_design *design = c->model->design;
-    for (int t = 0; t < design->term_count; t++) {
+    for (int t = 0; t < design->term_count && c->status >= 0; t++) {
         const w_term *term = &design->term[t];
-        if (!term->smooth) {
+        if (!term->smooth) { /* random effects: levels have no neighbours */
             continue;
         }
         check->label = term->label;
@@ -221,11 +218,17 @@ weir_status w_check_smooths(weir_ctx *ctx, weir_model *model, const double *cons
     c.residual = w_alloc_array(ctx, "basis check", sample, sizeof *c.residual);
     c.pair = w_alloc_array(ctx, "basis check", NEAREST * sample, sizeof *c.pair);
     c.keyed = w_alloc_array(ctx, "basis check", sample, sizeof *c.keyed);
-    weir_status status = result->check && c.row && c.residual && c.pair && c.keyed ? WEIR_OK : w_alloc_status(ctx);
+    c.value[0] = w_alloc_array(ctx, "basis check", sample, (W_MAX_MARGINS + 1) * sizeof *c.value[0]);
+    weir_status status = result->check && c.row && c.residual && c.pair && c.keyed && c.value[0] ? WEIR_OK : w_alloc_status(ctx);
+    for (int v = 1; v <= W_MAX_MARGINS && c.value[0]; v++) {
+        c.value[v] = c.value[v - 1] + sample;
+    }
     if (status >= 0) {
         check_all(&c, result->check);
         result->check_count = count;
+        status = c.status;
     }
+    w_free(ctx, c.value[0]);
     w_free(ctx, c.row);
     w_free(ctx, c.residual);
     w_free(ctx, c.pair);

@@ -4,7 +4,7 @@
  * estimates their variance as any pairs would, unless neighbours resemble each other. k-index = v / var(r); the p-value is the
  * share of seeded permutations of r with a v as small. One covariate: neighbours in its order, ties in random order; more:
  * the three nearest of each row, margins of a tensor product scaled to unit standard deviation. Rows that the by variable takes
- * out do not count. Source: Wood (2017), section 5.9. */
+ * out do not count; neighbours along curves per level lie in one level. Random effects have no neighbours and are not looked at. Source: Wood (2017), section 5.9. */
 #ifndef W_FIT_CHECK_H
 #define W_FIT_CHECK_H
 
@@ -17,7 +17,7 @@
 weir_status w_check_smooths(weir_ctx *ctx, weir_model *model, const double *const *column, w_diagnostics *result);
 static inline int64_t w_check_doubles(int64_t sample)
 {
-    return 7 * sample; /* row, residual, three neighbours, key and place */
+    return 11 * sample + 8192; /* row, residual, three neighbours, key and place, four variables; an expression's stack */
 }
 
 #endif

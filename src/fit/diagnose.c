@@ -134,17 +134,27 @@ static weir_status prepare(weir_ctx *ctx, diagnosis *d)
     return w_product_create(ctx, model->design, model->beta, &d->product);
 }
 
-/* Design columns that a smooth varies over or is multiplied by. */
+static bool is_column(const w_design *design, const char *label)
+{
+    for (int c = 0; c < design->column_count; c++) {
+        if (strcmp(design->column[c], label) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Design columns that a smooth varies over or is multiplied by; numbers, where one of its variables is an expression of some. */
 static bool is_covariate(const w_design *design, int column)
 {
     for (int t = 0; t < design->term_count; t++) {
         const w_term *term = &design->term[t];
-        bool named = term->by && strcmp(term->by, design->column[column]) == 0;
-        for (int v = 0; !named && v < term->variable_count; v++) {
-            named = strcmp(term->variable[v], design->column[column]) == 0;
-        }
-        if (term->smooth && named) {
-            return true;
+        for (int v = 0; term->smooth && v <= term->variable_count; v++) {
+            const char *label = v < term->variable_count ? term->variable[v] : term->by;
+            if (label && (strcmp(label, design->column[column]) == 0 ||
+                          (design->column_kind[column] == W_NUMERIC && !is_column(design, label)))) {
+                return true;
+            }
         }
     }
     return false;

@@ -180,6 +180,11 @@ typedef struct w_tile_request {
 weir_status w_tile_eval(const w_design *design, const w_window *window, int64_t start, int64_t rows,
                         const w_tile_request *request, w_tile *tile);
 
+/* Values of one variable of a term, by its label (w_term.variable, .by), at rows whose columns are given: column[c] numbers, or
+ * numbers of levels of a factor; NULL = not read. Of a category level numbers, -1 = none. WEIR_DECLINED: no single variable has
+ * the label, or a column it may take is not there. */
+weir_status w_design_variable(const w_design *design, const char *label, const double *const *column, int64_t rows, double *out);
+
 /* Connects a table to a design for prediction or another pass: selects the design's columns (without response and
  * weights if `predict`), and fills `request` with position and recode maps owned by `binding`. */
 typedef struct w_binding w_binding;
