@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fit/laplace.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/size.h"
-#include "dense/dense.h"
 #include "fit/criterion.h"
+#include "fit/newton.h"
 
 #define ITERATIONS 40
 #define HALVINGS 10
@@ -343,34 +342,13 @@ static weir_status newton_step(laplace *l)
     int *index = l->index, active = 0;
     learn(l, l->reduced);
     for (int j = 0; j < l->count; j++) {
-        l->step[j] = 0;
         if (is_active(l, j)) {
             index[active++] = j;
         }
     }
-    for (int a = 0; a < active; a++) {
-        for (int b = 0; b < active; b++) {
-            l->matrix[a + b * active] = l->hessian[index[a] * l->count + index[b]];
-        }
-    }
-    weir_status status = w_eigen_symmetric(l->pirls->ctx, active, l->matrix, l->eigen, true);
-    if (status < 0) {
-        return status;
-    }
-    double top = 0, scale = 1;
-    for (int e = 0; e < active; e++) {
-        top = fmax(top, fabs(l->eigen[e]));
-    }
-    for (int e = 0; e < active; e++) {
-        double slope = 0;
-        for (int a = 0; a < active; a++) {
-            slope += l->matrix[a + e * active] * l->gradient[index[a]];
-        }
-        double length = -slope / fmax(fabs(l->eigen[e]), top * sqrt(DBL_EPSILON));
-        for (int a = 0; a < active; a++) {
-            l->step[index[a]] += length * l->matrix[a + e * active];
-        }
-    }
+    const w_newton newton = { .count = l->count, .active = active, .index = index, .gradient = l->gradient, .hessian = l->hessian };
+    weir_status status = w_newton_step(l->pirls->ctx, &newton, l->matrix, l->eigen, l->step, NULL);
+    double scale = 1;
     for (int a = 0; a < active; a++) {
         double bound = index[a] > l->sp_count ? LARGEST_THETA_STEP : LARGEST_STEP;
         scale = fmin(scale, bound / fmax(fabs(l->step[index[a]]), bound));
@@ -378,7 +356,7 @@ static weir_status newton_step(laplace *l)
     for (int a = 0; a < active; a++) {
         l->step[index[a]] *= scale;
     }
-    return WEIR_OK;
+    return status;
 }
 
 /* The working model at a beta that was put back, which the deviance of another one would not go with. */

@@ -20,8 +20,8 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "dense/dense.h"
 #include "fit/criterion.h"
+#include "fit/newton.h"
 
 #define GRADIENT_BOUND 1e-7
 #define FLAT_BOUND 1e-6
@@ -133,36 +133,9 @@ static weir_status newton_step(search *run, bool *definite)
             index[active++] = run->free[i];
         }
     }
-    for (int a = 0; a < active; a++) {
-        for (int b = 0; b < active; b++) {
-            run->matrix[a + b * active] = criterion->hessian[index[a] * m + index[b]];
-        }
-    }
-    weir_status status = w_eigen_symmetric(criterion->ctx, active, run->matrix, run->eigen, true);
-    if (status < 0) {
-        return status;
-    }
-    double largest = 0.0;
-    *definite = true;
-    for (int a = 0; a < active; a++) {
-        largest = fmax(largest, fabs(run->eigen[a]));
-        *definite = *definite && run->eigen[a] > 0.0;
-    }
-    memset(run->step, 0, (size_t)m * sizeof *run->step);
-    for (int e = 0; e < active; e++) {
-        double along = 0.0;
-        for (int a = 0; a < active; a++) {
-            along += run->matrix[a + e * active] * criterion->gradient[index[a]];
-        }
-        along /= fmax(fabs(run->eigen[e]), fmax(largest * 1.5e-8, DBL_MIN));
-        if (run->eigen[e] < 0.0 && along != 0.0) {
-            along = copysign(fmax(fabs(along), 2.0), along);
-        }
-        for (int a = 0; a < active; a++) {
-            run->step[index[a]] -= run->matrix[a + e * active] * along;
-        }
-    }
-    return WEIR_OK;
+    const w_newton newton = { .count = m, .active = active, .index = index, .gradient = criterion->gradient,
+                              .hessian = criterion->hessian, .curved = 2.0 };
+    return w_newton_step(criterion->ctx, &newton, run->matrix, run->eigen, run->step, definite);
 }
 
 /* Exponential tails are followed to where the gradient falls below the flat bound; then the length is limited. */

@@ -58,7 +58,6 @@ int64_t w_sums_rest_bytes(const w_design *design); /* what is left of them when 
 /* Work per row of accumulation (for the plan) in pairs of local terms with 4 x 4 values whose cells lie in the near caches or
  * beyond (pairs of other shapes count by their predicted time), and tiles per shard. */
 void w_sums_cost(const w_design *design, double *near_pairs, double *far_pairs, int64_t *shard_tiles);
-double w_sums_seconds(const w_sums *sums); /* spent adding, without reading */
 
 /* X'WX and X'Wz in coefficients. With an arrow block r (levels L of k columns each, block-diagonal cross-product) the
  * columns of r are kept apart: diag holds its L diagonal k x k blocks, border its cross-product with the core. */

@@ -7,7 +7,6 @@
  * hands its accumulator on to the next window, the last one to the tail of the run. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/size.h"
 #include "normal/ar1.h"
 #include "normal/runs.h"
@@ -439,7 +438,7 @@ static weir_status pass_open(pass *p)
     return status == WEIR_OK && p->sums->plan->lag ? lag_open(p) : status == WEIR_OK ? carry_open(p) : status;
 }
 
-static weir_status pass_run(pass *p, weir_table *table, double *seconds)
+static weir_status pass_run(pass *p, weir_table *table)
 {
     weir_ctx *ctx = p->sums->ctx;
     int64_t total = w_source_row_count(table);
@@ -449,10 +448,8 @@ static weir_status pass_run(pass *p, weir_table *table, double *seconds)
         if (status != WEIR_OK || p->window.rows == 0) {
             break;
         }
-        double start = w_clock_seconds();
         p->window_first = p->run.first + p->window.first_row;
         status = add_window(p);
-        *seconds += w_clock_seconds() - start;
         w_progress_rows(ctx, NULL, p->run.last - p->run.first, total);
         if (status == WEIR_OK) {
             status = w_check_cancel(ctx);
@@ -472,10 +469,9 @@ weir_status w_sums_accumulate(w_sums *sums, weir_table *table, const w_pass_opti
     pass p = { .sums = sums, .options = o, .workers = w_pool_workers(ctx) };
     p.run.first = p.run.last = o->first_row;
     pthread_mutex_init(&p.lock, NULL);
-    double seconds = 0;
     weir_status status = pass_open(&p);
     if (status == WEIR_OK) {
-        status = pass_run(&p, table, &seconds);
+        status = pass_run(&p, table);
     }
     if (status == WEIR_OK) {
         status = w_sums_check_free(sums, p.run.first, p.run.last);
@@ -488,9 +484,6 @@ weir_status w_sums_accumulate(w_sums *sums, weir_table *table, const w_pass_opti
         status = w_sums_take(sums, &p.run, 1);
         if (status == WEIR_OK && sums->last_row) {
             w_lag_dense(p.worker[0].lag, &p.carried, sums->last_row);
-        }
-        if (status == WEIR_OK) {
-            sums->seconds += seconds;
         }
     }
     pass_close(&p);

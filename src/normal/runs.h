@@ -51,7 +51,6 @@ struct w_sums {
     w_run *run;
     int run_count, run_capacity;
     uint64_t fingerprint;
-    double seconds;
     double *last_row; /* with correlated neighbours: the last row that counts, its z and weight (ar1.h); else NULL */
 };
 

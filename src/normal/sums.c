@@ -133,11 +133,6 @@ int64_t w_sums_next_row(const w_sums *sums)
     return sums->run_count == 0 ? 0 : sums->run[sums->run_count - 1].last;
 }
 
-double w_sums_seconds(const w_sums *sums)
-{
-    return sums->seconds;
-}
-
 /* ---- merging ----------------------------------------------------------------------------------------------------- */
 
 static double *accumulator_copy(w_sums *sums, const double *from)
@@ -201,9 +196,6 @@ weir_status w_sums_merge(w_sums *into, const w_sums *from)
         w_run_free(into, &copy[i]);
     }
     w_free(into->ctx, copy);
-    if (status == WEIR_OK) {
-        into->seconds += from->seconds;
-    }
     return status;
 }
 
