@@ -12,6 +12,7 @@
 #include "fit/finish.h"
 #include "fit/inference.h"
 #include "fit/smoothing.h"
+#include "plan/plan.h"
 
 #define LARGEST_RHO 0.995
 #define PRECISION 1e-7     /* of atanh(rho) */
@@ -154,13 +155,25 @@ static weir_status estimate(ar1 *a, double *rho)
 /* e'Me for the residuals e = z - X beta behind the parts of M. */
 static double residual_form(const w_gram *gram, const double *beta)
 {
+    const int64_t core = gram->core, k = gram->arrow_k;
     double sum = gram->zz;
-    for (int64_t i = 0; i < gram->p; i++) {
+    for (int64_t i = 0; i < core; i++) {
         double image = -2 * gram->rhs[i];
-        for (int64_t j = 0; j < gram->p; j++) {
-            image += gram->matrix[i * gram->p + j] * beta[j];
+        for (int64_t j = 0; j < core; j++) {
+            image += gram->matrix[i * core + j] * beta[gram->core_column[j]];
         }
-        sum += beta[i] * image;
+        sum += beta[gram->core_column[i]] * image;
+    }
+    for (int64_t r = 0; r < gram->arrow_levels * k; r++) {
+        const double *level = beta + gram->arrow_first + r / k * k;
+        double image = -2 * gram->arrow_rhs[r];
+        for (int64_t s = 0; s < k; s++) {
+            image += gram->arrow_diag[r * k + s] * level[s];
+        }
+        for (int64_t j = 0; j < core; j++) {
+            image += 2 * gram->arrow_border[r * core + j] * beta[gram->core_column[j]];
+        }
+        sum += beta[gram->arrow_first + r] * image;
     }
     return sum;
 }
@@ -227,9 +240,10 @@ weir_status w_ar1_model(weir_ctx *ctx, w_design *design, w_sums *sums, const wei
 {
     ar1 a = { .ctx = ctx, .design = design, .options = options };
     double rho = options->ar1;
-    weir_status status = w_sums_gram(sums, -1, &a.rows);
+    const int arrow_block = w_plan_arrow_block(design);
+    weir_status status = w_sums_gram(sums, arrow_block, &a.rows);
     if (status >= 0) {
-        status = w_sums_lag_grams(sums, &a.ends, &a.lag);
+        status = w_sums_lag_grams(sums, arrow_block, &a.ends, &a.lag);
     }
     if (status >= 0) {
         status = w_gram_create(ctx, a.rows, &a.white);

@@ -19,6 +19,7 @@ weir_status w_builder_init(w_builder *b, weir_ctx *ctx, const char *formula)
     design->intercept_column = -1;
     design->weight_column = -1;
     design->start_column = -1;
+    design->start_code = -1;
     w_arena_init(&design->arena, ctx, "design");
     b->program = design->program = w_arena_calloc(b->arena, 1, sizeof *b->program);
     design->formula = w_arena_strdup(b->arena, formula);
@@ -355,6 +356,19 @@ weir_status w_builder_term(w_builder *b, w_term term)
     return WEIR_OK;
 }
 
+/* The code of the factor whose changes begin series, where a block has it. */
+static void find_start_code(w_design *d)
+{
+    const struct w_design_program *g = d->program;
+    bool factor = d->ar1 && d->start_column >= 0 && d->column_kind[d->start_column] == W_FACTOR && d->level[d->start_column];
+    for (int k = 0; factor && !w_design_series_logical(d) && k < g->code_count; k++) {
+        const w_atom *atom = &g->atom[g->code[k].atom[0]];
+        if (g->code[k].count == 1 && atom->column == d->start_column && !atom->number) {
+            d->start_code = k;
+        }
+    }
+}
+
 weir_status w_builder_finish(w_builder *b)
 {
     w_design *d = b->design;
@@ -369,5 +383,6 @@ weir_status w_builder_finish(w_builder *b)
     d->block[0].width = b->dense_count + 1;
     d->block[0].dense_column = column;
     b->program->block[0].dense = b->dense;
+    find_start_code(d);
     return WEIR_OK;
 }

@@ -104,6 +104,7 @@ typedef struct w_design {
     int weight_column;          /* index in `column`, -1 = none */
     bool ar1;                   /* neighbouring rows are correlated: sums keep their products too (normal/ar1.h) */
     int start_column;           /* tells where a series of them begins; index in `column`, -1 = at the first row alone */
+    int start_code;             /* code of the blocks whose level is that of start_column, so that it never changes within a series; -1 = none */
     int offset_count;
     int64_t setup_rows;         /* rows that chose knots and constraints */
     bool setup_exact;           /* those were all rows */

@@ -13,6 +13,9 @@
  * in row order does not depend on where the rows are cut; two rows may lie in any two cells, so its tables are those of w_pairs.lag.
  * A row that begins a series puts itself and the row before it into B; the last row of all is kept aside and joins B in the end.
  *
+ * A factor whose changes begin series has one level in both rows of each pair (w_design.start_code): its blocks meet level by level,
+ * and its random effect may be kept apart as an arrow block.
+ *
  * Rows of weight 0 are no rows here: the row before is the last one that counts. A mark of a beginning in such a row holds for
  * the next row that counts. */
 #ifndef W_NORMAL_AR1_H

@@ -518,28 +518,44 @@ weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out)
     return gram_of(sums, PART_ROWS, arrow_block, out);
 }
 
-weir_status w_sums_lag_grams(w_sums *sums, w_gram **ends, w_gram **lag)
+/* gram += w (x, z)(x, z)', x without entries in two levels of the arrow block. */
+static void add_row(w_gram *gram, const double *x, double z, double weight)
+{
+    const int64_t core = gram->core, k = gram->arrow_k;
+    for (int64_t i = 0; i < core; i++) {
+        const double xi = x[gram->core_column[i]];
+        for (int64_t j = 0; j < core && xi != 0; j++) {
+            gram->matrix[i * core + j] += weight * (xi * x[gram->core_column[j]]);
+        }
+        gram->rhs[i] += weight * (xi * z);
+    }
+    for (int64_t r = 0; r < gram->arrow_levels * k; r++) {
+        const double *level = x + gram->arrow_first + r / k * k, xr = x[gram->arrow_first + r];
+        for (int64_t s = 0; s < k && xr != 0; s++) {
+            gram->arrow_diag[r * k + s] += weight * (xr * level[s]);
+        }
+        for (int64_t j = 0; j < core && xr != 0; j++) {
+            gram->arrow_border[r * core + j] += weight * (xr * x[gram->core_column[j]]);
+        }
+        gram->arrow_rhs[r] += weight * (xr * z);
+    }
+    gram->zz += weight * (z * z);
+}
+
+weir_status w_sums_lag_grams(w_sums *sums, int arrow_block, w_gram **ends, w_gram **lag)
 {
     if (!sums->plan->lag) {
         return w_fail(sums->ctx, WEIR_E_ARG, "these sums hold no products of neighbouring rows");
     }
-    weir_status status = gram_of(sums, PART_ENDS, -1, ends);
+    weir_status status = gram_of(sums, PART_ENDS, arrow_block, ends);
     if (status != WEIR_OK) {
         return status;
     }
-    w_gram *gram = *ends;
-    const int64_t p = gram->p;
-    const double *x = sums->last_row, z = x[p], weight = x[p + 1];
-    for (int64_t i = 0; i < p; i++) {
-        for (int64_t j = 0; j < p && x[i] != 0; j++) {
-            gram->matrix[i * p + j] += weight * (x[i] * x[j]);
-        }
-        gram->rhs[i] += weight * (x[i] * z);
-    }
-    gram->zz += weight * (z * z);
-    status = gram_of(sums, PART_LAG, -1, lag);
+    const int64_t p = (*ends)->p;
+    add_row(*ends, sums->last_row, sums->last_row[p], sums->last_row[p + 1]);
+    status = gram_of(sums, PART_LAG, arrow_block, lag);
     if (status != WEIR_OK) {
-        w_gram_free(gram);
+        w_gram_free(*ends);
         *ends = NULL;
     }
     return status;

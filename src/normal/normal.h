@@ -84,10 +84,10 @@ typedef struct w_gram {
 
 /* arrow_block: a block of the design to keep apart, -1 = none; WEIR_E_ARG if one of its levels has no columns. */
 weir_status w_sums_gram(w_sums *sums, int arrow_block, w_gram **out);
-/* Of a design whose neighbouring rows are correlated, without an arrow block: the products over first and last rows of series, and
+/* Of a design whose neighbouring rows are correlated: the products over first and last rows of series, and
  * of rows with the ones before them, both orders, with their number in n (B and L of normal/ar1.h). */
-weir_status w_sums_lag_grams(w_sums *sums, w_gram **ends, w_gram **lag);
-/* An empty gram of the shape of `like` (no arrow block), and C(rho) put into it, log |Omega| among the logs of the weights; n,
+weir_status w_sums_lag_grams(w_sums *sums, int arrow_block, w_gram **ends, w_gram **lag);
+/* An empty gram of the shape of `like`, and C(rho) put into it, log |Omega| among the logs of the weights; n,
  * weight_sum, weight_z_sum and column_sum are those of `rows`. Loses about log10 ((1 + |rho|)/(1 - |rho|))^2 digits. */
 weir_status w_gram_create(weir_ctx *ctx, const w_gram *like, w_gram **out);
 void w_gram_whiten(const w_gram *rows, const w_gram *ends, const w_gram *lag, double rho, w_gram *out);

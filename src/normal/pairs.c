@@ -67,8 +67,9 @@ static w_index pair_index(const w_pairs *plan, const w_form *a, const w_form *b)
     if (a->levels * a->cells == 1 && b->levels * b->cells == 1) {
         return W_INDEX_ONE;
     }
-    if (plan->lagged) {
-        return W_INDEX_CROSS;
+    if (plan->lagged) { /* two rows of a series are in one level of its own factor */
+        bool own = block_a->code >= 0 && block_a->code == plan->design->start_code;
+        return own && block_b->code == block_a->code ? W_INDEX_LEVEL : W_INDEX_CROSS;
     }
     if (a->block == b->block && a->expanded == b->expanded) {
         return W_INDEX_SAME;

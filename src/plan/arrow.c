@@ -40,12 +40,10 @@ int w_plan_arrow_block(const w_design *design)
 {
     int best = -1;
     int64_t most = 0;
-    if (design->ar1) { /* rows next to each other join any two levels */
-        return -1;
-    }
     for (int b = 0; b < design->block_count; b++) {
         const w_block *block = &design->block[b];
-        if (block->kind == W_BLOCK_DENSE || block->levels < 2) {
+        bool joined = design->ar1 && (block->code < 0 || block->code != design->start_code); /* rows of a series join its levels */
+        if (block->kind == W_BLOCK_DENSE || block->levels < 2 || joined) {
             continue;
         }
         int64_t columns = block_columns(block);

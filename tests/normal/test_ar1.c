@@ -49,7 +49,8 @@ static char *make_text(void)
     return text;
 }
 
-static problem problem_make(const char *path, int threads, const char *weights, const char *start, int64_t window_bytes)
+static problem problem_of(const char *path, const char *text, int threads, const char *weights, const char *start,
+                          int64_t window_bytes)
 {
     problem p = { .ctx = test_ctx(NULL, threads, 0) };
     const char *paths[1] = { path };
@@ -58,12 +59,17 @@ static problem problem_make(const char *path, int threads, const char *weights, 
                                  .window_bytes = window_bytes, .keep_bytes = window_bytes ? 0 : 1 << 28 };
     weir_table_options how = WEIR_TABLE_OPTIONS_INIT;
     assert_int_equal(w_table_open_files(p.ctx, 1, paths, &how, &p.table), WEIR_OK);
-    assert_int_equal(w_formula_parse(p.ctx, FORMULA, &formula), WEIR_OK);
+    assert_int_equal(w_formula_parse(p.ctx, text, &formula), WEIR_OK);
     if (w_design_compile(p.ctx, formula, p.table, &options, &p.design) != WEIR_OK) {
         fail_msg("%s", weir_ctx_message(p.ctx));
     }
     w_formula_free(formula);
     return p;
+}
+
+static problem problem_make(const char *path, int threads, const char *weights, const char *start, int64_t window_bytes)
+{
+    return problem_of(path, FORMULA, threads, weights, start, window_bytes);
 }
 
 static void problem_free(problem *p)
@@ -95,7 +101,7 @@ static weir_status sums_make(problem *p, sums *out)
     weir_status status = w_sums_create(p->ctx, p->design, 0, &out->sums);
     status = status < 0 ? status : w_sums_accumulate(out->sums, p->table, &pass);
     status = status < 0 ? status : w_sums_gram(out->sums, -1, &out->rows);
-    status = status < 0 ? status : w_sums_lag_grams(out->sums, &out->ends, &out->lag);
+    status = status < 0 ? status : w_sums_lag_grams(out->sums, -1, &out->ends, &out->lag);
     return status < 0 ? status : w_gram_create(p->ctx, out->rows, &out->white);
 }
 
@@ -224,6 +230,52 @@ static void check_dense(const char *weights, const char *start, bool logical)
     free(text);
 }
 
+/* A factor's own series: its blocks meet level by level, and its random effect can be kept apart. */
+static void test_arrow_of_the_series(void **state)
+{
+    (void)state;
+    char *text = make_text();
+    const char *path = test_text_file("series.csv", text);
+    problem p = problem_of(path, "y ~ f + s(x0, k = 8) + s(x1, h, bs = \"fs\", k = 4)", 2, "w", "h", 1 << 16);
+    int arrow = -1;
+    for (int b = 0; b < p.design->block_count; b++) {
+        arrow = p.design->block[b].levels > 5 ? b : arrow;
+    }
+    assert_true(arrow >= 0 && p.design->block[arrow].code == p.design->start_code);
+    sums s;
+    assert_int_equal(sums_make(&p, &s), WEIR_OK);
+    dense d = dense_make(&p, false);
+    compare(&d, &s, 0.7);
+    w_gram *rows, *ends, *lag, *white;
+    assert_int_equal(w_sums_gram(s.sums, arrow, &rows), WEIR_OK);
+    assert_int_equal(w_sums_lag_grams(s.sums, arrow, &ends, &lag), WEIR_OK);
+    assert_int_equal(w_gram_create(p.ctx, rows, &white), WEIR_OK);
+    w_gram_whiten(rows, ends, lag, 0.7, white);
+    const int64_t k = white->arrow_k, first = white->arrow_first;
+    double zz = fabs(white->zz);
+    for (int64_t i = 0; i < white->p; i++) {
+        for (int64_t j = 0; j < white->p; j++) {
+            bool a = i >= first && i < first + white->arrow_levels * k, b = j >= first && j < first + white->arrow_levels * k;
+            int64_t r = i - first, t = j - first, x = i < first ? i : i - white->arrow_levels * k, y = j < first ? j : j - white->arrow_levels * k;
+            double got = a && b ? (r / k == t / k ? white->arrow_diag[r * k + t % k] : 0)
+                                : a ? white->arrow_border[r * white->core + y]
+                                    : b ? white->arrow_border[t * white->core + x] : white->matrix[x * white->core + y];
+            assert_true(fabs(got - s.white->matrix[i * white->p + j]) <= 1e-12 * zz);
+        }
+        bool a = i >= first && i < first + white->arrow_levels * k;
+        double rhs = a ? white->arrow_rhs[i - first] : white->rhs[i < first ? i : i - white->arrow_levels * k];
+        assert_true(fabs(rhs - s.white->rhs[i]) <= 1e-12 * zz);
+    }
+    w_gram_free(rows);
+    w_gram_free(ends);
+    w_gram_free(lag);
+    w_gram_free(white);
+    dense_free(&d);
+    sums_free(&s);
+    problem_free(&p);
+    free(text);
+}
+
 static void test_one_series(void **state)
 {
     (void)state;
@@ -338,7 +390,7 @@ int main(void)
         cmocka_unit_test(test_one_series),         cmocka_unit_test(test_series_of_a_factor),
         cmocka_unit_test(test_marks_of_numbers),   cmocka_unit_test(test_marks_of_words),
         cmocka_unit_test(test_bits),               cmocka_unit_test(test_allocations_and_memory),
-        cmocka_unit_test(test_parts_are_refused),
+        cmocka_unit_test(test_parts_are_refused),  cmocka_unit_test(test_arrow_of_the_series),
     };
     return cmocka_run_group_tests(tests, NULL, test_files_remove);
 }
