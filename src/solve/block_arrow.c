@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Block elimination of an arrow system H, H = [D B; B' C], D = blockdiag(D_i), in place on (g, h):
  *     g := D^-1 g;   h := h - B'g;   h := S^-1 h = x;   g := g - D^-1 (B x) = t.
- * Then r = (g, h) - H (t, x) is formed, and a direct solve whose backward error is above W_REFINE_ABOVE is repeated on r and
- * added once: elimination of ill-conditioned D_i is where it loses digits.
+ * Elimination of a positive definite H is backward stable whatever the condition of the D_i; r = (g, h) - H (t, x) is formed
+ * at the end to certify it.
  * Damping: Gershgorin's theorem puts every eigenvalue of a symmetric A at or above min_r (a_rr - sum_{c != r} |a_rc|). */
 #include "solve/block_arrow.h"
 
@@ -14,7 +14,6 @@
 #include "base/size.h"
 #include "dense/dense.h"
 
-#define W_REFINE_ABOVE (8.0 * DBL_EPSILON)
 #define W_AUTO_STEPS 50.0 /* of PCG, when the route is chosen */
 #define W_AUTO_RATE 8.0   /* multiplications of the direct route in the time of one of PCG, which reads memory */
 
@@ -409,20 +408,6 @@ static void release(w_block_arrow *run)
     w_free(ctx, run->factor);
 }
 
-/* One step of refinement. */
-static weir_status refine(w_block_arrow *run, const double *rows, const double *border, double *error)
-{
-    const int64_t values = (run->rows + run->p) * run->count;
-    weir_status status = solve_in_place(run, run->r);
-    if (status < 0) {
-        return status;
-    }
-    for (int64_t i = 0; i < values; i++) {
-        run->x[i] += run->r[i];
-    }
-    return certify(run, rows, border, error);
-}
-
 static weir_status solve(w_block_arrow *run, const double *rows, const double *border, weir_arrow_result *result)
 {
     const int64_t tail = run->rows * run->count;
@@ -439,9 +424,6 @@ static weir_status solve(w_block_arrow *run, const double *rows, const double *b
     status = solve_in_place(run, run->x);
     double error = 0.0;
     status = status < 0 ? status : certify(run, rows, border, &error);
-    if (status >= 0 && !run->iterative && isfinite(error) && error > W_REFINE_ABOVE) {
-        status = refine(run, rows, border, &error);
-    }
     if (status < 0) {
         return status;
     }

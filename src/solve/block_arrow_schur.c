@@ -145,14 +145,15 @@ weir_status w_block_arrow_diagonal(w_block_arrow *run, int64_t width, double *ou
 static weir_status factor(w_block_arrow *run, const double *diagonal, double *log_det)
 {
     const int64_t p = run->p;
-    double *s = run->schur;
+    double *s = run->schur, trace = 0.0;
     int64_t failed = 0;
-    weir_status status = w_chol_factor(run->ctx, p, s, &failed);
-    for (int64_t i = 0; i < p * p && failed != 0; i++) {
-        if (i / p <= i % p && !isfinite(i / p == i % p ? diagonal[i / p] : s[i])) {
-            return w_fail(run->ctx, WEIR_E_NUMERIC, "arrow system: the Schur complement of the border is not finite");
-        }
+    for (int64_t c = 0; c < p; c++) {
+        trace += diagonal[c]; /* not finite when an entry of the coupling is not */
     }
+    if (!isfinite(trace)) {
+        return w_fail(run->ctx, WEIR_E_NUMERIC, "arrow system: the Schur complement of the border is not finite");
+    }
+    weir_status status = w_chol_factor(run->ctx, p, s, &failed);
     if (status >= 0 && failed != 0 && run->options.damping) {
         for (int64_t c = 0; c < p; c++) {
             for (int64_t r = 0; r < c; r++) {
@@ -171,7 +172,7 @@ static weir_status factor(w_block_arrow *run, const double *diagonal, double *lo
                       "(column %lld); ask for damping or a ridge", (long long)failed);
     }
     *log_det = status < 0 ? 0.0 : w_chol_log_det(p, s);
-    return status;
+    return isfinite(*log_det) ? status : w_fail(run->ctx, WEIR_E_NUMERIC, "arrow system: the corner is not finite");
 }
 
 weir_status w_block_arrow_schur(w_block_arrow *run, double *log_det)

@@ -143,7 +143,12 @@ static void test_warm_start(void **state)
     assert_true(result.iterations > 0 && result.iterations < cold.iterations);
     assert_true(result.preconditioned <= 1e-10);
 
-    /* a right-hand side of zeros whatever the start; a start far away */
+    options = (w_cg_options){ .right_hand_sides = 1, .tolerance = 1.0 }; /* 0 will do */
+    assert_int_equal(w_cg_solve(ctx, &a, NULL, &options, b, x, &result), WEIR_OK);
+    assert_true(norm(n, x) == 0.0 && result.iterations == 0 && result.preconditioned == 1.0);
+
+    /* a right-hand side of zeros whatever the start */
+    x[3] = 1.0;
     memset(b, 0, (size_t)n * sizeof *b);
     options.warm = true;
     assert_int_equal(w_cg_solve(ctx, &a, NULL, &options, b, x, &result), WEIR_OK);
@@ -307,6 +312,11 @@ static void test_failing_callbacks(void **state)
     w_message_clear(ctx);
     assert_int_equal(w_cg_solve(ctx, &a, &nan, &options, b, x, result), WEIR_E_NUMERIC);
     assert_int_equal(result[0].state, W_CG_NOT_FINITE);
+
+    b[39] = b[79] = 0.0; /* seen only once the iteration has filled the last entry */
+    w_message_clear(ctx);
+    assert_int_equal(w_cg_solve(ctx, &a, &partly, &options, b, x, result), WEIR_E_NUMERIC);
+    assert_true(result[0].state == W_CG_PRECONDITIONER && result[0].iterations >= 1);
 
     for (int64_t at = 1; at <= 12; at += 11) {
         w_message_clear(ctx);

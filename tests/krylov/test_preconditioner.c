@@ -71,7 +71,9 @@ static void test_jacobi(void **state)
         d[i] = pow(10.0, i % 9 - 4);
     }
     w_preconditioner m;
+    const int64_t before = atomic_load(&ctx->ledger.in_use);
     assert_int_equal(w_preconditioner_jacobi(ctx, 2, n, d, &m), WEIR_OK);
+    assert_int_equal(atomic_load(&ctx->ledger.in_use) - before, w_preconditioner_jacobi_bytes(2, 23));
     check_consistent(ctx, &m, 0, 20, 1e-13);
     check_consistent(ctx, &m, 1, 3, 1e-13);
     w_preconditioner_free(ctx, &m);
@@ -246,6 +248,8 @@ static void test_singular_and_bad_blocks(void **state)
     assert_int_equal(w_preconditioner_blocks(ctx, 1, &n, 1, good, NULL, &m), WEIR_E_ARG);
     wrong[1].group = 1;
     assert_int_equal(w_preconditioner_blocks(ctx, 1, &n, 2, wrong, NULL, &m), WEIR_E_ARG);
+    wrong[1].group = 0;
+    assert_int_equal(w_preconditioner_blocks(ctx, 0, &n, 2, wrong, NULL, &m), WEIR_E_ARG);
     wrong[1] = (w_term_block){ .size = 3 };
     assert_int_equal(w_preconditioner_blocks(ctx, 1, &n, 2, wrong, NULL, &m), WEIR_E_ARG);
     weir_ctx_destroy(ctx);
@@ -318,6 +322,33 @@ static void test_nystrom(void **state)
     assert_int_equal(w_preconditioner_nystrom(ctx, &op, &none, &report, &m), WEIR_E_ARG);
     free(x);
     free(b);
+    matrix_free(&a);
+    weir_ctx_destroy(ctx);
+}
+
+/* A matrix of zeros and a group without rows leave M = I; a block wider than promised is refused. */
+static void test_nystrom_corners(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 1, 0);
+    matrix a = { .ctx = ctx, .groups = 2, .n = { 6, 0 }, .a = { calloc(36, sizeof(double)), calloc(1, sizeof(double)) } };
+    const w_operator op = matrix_operator(&a);
+    const w_nystrom_options options = { .rank = 3, .mu = 1.0, .columns = 6 }, narrow = { .rank = 3, .mu = 1.0, .columns = 1 };
+    w_nystrom_report report;
+    w_preconditioner m;
+    assert_int_equal(w_preconditioner_nystrom(ctx, &op, &options, &report, &m), WEIR_OK);
+    assert_true(report.rank == 0 && report.largest == 0.0 && report.smallest == 0.0);
+    check_consistent(ctx, &m, 0, 6, 1e-15);
+    w_preconditioner_free(ctx, &m);
+    for (int i = 0; i < 6; i++) {
+        a.a[0][i * 7] = 1.0;
+    }
+    assert_int_equal(w_preconditioner_nystrom(ctx, &op, &narrow, NULL, &m), WEIR_OK);
+    double x[12] = { 1.0 }, y[12];
+    const int64_t system[2] = { 0, 1 };
+    const w_slice slice = { .n = 6, .count = 2 };
+    const w_block block = { .slices = 1, .columns = 2, .values = 12, .slice = &slice, .system = system };
+    assert_int_equal(m.apply(m.user, &block, x, y), WEIR_E_ARG);
+    w_preconditioner_free(ctx, &m);
     matrix_free(&a);
     weir_ctx_destroy(ctx);
 }
@@ -397,7 +428,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jacobi), cmocka_unit_test(test_blocks), cmocka_unit_test(test_singular_and_bad_blocks),
-        cmocka_unit_test(test_nystrom), cmocka_unit_test(test_nystrom_bits), cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_nystrom), cmocka_unit_test(test_nystrom_corners),
+        cmocka_unit_test(test_nystrom_bits), cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

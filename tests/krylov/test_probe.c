@@ -218,8 +218,16 @@ static void test_failures(void **state)
     m.fail_at = 3;
     assert_int_equal(estimate_fallible(ctx, &m), WEIR_E_IO);
     m.fail_at = 0;
-    w_message_clear(ctx);
     const w_operator a = matrix_operator(&m);
+    const w_probe_options few = { .probes = 2 };
+    w_estimate both[2];
+    matrix failing = m; /* as the S of a trace */
+    failing.calls = 0;
+    failing.fail_at = 1;
+    const w_operator s = matrix_operator(&failing);
+    w_message_clear(ctx);
+    assert_int_equal(w_probe_estimate(ctx, &a, NULL, &few, &both[0], 1, &s, &both[1], NULL), WEIR_E_IO);
+    w_message_clear(ctx);
     const w_probe_options hasty = { .probes = 3, .max_iterations = 2 };
     w_estimate log_det;
     w_probe_result result;

@@ -376,6 +376,12 @@ static void test_bad_numbers(void **state)
             discard(&q);
         }
     }
+    problem alone = make(3, 2, 4, 0, 0.5, 4); /* no right-hand side shows what the matrix is like */
+    const weir_arrow_options direct = { .version = 1, .mode = WEIR_ARROW_DIRECT };
+    weir_arrow_result unused;
+    alone.corner[4] = NAN;
+    assert_int_equal(w_block_arrow_solve(ctx, &alone.a, &direct, 0, NULL, NULL, &unused), WEIR_E_NUMERIC);
+    discard(&alone);
     problem q = make(50, 2, 60, 1, 1e-6, 4);
     const weir_arrow_options hasty = { .version = 1, .mode = WEIR_ARROW_PCG, .max_iterations = 3, .preconditioner = 1 };
     weir_arrow_result result;
