@@ -526,3 +526,24 @@ weir_status w_laplace_run(w_pirls *pirls)
     w_free(pirls->ctx, l.block);
     return handed < 0 ? handed : status;
 }
+
+weir_status w_laplace_evaluate(w_pirls *pirls, const double *point, double *value, double *gradient)
+{
+    if (pirls->arrow_block >= 0) {
+        return WEIR_DECLINED;
+    }
+    laplace l = { .pirls = pirls };
+    weir_status status = allocate(&l);
+    if (status >= 0) {
+        start(&l);
+        status = evaluate(&l, point, true);
+    }
+    if (status == WEIR_OK) {
+        *value = l.value;
+        for (int j = 0; j < l.count; j++) {
+            gradient[j] = l.free[j] ? l.gradient[j] : 0.0;
+        }
+    }
+    w_free(pirls->ctx, l.block);
+    return status;
+}

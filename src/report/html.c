@@ -190,8 +190,8 @@ static void put_effects(w_writer *w, const weir_model *model)
 {
     const w_design *design = model->design;
     w_put(w, "<h2>Partial effects</h2>\n<p class=\"soft\">Each picture shows what one term adds to the linear predictor, with a "
-             "band of \xc2\xb1""2 standard errors (about 95 %); every picture has its own vertical scale. Marks along the "
-             "lower edge show where data lie.</p>\n<div class=\"figures\">\n");
+             "band of \xc2\xb1""2 standard errors (about 95 %); a paler one around a curve holds all of it at once with 95 %. "
+             "Every picture has its own vertical scale. Marks along the lower edge show where data lie.</p>\n<div class=\"figures\">\n");
     int drawn = 0;
     for (int pass = 0; pass < 2; pass++) { /* smooths first, parametric terms behind them */
         for (int i = 0; i < design->term_count && w->status == WEIR_OK; i++) {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "fit/laplace.h"
 #include "fit/pirls.h"
 #include "support/designs.h"
 #include "table/table.h"
@@ -212,15 +213,103 @@ static void test_ends_at_a_minimum(void **state)
     drop(s);
 }
 
+#define MOST_PARAMETERS (8 + 1 + W_FAMILY_PARAMS)
+
+/* V and gradient at `point`, and a copy of beta there. */
+static double criterion_at(setting *s, const double *point, double *gradient, double *beta)
+{
+    double value = NAN;
+    weir_status status = w_laplace_evaluate(&s->pirls, point, &value, gradient);
+    if (status != WEIR_OK || !isfinite(value))
+        fail_msg("%s: %s", s->pirls.glm.family->name, weir_status_name(status));
+    memcpy(beta, s->pirls.beta, (size_t)s->pirls.design->p * sizeof *beta);
+    return value;
+}
+
+/* (A + S) slope + V_j beta, relative to its parts; A at the last point looked at. */
+static double implicit_error(const setting *s, const double *point, int j, const double *beta, const double *slope)
+{
+    const w_design *design = s->pirls.design;
+    const int64_t p = design->p;
+    double *sum = calloc((size_t)p, sizeof *sum), *size = calloc((size_t)p, sizeof *size), worst = 0, largest = 0;
+    for (int64_t r = 0; r < p; r++)
+        for (int64_t c = 0; c < p; c++)
+            sum[r] += s->pirls.gram->matrix[r * p + c] * slope[c], size[r] += fabs(s->pirls.gram->matrix[r * p + c] * slope[c]);
+    for (int t = 0; t < design->penalty_count; t++) {
+        const w_design_penalty *penalty = &design->penalty[t];
+        for (int64_t r = 0; r < penalty->k; r++)
+            for (int64_t c = 0; c < penalty->k; c++) {
+                double entry = exp(point[penalty->sp]) * penalty->matrix[r * penalty->k + c];
+                sum[penalty->first + r] += entry * (slope[penalty->first + c] + (penalty->sp == j ? beta[penalty->first + c] : 0));
+            }
+    }
+    for (int64_t r = 0; r < p; r++) {
+        worst = fmax(worst, fabs(sum[r]));
+        largest = fmax(largest, size[r]);
+    }
+    free(sum);
+    free(size);
+    return worst / largest;
+}
+
+/* Slopes of the Laplace criterion in log lambda, log phi and the family's parameters, and those of beta in log lambda, by the same
+ * differences; parameters of the family count as estimated. */
+static void test_laplace_derivatives(void **state)
+{
+    setting *s = make(*state);
+    settle(s);
+    const w_family *family = s->pirls.glm.family;
+    const int m = s->pirls.design->sp_count, count = m + 1 + W_FAMILY_PARAMS;
+    const int64_t p = s->pirls.design->p;
+    double point[MOST_PARAMETERS] = {0}, gradient[MOST_PARAMETERS], there[MOST_PARAMETERS], size = 0;
+    double *beta = calloc(6 * (size_t)p, sizeof *beta), *slope = beta + p, *moved = slope + p;
+    static const double step[4] = {1, -1, 2, -2}, factor[4] = {8, -8, -1, 1};
+    for (int a = 0; a < family->param_count; a++) {
+        s->pirls.glm.estimate[a] = true;
+        point[m + 1 + a] = w_pirls_parameter(&s->pirls.glm, a);
+    }
+    for (int j = 0; j < m; j++)
+        point[j] = 1.5 + j;
+    point[m] = family->scale_known ? 0 : log(0.3);
+    s->pirls.phi = exp(point[m]);
+    criterion_at(s, point, gradient, beta);
+    for (int j = 0; j < count; j++)
+        size = fmax(size, fabs(gradient[j]));
+    for (int j = 0; j < count; j++) {
+        if (j > m + family->param_count || (j == m && family->scale_known))
+            continue;
+        const double h = j > m ? 4e-3 : 2e-2; /* a density bends more in its parameters than V in logarithms */
+        double at = point[j], difference = 0;
+        memset(slope, 0, (size_t)p * sizeof *slope);
+        for (int i = 0; i < 4; i++) {
+            point[j] = at + step[i] * h;
+            difference += factor[i] * criterion_at(s, point, there, moved);
+            for (int64_t r = 0; r < p; r++)
+                slope[r] += factor[i] * moved[r] / (12 * h);
+        }
+        point[j] = at;
+        difference /= 12 * h;
+        if (!(fabs(difference - gradient[j]) <= 1e-6 * size))
+            fail_msg("%s: slope %d of V is %.12g, by differences %.12g", (const char *)*state, j, gradient[j], difference);
+        criterion_at(s, point, there, beta);
+        if (j < m)
+            assert_true(implicit_error(s, point, j, beta, slope) <= 1e-6);
+    }
+    free(beta);
+    drop(s);
+}
+
 int main(void)
 {
-    static char names[2 * FAMILIES][64];
-    struct CMUnitTest tests[2 * FAMILIES];
+    static char names[3 * FAMILIES][64];
+    struct CMUnitTest tests[3 * FAMILIES];
     for (int i = 0; i < FAMILIES; i++) {
-        snprintf(names[2 * i], sizeof names[0], "%s: derivatives", families[i]);
-        snprintf(names[2 * i + 1], sizeof names[0], "%s: minimum", families[i]);
-        tests[2 * i] = (struct CMUnitTest){names[2 * i], test_sums_are_derivatives, NULL, NULL, (void *)(uintptr_t)families[i]};
-        tests[2 * i + 1] = (struct CMUnitTest){names[2 * i + 1], test_ends_at_a_minimum, NULL, NULL, (void *)(uintptr_t)families[i]};
+        snprintf(names[3 * i], sizeof names[0], "%s: derivatives", families[i]);
+        snprintf(names[3 * i + 1], sizeof names[0], "%s: minimum", families[i]);
+        tests[3 * i] = (struct CMUnitTest){names[3 * i], test_sums_are_derivatives, NULL, NULL, (void *)(uintptr_t)families[i]};
+        tests[3 * i + 1] = (struct CMUnitTest){names[3 * i + 1], test_ends_at_a_minimum, NULL, NULL, (void *)(uintptr_t)families[i]};
+        snprintf(names[3 * i + 2], sizeof names[0], "%s: exact criterion", families[i]);
+        tests[3 * i + 2] = (struct CMUnitTest){names[3 * i + 2], test_laplace_derivatives, NULL, NULL, (void *)(uintptr_t)families[i]};
     }
     return cmocka_run_group_tests_name("working models", tests, NULL, NULL);
 }
