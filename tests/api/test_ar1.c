@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/ctx.h"
+#include "base/rng.h"
 #include "support/folder.h"
 
 #define FOLDER WEIR_SOURCE_DIR "/tests/reference/ar1/"
@@ -294,6 +295,58 @@ static void test_no_correlation_is_the_plain_fit(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* A random effect of the factor whose changes begin series is eliminated; with the same beginnings as marks the system is dense. */
+static void test_eliminated_or_not(void **state)
+{
+    (void)state;
+    enum { GROUPS = 90, EACH = 12, N = GROUPS * EACH };
+    double *y = malloc(N * sizeof *y), *x = malloc(N * sizeof *x), *mark = malloc(N * sizeof *mark);
+    int32_t *g = malloc(N * sizeof *g);
+    w_rng rng;
+    w_rng_seed(&rng, 3);
+    double effect = 0, residual = 0;
+    for (int i = 0; i < N; i++) {
+        mark[i] = i % EACH == 0;
+        effect = mark[i] == 1 ? w_rng_normal(&rng) : effect;
+        residual = mark[i] == 1 ? w_rng_normal(&rng) : 0.5 * residual + sqrt(0.75) * w_rng_normal(&rng);
+        g[i] = i / EACH;
+        x[i] = w_rng_uniform(&rng);
+        y[i] = sin(6 * x[i]) + effect + 0.5 * residual;
+    }
+    weir_column column[] = { { "y", WEIR_F64, y, 0, 0, NULL }, { "x", WEIR_F64, x, 0, 0, NULL },
+                             { "mark", WEIR_F64, mark, 0, 0, NULL }, { "g", WEIR_I32, g, 0, GROUPS, NULL } };
+    weir_ctx *ctx = test_ctx(NULL, 2, 0);
+    weir_model *model[2];
+    weir_summary s[2];
+    const double *beta[2];
+    for (int i = 0; i < 2; i++) {
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        weir_table *table = NULL;
+        options.ar1 = 0.5;
+        options.ar1_start = i == 0 ? "g" : "mark";
+        assert_int_equal(weir_table_from_columns(ctx, N, 4, column, &table), WEIR_OK);
+        if (weir_fit(ctx, table, "y ~ s(x, bs = \"cr\", k = 8) + s(g, bs = \"re\")", &options, &model[i]) < 0)
+            fail_msg("%s", weir_ctx_message(ctx));
+        weir_model_summary(model[i], &s[i]);
+        weir_model_coefficients(model[i], &beta[i], NULL);
+        weir_table_close(table);
+    }
+    assert_true(s[0].plan->bytes_system < s[1].plan->bytes_system);
+    assert_true(fabs(s[0].criterion - s[1].criterion) <= 1e-9 * fabs(s[1].criterion));
+    assert_true(fabs(s[0].deviance - s[1].deviance) <= 1e-8 * s[1].deviance);
+    assert_true(fabs(s[0].ar1->correlation - s[1].ar1->correlation) <= 1e-8);
+    for (int64_t j = 0; j < s[0].columns; j++)
+        assert_true(fabs(beta[0][j] - beta[1][j]) <= 1e-6);
+    assert_int_equal(s[0].ar1->series, GROUPS);
+    weir_model_free(model[0]);
+    weir_model_free(model[1]);
+    weir_ctx_destroy(ctx);
+    free(y);
+    free(x);
+    free(mark);
+    free(g);
+}
+
 typedef struct refusal {
     double rho;
     int estimate;
@@ -409,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_bits_and_diagnostics),
         cmocka_unit_test(test_file_and_check),
         cmocka_unit_test(test_no_correlation_is_the_plain_fit),
+        cmocka_unit_test(test_eliminated_or_not),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_options_of_the_second_version),
         cmocka_unit_test(test_peak_stays_under_the_plan),
