@@ -105,6 +105,13 @@ typedef struct weir_ar1_summary {
     double standardised_correlation; /**< the same of the standardised residuals: near 0 when rho is right */
 } weir_ar1_summary;
 
+/** A parameter of the family: theta of nb and beta, p of tweedie, nu and sigma of scat. */
+typedef struct weir_family_parameter {
+    const char *name;
+    double value;
+    int32_t estimated;         /**< non-zero: by the fit, with the smoothing parameters; else given */
+} weir_family_parameter;
+
 /** Everything a report shows. Borrowed from the model. */
 typedef struct weir_summary {
     const char *formula, *family, *link, *criterion_name;
@@ -123,6 +130,8 @@ typedef struct weir_summary {
     double seconds_read, seconds_design, seconds_normal, seconds_smoothing, seconds_total;
     int32_t note_count;
     const char *const *note;
+    int32_t family_parameter_count;
+    const weir_family_parameter *family_parameter;
     const weir_ar1_summary *ar1; /**< NULL with independent residuals. Deviance and R^2 are then those of the residuals as they
                                       are; scale, criterion, likelihood and tests those of the standardised ones */
 } weir_summary;

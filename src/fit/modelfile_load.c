@@ -419,11 +419,14 @@ static weir_status arrays_read(const loader *l, const json_t *fit)
 }
 
 /* The text of the family that w_family_parse takes; its link is part of it unless it is the default one. */
-static weir_status load_family(weir_model *model)
+static weir_status load_family(weir_model *model, const json_t *estimated)
 {
     w_glm glm;
     if (w_family_parse(model->ctx, model->summary.family, &glm) < 0) {
         return w_fail(model->ctx, WEIR_E_MODEL, "the model's family '%s' is not known to this version", model->summary.family);
+    }
+    for (int i = 0; i < W_FAMILY_PARAMS; i++) {
+        glm.estimate[i] = json_is_true(json_array_get(estimated, (size_t)i));
     }
     return w_model_name_family(model, &glm);
 }
@@ -482,7 +485,7 @@ static weir_status model_read(const loader *l)
     s->plan = &model->plan;
     model->scale = s->scale;
     if (status >= 0) {
-        status = load_family(model);
+        status = load_family(model, json_object_get(fit, "family_estimated"));
     }
     return status;
 }

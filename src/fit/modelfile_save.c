@@ -205,6 +205,19 @@ static weir_status arrays_save(const weir_model *model, w_archive *archive)
     return status;
 }
 
+/* Which parameters of the family the fit has estimated; files of old leave it out. */
+static json_t *estimated_json(const weir_summary *s)
+{
+    json_t *array = json_array();
+    for (int i = 0; array && i < s->family_parameter_count; i++) {
+        if (json_array_append_new(array, json_boolean(s->family_parameter[i].estimated)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
 weir_status w_model_save(const weir_model *model, w_archive *archive)
 {
     weir_status status = w_design_save(model->design, archive);
@@ -221,6 +234,7 @@ weir_status w_model_save(const weir_model *model, w_archive *archive)
         json_object_set_new(fit, "summary", fields_json(FIELDS(summary_field), s)) != 0 ||
         json_object_set_new(fit, "coefficients", coefficients_json(s)) != 0 ||
         json_object_set_new(fit, "terms", terms_json(s)) != 0 || json_object_set_new(fit, "notes", notes_json(s)) != 0 ||
+        json_object_set_new(fit, "family_estimated", estimated_json(s)) != 0 ||
         json_object_set_new(fit, "plan", plan_json(&model->plan)) != 0 ||
         json_object_set_new(fit, "rho", reals_json(model->design->sp_count, model->rho)) != 0 ||
         json_object_set_new(fit, "covariance", fields_json(FIELDS(covariance_field), model->covariance)) != 0 ||

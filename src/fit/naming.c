@@ -15,5 +15,11 @@ weir_status w_model_name_family(weir_model *model, const w_glm *glm)
     model->family = w_arena_strdup(&model->arena, exact);
     model->summary.family = w_arena_strdup(&model->arena, label);
     model->link = model->summary.link = w_arena_strdup(&model->arena, link);
-    return model->family && model->summary.family && model->link ? WEIR_OK : w_alloc_status(model->ctx);
+    weir_family_parameter *parameter = w_arena_calloc(&model->arena, W_FAMILY_PARAMS, sizeof *parameter);
+    for (int i = 0; parameter && i < glm->family->param_count; i++) {
+        parameter[i] = (weir_family_parameter){ glm->family->param_name[i], glm->param[i], glm->estimate[i] };
+    }
+    model->summary.family_parameter = parameter;
+    model->summary.family_parameter_count = glm->family->param_count;
+    return parameter && model->family && model->summary.family && model->link ? WEIR_OK : w_alloc_status(model->ctx);
 }

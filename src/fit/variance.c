@@ -113,8 +113,8 @@ static weir_status make_forms(w_variance *v)
     v->form = w_calloc(ctx, TAG, (size_t)count + 1, sizeof *v->form);
     weir_status status = place && v->form ? WEIR_OK : w_alloc_status(ctx);
     for (int t = 0; status == WEIR_OK && t < count; t++) {
-        const w_term *term = &design->term[t];
-        restrict_columns(v, v->per_term ? term->first : 0, v->per_term ? term->first + term->columns : design->p, place);
+        const w_term *term = v->per_term ? &design->term[t] : NULL;
+        restrict_columns(v, term ? term->first : 0, term ? term->first + term->columns : design->p, place);
         status = w_quadratic_create(ctx, design, v->covariance->core_matrix, v->core, place, room, &v->form[t]);
     }
     w_free(ctx, place);

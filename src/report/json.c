@@ -74,6 +74,13 @@ static void put_family(w_json *j, const weir_model *model)
         w_json_number(j, family->param_name[i], model->glm.param[i]);
     }
     w_json_close(j, '}');
+    w_json_open(j, "family_estimated", '[');
+    for (int i = 0; i < model->summary.family_parameter_count; i++) {
+        if (model->summary.family_parameter[i].estimated) {
+            w_json_text(j, NULL, model->summary.family_parameter[i].name);
+        }
+    }
+    w_json_close(j, ']');
     w_json_text(j, "link", model->summary.link);
 }
 

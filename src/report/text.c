@@ -122,12 +122,24 @@ static void put_scores(w_writer *w, const weir_summary *s)
     }
 }
 
+static void put_parameters(w_writer *w, const weir_summary *s)
+{
+    char number[W_NUMBER_BYTES];
+    for (int i = 0; i < s->family_parameter_count; i++) {
+        const weir_family_parameter *p = &s->family_parameter[i];
+        w_putf(w, "%s%s = %s (%s)%s", i == 0 ? "Family parameters: " : ", ", p->name, w_text_general(number, p->value, 5),
+               p->estimated ? "estimated" : "given", i + 1 == s->family_parameter_count ? "\n" : "");
+    }
+}
+
 weir_status w_report_text(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user)
 {
     const weir_summary *summary = &model->summary;
     w_writer w;
     w_writer_init(&w, ctx, write, user);
-    w_putf(&w, "Family: %s\nLink function: %s\n\nFormula:\n%s\n", summary->family, summary->link, summary->formula);
+    w_putf(&w, "Family: %s\nLink function: %s\n", summary->family, summary->link);
+    put_parameters(&w, summary);
+    w_putf(&w, "\nFormula:\n%s\n", summary->formula);
     put_tables(&w, summary);
     put_random(&w, summary);
     w_put(&w, "\n");
