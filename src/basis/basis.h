@@ -7,6 +7,7 @@
  * therefore be accumulated per pair of cells as small width x width blocks and mapped to coefficients once at the end:
  *     X_a'WX_b = sum_{c,d} M_c' ( sum_{rows in (c,d)} w v_a v_b' ) M_d            (exact, whatever k is)
  *
+ * A *factor* margin (kind W_BASIS_SZ) has a cell per level, the value 1 and a row of contrasts as map.
  * A *joint* margin takes several covariates together (thin plate splines of two or three): one cell, its k columns as
  * values, M = identity. Its values are [eta(|x - x_1|) … eta(|x - x_n|), polynomials] times an (n + null) x k matrix of weights.
  *
@@ -24,11 +25,12 @@
 #include "base/arena.h"
 
 #define W_MAX_MARGINS 3 /* covariates of a smooth, too */
-#define W_MAX_PENALTIES (W_MAX_MARGINS + 1)
+#define W_MAX_PENALTIES 64
 
 typedef enum w_basis_kind {
     W_BASIS_CR, W_BASIS_CS, W_BASIS_CC, W_BASIS_PS, W_BASIS_CP, W_BASIS_TP, W_BASIS_TS, W_BASIS_RE,
     W_BASIS_FS, /* a curve per level of a factor: formulas only, its margin has a kind of its own */
+    W_BASIS_SZ, /* deviations per level that sum to zero: the kind of the factor's margin, w_margin_contrast */
     W_BASIS_MPI, W_BASIS_MPD, W_BASIS_CX, W_BASIS_CV, W_BASIS_MICX, W_BASIS_MICV, W_BASIS_MDCX, W_BASIS_MDCV /* ps under
         * a shape constraint: basis/margin_shape.c */
 } w_basis_kind;
@@ -89,11 +91,18 @@ int64_t w_joint_doubles(const w_margin *margin);
 /* Rebuilds a margin from its stored parts (a model file): breaks and map are copied into the arena. */
 weir_status w_margin_restore(w_arena *arena, w_basis_kind kind, bool cyclic, int64_t k, int64_t break_count,
                              const double *break_point, const double *map, w_margin *out);
+/* A factor as a margin: its levels are the cells, width 1, k = levels - 1, map = sum-to-zero contrasts (the identity above a
+ * row of -1). Values are 1; there is no w_margin_eval. */
+weir_status w_margin_contrast(w_arena *arena, int64_t levels, w_margin *out);
 /* The same of a joint margin: knots, centre and weights are copied. */
 weir_status w_joint_restore(w_arena *arena, w_basis_kind kind, int covariates, int order, int64_t k, int64_t knot_count,
                             const double *knot, const double *centre, const double *weight, w_margin *out);
 
-typedef enum w_smooth_type { W_SMOOTH_S, W_SMOOTH_TE, W_SMOOTH_TI } w_smooth_type;
+typedef enum w_smooth_type {
+    W_SMOOTH_S, W_SMOOTH_TE, W_SMOOTH_TI,
+    W_SMOOTH_T2, /* tensor product of separated margins: one penalty for each product but that of the null spaces */
+    W_SMOOTH_SZ  /* a curve (the last margin) per combination of levels of one or two factors (the margins before) */
+} w_smooth_type;
 
 typedef struct w_smooth_spec {
     const char *label;      /* for messages: "s(x0)" */
@@ -104,6 +113,8 @@ typedef struct w_smooth_spec {
     bool select;            /* extra penalty on the null space */
     bool fixed;             /* fx=TRUE: no penalty */
     bool natural;           /* natural parameterisation, everything penalised, not centred; one margin (fs) */
+    bool shared;            /* sz: one smoothing parameter for all levels, not one for each */
+    int64_t levels[W_MAX_MARGINS]; /* sz: of the factors */
 } w_smooth_spec;
 
 typedef struct w_penalty {
@@ -116,7 +127,9 @@ typedef struct w_penalty {
 typedef enum w_logdet_form {
     W_LOGDET_SEPARATE,      /* ranges of the penalties are orthogonal: sum_j rank_j rho_j + const */
     W_LOGDET_KRONECKER,     /* sum over index tuples of log(sum_i lambda_i a_i[r_i]) + const */
-    W_LOGDET_NONE           /* unpenalised */
+    W_LOGDET_NONE,          /* unpenalised */
+    W_LOGDET_HARMONIC,      /* power (sum_j rho_j + log sum_j 1 / lambda_j) + const */
+    W_LOGDET_CONTRASTS      /* power log|C'diag(lambda)C| + const, C the Kronecker product of two factors' contrasts */
 } w_logdet_form;
 
 typedef struct w_smooth {
@@ -136,6 +149,8 @@ typedef struct w_smooth {
     double *constraint_weight; /* K, Kronecker form of a centred smooth whose joint penalty has no null space, else
                                 * NULL: squares of the constraint in the joint eigenbasis;
                                 * log|Z'SZ| = log|S| + log sum_r w_r / s_r + const */
+    int form_penalties;     /* harmonic, contrasts: the penalties that the formula covers, the first ones */
+    double form_power;
     double logdet_constant; /* such that w_smooth_logdet equals log|sum_j lambda_j S_j|_+ exactly */
     double *column_mean;    /* k: means of the columns over the set-up rows (0 after centring) */
     const char *note;       /* NULL, or a remark such as "k reduced from 10 to 7: only 7 distinct values" */

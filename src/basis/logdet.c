@@ -14,11 +14,17 @@
  * the joint eigenbasis and w_r = g_r^2 add
  *     C = log sum_r w_r / s_r,   q_r = w_r / s_r / sum,   m_i = sum_r q_r p_ir:
  *     dC/drho_i = -m_i,   d2C/drho_i drho_j = sum_r q_r (2 p_ir p_jr - delta_ij p_ir) - m_i m_j.
+ * Harmonic form (curves per level that sum to zero): with q_j proportional to 1 / lambda_j and sum 1, value
+ * P (sum_j rho_j + log sum_j 1 / lambda_j), gradient P (1 - q_j), Hessian P (delta_ij q_j - q_i q_j).
+ * Contrasts: P log|C'DC| with D = diag(lambda), C = C_1 x C_2 for the levels of two factors. With D^(1/2)C = QR and H = QQ' the
+ * gradient is P H_jj, the Hessian P (delta_ij H_jj - H_ij^2). Rows are taken by descending lambda and columns with pivoting, which
+ * keeps the small rows' digits.
  * The number free of lambda is the difference at rho = 0 between the log-determinant from the eigenvalues of
  * the p x p matrix and the formula. Everything is computed from logarithms: no lambda can make a term over- or
  * underflow. Work: about 3 logarithms and 3 exponentials per coefficient. */
 #include <math.h>
 #include <string.h>
+#include "base/blas.h"
 #include "base/size.h"
 #include "basis/parts.h"
 
@@ -92,6 +98,72 @@ static void add_constraint(const w_smooth *s, const double *rho, double *value, 
     }
 }
 
+static void add_harmonic(const w_smooth *s, const double *rho, double *value, double *gradient, double *hessian)
+{
+    int count = s->form_penalties, stride = s->penalty_count, least = 0;
+    double q[W_MAX_PENALTIES], total = 0, power = s->form_power;
+    for (int j = 0; j < count; j++)
+        least = rho[j] < rho[least] ? j : least;
+    for (int j = 0; j < count; j++) { /* the least lambda is taken out of the sum: it may be 0 */
+        q[j] = j == least ? 1 : exp(rho[least] - rho[j]);
+        total += q[j];
+        *value += j == least ? 0 : power * rho[j];
+    }
+    *value += power * log(total);
+    for (int i = 0; i < count; i++) {
+        if (gradient)
+            gradient[i] += power * (1 - q[i] / total);
+        for (int j = 0; hessian && j < count; j++)
+            hessian[i * stride + j] += power * ((i == j ? q[i] / total : 0) - q[i] / total * (q[j] / total));
+    }
+}
+
+/* order: the combinations of levels by descending lambda. */
+static void sort_levels(int count, const double *rho, int *order)
+{
+    for (int i = 0; i < count; i++) {
+        int j = i;
+        for (; j > 0 && rho[order[j - 1]] < rho[i]; j--)
+            order[j] = order[j - 1];
+        order[j] = i;
+    }
+}
+
+static void add_contrasts(const w_smooth *s, const double *rho, double *value, double *gradient, double *hessian)
+{
+    enum { MOST = W_MAX_PENALTIES };
+    const w_margin *first = &s->margin[0], *second = &s->margin[1];
+    int count = s->form_penalties, stride = s->penalty_count, columns = (int)(first->k * second->k), order[MOST] = {0};
+    double a[MOST * MOST], tau[MOST], work[8 * MOST], power = s->form_power;
+    w_blas_int pivot[MOST] = {0}, m = count, n = columns, room = 8 * MOST, info;
+    W_BLAS_SERIAL;
+    sort_levels(count, rho, order);
+    double top = rho[order[0]];
+    for (int i = 0; i < count; i++) {
+        const double *one = first->map + order[i] / second->cells * first->k;
+        const double *two = second->map + order[i] % second->cells * second->k;
+        for (int j = 0; j < columns; j++)
+            a[i + j * count] = exp(0.5 * (rho[order[i]] - top)) * one[j / second->k] * two[j % second->k];
+    }
+    dgeqp3_(&m, &n, a, &m, pivot, tau, work, &room, &info);
+    *value += power * columns * top;
+    for (int j = 0; j < columns; j++)
+        *value += 2 * power * log(fabs(a[j + j * count]));
+    dorgqr_(&m, &n, &n, a, &m, tau, work, &room, &info);
+    for (int i = 0; i < count && gradient; i++) {
+        for (int j = 0; j <= i; j++) {
+            double h = 0;
+            for (int c = 0; c < columns; c++)
+                h += a[i + c * count] * a[j + c * count];
+            if (i == j)
+                gradient[order[i]] += power * h;
+            double second_derivative = power * (i == j ? h - h * h : -h * h);
+            if (hessian)
+                hessian[order[i] * stride + order[j]] = hessian[order[j] * stride + order[i]] = second_derivative;
+        }
+    }
+}
+
 void w_smooth_logdet(const w_smooth *smooth, const double *rho, double *value, double *gradient, double *hessian)
 {
     int count = smooth->penalty_count, first = 0;
@@ -107,6 +179,12 @@ void w_smooth_logdet(const w_smooth *smooth, const double *rho, double *value, d
         if (smooth->constraint_weight)
             add_constraint(smooth, rho, value, gradient, hessian);
         first = smooth->margin_count;
+    } else if (smooth->logdet_form == W_LOGDET_HARMONIC) {
+        add_harmonic(smooth, rho, value, gradient, hessian);
+        first = smooth->form_penalties;
+    } else if (smooth->logdet_form == W_LOGDET_CONTRASTS) {
+        add_contrasts(smooth, rho, value, gradient, hessian);
+        first = smooth->form_penalties;
     }
     for (int j = first; j < count; j++) {
         *value += (double)smooth->penalty[j].rank * rho[j] + smooth->penalty[j].log_det;

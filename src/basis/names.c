@@ -9,7 +9,7 @@ static const struct {
 } kinds[] = {
     {"cr", W_BASIS_CR}, {"cs", W_BASIS_CS}, {"cc", W_BASIS_CC}, {"ps", W_BASIS_PS},
     {"cp", W_BASIS_CP}, {"tp", W_BASIS_TP}, {"ts", W_BASIS_TS}, {"re", W_BASIS_RE},
-    {"fs", W_BASIS_FS},
+    {"fs", W_BASIS_FS}, {"sz", W_BASIS_SZ},
     {"mpi", W_BASIS_MPI}, {"mpd", W_BASIS_MPD}, {"cx", W_BASIS_CX}, {"cv", W_BASIS_CV},
     {"micx", W_BASIS_MICX}, {"micv", W_BASIS_MICV}, {"mdcx", W_BASIS_MDCX}, {"mdcv", W_BASIS_MDCV},
 };

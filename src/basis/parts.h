@@ -58,6 +58,10 @@ weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_
                           double *largest_row);
 /* Transform and penalties of a smooth of one margin in its natural parameterisation (smooth_natural.c). */
 weir_status w_smooth_natural(w_arena *arena, w_arena *work, w_smooth *smooth, const w_smooth_data *data);
+/* Margins, transform and penalties of a t2 (smooth_separated.c) and of an sz (smooth_levels.c), with the log-determinant. */
+weir_status w_smooth_separated(w_arena *arena, w_arena *work, const w_smooth_spec *spec, const w_smooth_data *data,
+                               w_smooth *smooth);
+weir_status w_smooth_levels(w_arena *arena, w_arena *work, const w_smooth_spec *spec, const w_smooth_data *data, w_smooth *smooth);
 /* Function values at k equispaced points as coefficients of a margin; left alone where that is badly
  * conditioned. */
 weir_status w_margin_to_values(w_arena *arena, w_arena *work, const char *label, w_margin *margin, double lower,

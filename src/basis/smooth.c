@@ -8,6 +8,7 @@
  * Scaling: S_j is divided by scale_j = |S_j|_1 / |X|_inf^2, X the raw design matrix of the set-up rows.
  * Centring (s, te): 1'X b = 0 is absorbed by b = Z b', Z from the reflection of the column means; S <- Z'SZ.
  * select: one more penalty U U', U an orthonormal basis of the null space of sum_j S_j.
+ * t2 and sz: smooth_separated.c, smooth_levels.c.
  * Wood (2017), Generalized Additive Models, 5.4.1, 5.6; Marra & Wood (2011) for select. */
 #include <math.h>
 #include <string.h>
@@ -323,11 +324,16 @@ weir_status w_smooth_build(w_arena *arena, const w_smooth_spec *spec, const w_sm
     w_arena_init(&b.work, arena->ctx, "smooth set-up");
     b.out = (w_smooth){.type = spec->type, .margin_count = spec->margin_count};
     b.out.label = w_arena_strdup(arena, spec->label);
-    status = b.out.label ? build_margins(&b) : w_alloc_status(arena->ctx);
-    if (!status)
-        status = constrain(&b);
-    if (!status)
-        status = build_penalties(&b);
+    status = b.out.label ? WEIR_OK : w_alloc_status(arena->ctx);
+    bool separated = spec->type == W_SMOOTH_T2, levels = spec->type == W_SMOOTH_SZ;
+    if (!status && (separated || levels)) {
+        status = (separated ? w_smooth_separated : w_smooth_levels)(arena, &b.work, spec, data, &b.out);
+        if (!status && spec->select && b.out.null_dimension > 0 && !spec->fixed)
+            status = penalise_null_space(&b);
+    }
+    weir_status (*const step[])(builder *) = {build_margins, constrain, build_penalties};
+    for (size_t i = 0; i < sizeof step / sizeof *step && !status && !separated && !levels; i++)
+        status = step[i](&b);
     w_arena_free(&b.work);
     if (!status)
         *out = b.out;
@@ -360,17 +366,26 @@ static int64_t margin_bytes(const w_margin_spec *spec, int64_t k, bool tensor, i
 
 int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows)
 {
-    bool tensor = spec->type != W_SMOOTH_S;
-    int64_t raw = 1, bytes = 0;
+    bool tensor = spec->type != W_SMOOTH_S && spec->type != W_SMOOTH_SZ;
+    int64_t raw = 1, bytes = 0, combinations = 1;
     for (int m = 0; m < spec->margin_count; m++) {
         const w_margin_spec *margin = &spec->margin[m];
         int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin, tensor);
+        if (margin->basis == W_BASIS_SZ) {
+            raw = w_mul64(raw, w_max64(spec->levels[m] - 1, 1));
+            combinations = w_mul64(combinations, w_max64(spec->levels[m], 1));
+            continue;
+        }
         bytes = w_add64(bytes, margin_bytes(margin, k, tensor, rows));
         raw = w_mul64(raw, k);
     }
     /* Kept: transform and penalties; at one time: an expansion, products, a copy with eigenvectors and their
      * workspace. */
     int64_t matrices = spec->margin_count + 10;
+    if (spec->type == W_SMOOTH_T2)
+        matrices += 1 << spec->margin_count;
+    if (spec->type == W_SMOOTH_SZ && !spec->shared)
+        matrices = w_add64(matrices, w_min64(combinations, W_MAX_PENALTIES));
     if (spec->natural)
         bytes = w_add64(bytes, w_mul64(w_add64(w_mul64(raw, 16), 2 * 1024 + 512), w_mul64(raw, 8)));
     bytes = w_add64(bytes, w_mul64(w_mul64(raw, raw), 8 * matrices));

@@ -55,6 +55,11 @@ static void margin_rows(const w_smooth *smooth, int m, const double *const *all,
         w_joint_eval(margin, several, count, out, t->scratch);
         return;
     }
+    if (margin->kind == W_BASIS_SZ) { /* x: the number of the level */
+        for (int64_t i = 0; i < count; i++)
+            memcpy(out + i * k, margin->map + (int64_t)x[i] * k, (size_t)k * sizeof *out);
+        return;
+    }
     w_margin_eval(margin, x, count, t->cell, t->value);
     for (int64_t i = 0; i < count; i++) {
         const double *restrict map = margin->map + t->cell[i] * 4 * k, *v = t->value + 4 * i;

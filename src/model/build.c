@@ -212,6 +212,27 @@ static weir_status resolve_atom(w_builder *b, const w_formula_atom *from, w_atom
     return status;
 }
 
+/* Covariates of bs="sz": categories in their order, then the number. */
+static weir_status sort_levels(w_builder *b, w_smooth_call *call)
+{
+    int *sorted = w_arena_alloc(b->arena, (size_t)call->covariate_count, sizeof *sorted), count = 0;
+    if (!sorted) {
+        return w_alloc_status(b->ctx);
+    }
+    for (int category = 1; category >= 0; category--) {
+        for (int i = 0; i < call->covariate_count; i++) {
+            if (b->program->atom[call->covariate[i]].category == category) {
+                sorted[count++] = call->covariate[i];
+            }
+        }
+    }
+    bool fits = !b->program->atom[sorted[count - 1]].category && b->program->atom[sorted[count - 2]].category;
+    call->covariate = sorted;
+    return fits ? WEIR_OK
+                : w_formula_fail(b->terms.formula, call->node, "%s: bs=\"sz\" goes with one number, the others must be categories: "
+                                                               "text, or factor(…) of a column of numbers", call->label);
+}
+
 weir_status w_builder_atoms(w_builder *b, const double *const *number, const int64_t *number_count)
 {
     struct w_design_program *g = b->program;
@@ -224,6 +245,11 @@ weir_status w_builder_atoms(w_builder *b, const double *const *number, const int
         status = resolve_atom(b, &b->terms.atom[i], &g->atom[i], number, number_count);
     }
     g->atom_count = b->terms.atom_count;
+    for (int i = 0; i < b->terms.smooth_count && status == WEIR_OK; i++) {
+        if (b->terms.smooth[i].type == W_SMOOTH_SZ) {
+            status = sort_levels(b, &b->terms.smooth[i]);
+        }
+    }
     return status;
 }
 

@@ -64,7 +64,7 @@ static weir_status watch_expressions(compiling *c)
         for (int m = 0; m < (t->smooth[i].random ? 0 : t->smooth[i].covariate_count) && status == WEIR_OK; m++) {
             int atom = t->smooth[i].covariate[m];
             const w_expr *expr;
-            if (t->atom[atom].form == W_ATOM_NAME || c->watch[atom] >= 0) {
+            if (t->atom[atom].form == W_ATOM_NAME || t->atom[atom].form == W_ATOM_FACTOR_CALL || c->watch[atom] >= 0) {
                 continue;
             }
             status = w_expr_compile(b->arena, t->atom[atom].node, find_column, b, &expr);

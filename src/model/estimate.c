@@ -12,7 +12,7 @@
 /* Coefficients of a margin before ti() centres it. */
 static int64_t coefficients(const w_margin_spec *margin, w_smooth_type type)
 {
-    int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin, type != W_SMOOTH_S);
+    int64_t k = margin->k > 0 ? margin->k : w_basis_default_k(margin, type != W_SMOOTH_S && type != W_SMOOTH_SZ);
     return w_max64(1, k - (margin->basis == W_BASIS_CC));
 }
 
@@ -29,15 +29,49 @@ static int64_t cells_of(const w_margin_spec *margin, int64_t k, int64_t rows)
     }
 }
 
+/* Penalties of t2 and sz, by size. */
+static void skeleton_penalties(const w_smooth_call *call, int64_t combinations, bool centred, w_smooth *s)
+{
+    bool sz = call->type == W_SMOOTH_SZ;
+    int64_t count = sz ? (call->id ? 1 : w_min64(combinations, W_MAX_PENALTIES - 1)) : 0, null = 1;
+    const w_margin *last = &s->margin[s->margin_count - 1];
+    for (int64_t j = 0; j < count; j++) {
+        s->penalty[j] = (w_penalty){.rank = call->id ? last->rank * (s->columns / last->k) : last->rank, .scale = 1};
+    }
+    for (int block = 0; !sz && block + 1 < 1 << s->margin_count; block++) {
+        int64_t rank = 1;
+        for (int m = 0; m < s->margin_count; m++) {
+            rank = w_mul64(rank, block >> m & 1 ? s->margin[m].k - s->margin[m].rank : s->margin[m].rank);
+        }
+        if (rank > 0) {
+            s->penalty[count++] = (w_penalty){.rank = w_min64(rank, s->columns), .scale = 1};
+        }
+    }
+    for (int m = 0; m < s->margin_count; m++) {
+        null = w_mul64(null, s->margin[m].k - s->margin[m].rank);
+    }
+    s->penalty_count = (int)count;
+    s->null_dimension = sz ? s->columns / last->k * (last->k - last->rank) : w_max64(0, null - centred);
+    s->logdet_form = W_LOGDET_SEPARATE;
+}
+
 static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, const w_design_options *options,
                                    int64_t rows, w_smooth *s)
 {
+    int64_t combinations = 1;
     bool constant_by = call->by < 0 || b->program->atom[call->by].category;
     *s =
         (w_smooth){.label = call->label, .type = call->type, .margin_count = call->margin_count, .raw_columns = 1};
     for (int m = 0; m < call->margin_count; m++) {
         w_margin *margin = &s->margin[m];
         margin->kind = call->margin[m].basis;
+        if (margin->kind == W_BASIS_SZ) {
+            int64_t levels = b->program->atom[call->covariate[m]].level_count;
+            *margin = (w_margin){.kind = W_BASIS_SZ, .k = w_max64(1, levels - 1), .width = 1, .cells = levels, .rank = 1};
+            combinations = w_mul64(combinations, levels);
+            s->raw_columns = w_mul64(s->raw_columns, margin->k);
+            continue;
+        }
         int64_t k = coefficients(&call->margin[m], call->type);
         margin->k = w_max64(1, k - (call->type == W_SMOOTH_TI));
         margin->width = 4;
@@ -58,7 +92,11 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
         return w_formula_fail(b->terms.formula, call->node, "%s has more than %lld coefficients", call->label,
                               (long long)W_COLUMNS_LIMIT);
     }
-    bool centred = constant_by && !call->per_level && call->type != W_SMOOTH_TI;
+    bool levels = call->per_level || call->type == W_SMOOTH_SZ, centred = constant_by && !levels && call->type != W_SMOOTH_TI;
+    for (int m = 0; m < s->margin_count && call->type == W_SMOOTH_T2; m++) { /* without a null space nothing is centred */
+        s->margin[m].rank = w_max64(1, s->margin[m].k - w_basis_null(&call->margin[m]));
+        centred = centred && s->margin[m].rank < s->margin[m].k;
+    }
     s->columns = w_max64(s->raw_columns - centred, 1);
     s->null_dimension = s->columns;
     s->logdet_form = W_LOGDET_NONE;
@@ -73,6 +111,10 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
         }
         s->null_dimension = 0;
         s->logdet_form = W_LOGDET_SEPARATE;
+        return WEIR_OK;
+    }
+    if (call->type == W_SMOOTH_T2 || call->type == W_SMOOTH_SZ) {
+        skeleton_penalties(call, combinations, centred, s);
         return WEIR_OK;
     }
     int64_t null = 1;
@@ -153,6 +195,10 @@ static int64_t setup_bytes(const w_builder *b, const w_design_options *options)
         w_smooth_spec spec = {.label = call->label, .type = call->type, .margin_count = call->margin_count,
                               .natural = call->per_level};
         memcpy(spec.margin, call->margin, sizeof spec.margin);
+        spec.shared = call->id != NULL;
+        for (int m = 0; m < call->margin_count && call->type == W_SMOOTH_SZ; m++) {
+            spec.levels[m] = b->program->atom[call->covariate[m]].level_count;
+        }
         if (!call->random) {
             largest =
                 w_max64(largest, w_smooth_bytes(&spec, call->id ? w_mul64(rows, b->terms.smooth_count) : rows));

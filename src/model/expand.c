@@ -170,7 +170,7 @@ static weir_status add_offset(expansion *e, const w_node *call)
 
 static bool is_smooth(const w_node *node)
 {
-    return w_node_is_call(node, "s") || w_node_is_call(node, "te") || w_node_is_call(node, "ti");
+    return w_node_is_call(node, "s") || w_node_is_call(node, "te") || w_node_is_call(node, "ti") || w_node_is_call(node, "t2");
 }
 
 static weir_status expand_call(expansion *e, const w_node *node, bool top, set *out)
@@ -185,12 +185,12 @@ static weir_status expand_call(expansion *e, const w_node *node, bool top, set *
     if (w_node_is_call(node, "offset")) {
         return top ? add_offset(e, node) : w_formula_fail(f, node, "offset() can only be added");
     }
-    static const char *const unsupported[] = {"t2", "bs", "ns", "lo", "C", "ordered", "scale", NULL};
+    static const char *const unsupported[] = {"bs", "ns", "lo", "C", "ordered", "scale", NULL};
     for (int i = 0; unsupported[i]; i++) {
         if (strcmp(node->text, unsupported[i]) == 0) {
             return w_formula_fail(
                 f, node,
-                "%s() is not among weir's terms; there are s() te() ti() offset() poly() factor() "
+                "%s() is not among weir's terms; there are s() te() ti() t2() offset() poly() factor() "
                 "I() and functions of numbers",
                 node->text);
         }

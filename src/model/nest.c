@@ -9,8 +9,10 @@
  * Only directions that no penalty sees need to go. If the columns so found take rank from the penalties (two tensor products
  * with the same margin), they are sought again with both sides augmented by a root of each smooth's penalty in rows of its own,
  *     X <- [X; E],  E'E = sum_j alpha_j S_j,  alpha_j = mean|X|^2 / mean|S_j|.
- * A dropped direction then lies in the null space of every penalty, so the restricted log-determinant differs from that of
- * the full smooth by a number free of lambda: only the constant is computed anew. Ti terms, random effects and curves per level (fs) take no part.
+ * The penalties of a t2 do not overlap: from it go the columns first found, whatever penalty they have.
+ * A dropped direction otherwise lies in the null space of every penalty, so the restricted log-determinant differs from that of
+ * the full smooth by a number free of lambda: only the constant is computed anew. Ti terms, random effects and curves per level
+ * (fs, sz) take no part.
  *
  * Q is never formed: R is updated over runs of rows, O(n p^2) time and O(p^2) memory. Of very many rows a fixed sample of
  * max(4096, 16 p), one from each of as many equal stretches, is factorized: what is independent there is independent. What
@@ -429,6 +431,21 @@ static weir_status restrict_logdet(nesting *n, w_smooth *smooth)
     return status;
 }
 
+/* Penalties of a t2 have columns of their own: what is dropped is taken from one rank or from the null space. */
+static void drop_empty_penalties(w_smooth *smooth)
+{
+    int count = 0;
+    smooth->null_dimension = smooth->columns;
+    for (int j = 0; j < smooth->penalty_count; j++) {
+        smooth->null_dimension -= smooth->penalty[j].rank;
+        if (smooth->penalty[j].rank > 0) {
+            smooth->penalty[count++] = smooth->penalty[j];
+        }
+    }
+    smooth->penalty_count = count;
+    smooth->logdet_form = count ? smooth->logdet_form : W_LOGDET_NONE;
+}
+
 static weir_status restrict_smooth(nesting *n, int i, const bool *dropped, int64_t count)
 {
     w_smooth *smooth = smooth_at(n, i);
@@ -447,6 +464,9 @@ static weir_status restrict_smooth(nesting *n, int i, const bool *dropped, int64
     }
     smooth->columns = kept;
     smooth->null_dimension = smooth->penalty_count ? w_max64(0, smooth->null_dimension - count) : kept;
+    if (smooth->type == W_SMOOTH_T2) {
+        drop_empty_penalties(smooth);
+    }
     if (status == WEIR_OK && smooth->logdet_form == W_LOGDET_KRONECKER) {
         status = restrict_logdet(n, smooth);
     }
@@ -547,7 +567,8 @@ static weir_status resolve_one(nesting *n, int target)
     if (status == WEIR_OK) {
         status = dependent_columns(n, target, before, false, dropped, &count);
     }
-    if (status == WEIR_OK && count) {
+    bool separated = smooth_at(n, target)->type == W_SMOOTH_T2;
+    if (status == WEIR_OK && count && !separated) {
         status = is_unpenalised(n, smooth_at(n, target), dropped, count, &free_only);
     }
     if (status == WEIR_OK && !free_only) {
@@ -568,7 +589,8 @@ weir_status w_nest_resolve(w_setup *s)
     weir_status status = n.call && n.covered ? WEIR_OK : no_memory(&n);
     for (int d = 1; d <= W_MAX_MARGINS && status == WEIR_OK; d++) {
         for (int i = 0; i < terms->smooth_count; i++) {
-            if (!terms->smooth[i].random && !terms->smooth[i].per_level && terms->smooth[i].type != W_SMOOTH_TI &&
+            bool apart = terms->smooth[i].type == W_SMOOTH_TI || terms->smooth[i].type == W_SMOOTH_SZ;
+            if (!terms->smooth[i].random && !terms->smooth[i].per_level && !apart &&
                 terms->smooth[i].covariate_count == d) {
                 n.call[n.count++] = i;
             }

@@ -42,6 +42,7 @@ typedef struct w_block_program {
     const w_multiple *dense; /* DENSE: width - 1 */
     w_multiple multiple;     /* FACTOR, SMOOTH: times this; empty = 1 */
     int covariate[W_MAX_MARGINS];
+    int level_code[W_MAX_MARGINS]; /* of a margin that is a factor */
 } w_block_program;
 
 struct w_design_program {

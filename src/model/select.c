@@ -30,7 +30,8 @@ static weir_status list_dot(const selecting *c, w_arena *work, const char ***dot
             other = !((use->response || use->offset || use->smooth) && strcmp(use->name, name) == 0);
         }
         for (int k = 0; k < first.smooth_count && other; k++) {
-            for (int j = 0; j < first.smooth[k].covariate_count && first.smooth[k].random; j++) {
+            bool bare = first.smooth[k].random || first.smooth[k].type == W_SMOOTH_SZ;
+            for (int j = 0; j < first.smooth[k].covariate_count && bare; j++) {
                 other &= strcmp(first.atom[first.smooth[k].covariate[j]].label, name) != 0;
             }
         }

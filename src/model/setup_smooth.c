@@ -98,7 +98,7 @@ static weir_status gather_data(w_setup *s, const w_smooth_call *call, w_smooth_d
 {
     *data = (w_smooth_data){.rows = s->scan->setup_rows};
     weir_status status = WEIR_OK;
-    for (int m = 0; m < call->covariate_count && status == WEIR_OK; m++) {
+    for (int m = call->type == W_SMOOTH_SZ ? call->covariate_count - 1 : 0; m < call->covariate_count && status == WEIR_OK; m++) {
         true_range(s, call->covariate[m], &data->lower[m], &data->upper[m]);
         status = w_setup_values(s, call->covariate[m], &data->x[m]);
     }
@@ -108,8 +108,9 @@ static weir_status gather_data(w_setup *s, const w_smooth_call *call, w_smooth_d
 /* A smooth times a number that varies needs no constraint: it holds no constant. */
 static weir_status is_centred(w_setup *s, const w_smooth_call *call, bool *out)
 {
-    *out = call->type != W_SMOOTH_TI && !call->per_level;
-    if (call->per_level) {
+    bool levels = call->per_level || call->type == W_SMOOTH_SZ;
+    *out = call->type != W_SMOOTH_TI && !levels;
+    if (levels) {
         return WEIR_OK;
     }
     const w_atom *by = call->by >= 0 ? &s->builder->program->atom[call->by] : NULL;
@@ -138,9 +139,14 @@ static weir_status make_spec(w_setup *s, const w_smooth_call *call, const w_smoo
                             .margin_count = shape->margin_count,
                             .select = s->options->select,
                             .fixed = call->fixed,
-                            .natural = call->per_level};
+                            .natural = call->per_level,
+                            .shared = call->id != NULL};
     for (int m = 0; m < shape->margin_count; m++) {
         spec->margin[m] = shape->margin[m];
+        if (shape->margin[m].basis == W_BASIS_SZ) {
+            spec->levels[m] = s->builder->program->atom[call->covariate[m]].level_count;
+            continue;
+        }
         double *knot = s->options->knots ? w_arena_alloc(arena, KNOT_LIMIT, sizeof *knot) : NULL;
         if (s->options->knots && !knot) {
             return w_alloc_status(arena->ctx);
@@ -206,6 +212,9 @@ static weir_status stack_data(w_setup *s, const w_smooth_call *call, w_smooth_da
             return status;
         }
         for (int m = 0; m < call->covariate_count; m++) {
+            if (!one.x[m]) {
+                continue;
+            }
             memcpy(all + m * members * rows + k * rows, one.x[m], (size_t)rows * sizeof *all);
             out->x[m] = all + m * members * rows;
             out->lower[m] = k ? fmin(out->lower[m], one.lower[m]) : one.lower[m];

@@ -59,8 +59,10 @@ static weir_status name_parts(placing *p)
         variable[call->covariate_count] = p->by->label;
     }
     p->basis = call->random ? "re" : call->per_level ? "fs" : w_basis_name(call->margin[0].basis);
-    if (!call->random && call->type != W_SMOOTH_S) {
-        p->basis = w_arena_printf(arena, "%s(", call->type == W_SMOOTH_TE ? "te" : "ti");
+    if (!call->random && call->type != W_SMOOTH_S && call->type != W_SMOOTH_SZ) {
+        p->basis = w_arena_printf(arena, "%s(", call->type == W_SMOOTH_TE   ? "te"
+                                                : call->type == W_SMOOTH_T2 ? "t2"
+                                                                            : "ti");
         for (int i = 0; i < call->margin_count && p->basis; i++) {
             p->basis =
                 w_arena_printf(arena, "%s%s%s", p->basis, i ? "," : "", w_basis_name(call->margin[i].basis));
@@ -192,6 +194,17 @@ static weir_status place_term(placing *p, int64_t level, const w_design_penalty 
 
 /* ---- smooths ---- */
 
+/* A factor as margin m: its levels are those of the category. */
+static weir_status place_factor(placing *p, int m, int *code)
+{
+    const w_atom *atom = &p->b->program->atom[p->call->covariate[m]];
+    if (atom->level_count != p->smooth->margin[m].cells) {
+        return w_fail(p->b->ctx, WEIR_E_MODEL, "%s: %s has %lld levels, its contrasts %lld", p->call->label, atom->label,
+                      (long long)atom->level_count, (long long)p->smooth->margin[m].cells);
+    }
+    return w_builder_code(p->b, 1, &p->call->covariate[m], code);
+}
+
 static weir_status place_smooth(placing *p)
 {
     w_builder *b = p->b;
@@ -214,6 +227,14 @@ static weir_status place_smooth(placing *p)
         return w_fail(b->ctx, WEIR_E_FORMULA, "%s has too many cells times levels: reduce k", p->call->label);
     }
     weir_status status = WEIR_OK;
+    for (int m = 0; m < p->smooth->margin_count && p->call->type == W_SMOOTH_SZ && status == WEIR_OK; m++) {
+        if (p->smooth->margin[m].kind == W_BASIS_SZ) {
+            status = place_factor(p, m, &program.level_code[m]);
+        }
+    }
+    if (status != WEIR_OK) {
+        return status;
+    }
     if (p->by && p->by->category) {
         status = w_builder_code(b, 1, &p->call->by, &block.code);
     } else if (p->by) {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The arguments of s(), te() and ti(). */
+/* The arguments of s(), te(), ti() and t2(). */
 #include <math.h>
 #include <string.h>
 
 #include "model/terms.h"
 
-static const char *const basis_names[] = {"cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", "fs",
+static const char *const basis_names[] = {"cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", "fs", "sz",
                                          "mpi", "mpd", "cx", "cv", "micx", "micv", "mdcx", "mdcv", NULL};
 static const char *const s_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
 static const char *const fs_arguments[] = {"bs", "k", "m", "sp", "xt", NULL};
+static const char *const sz_arguments[] = {"bs", "id", "k", "m", "sp", "xt", NULL};
+static const char *const t2_arguments[] = {"bs", "by", "full", "id", "k", "m", "sp", NULL};
 static const char *const te_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
 static const char *const ti_arguments[] = {"bs", "by", "fx", "id", "k", "m", "mc", "sp", NULL};
 /* mgcv knows these; here they would change the fit silently if they were passed over. */
@@ -33,9 +35,10 @@ static bool listed(const char *name, const char *const *names)
 static weir_status unknown_argument(const reading *r, const w_item *item)
 {
     const w_formula *f = r->terms->formula;
-    if (r->names == fs_arguments) {
-        return w_formula_fail_at(f, item->start, item->end,
-                                 "argument '%.40s' does not go with bs=\"fs\"; there are bs k m sp xt", item->name);
+    if (r->names == fs_arguments || r->names == sz_arguments) {
+        bool fs = r->names == fs_arguments;
+        return w_formula_fail_at(f, item->start, item->end, "argument '%.40s' does not go with bs=\"%s\"; there are bs %sk m sp xt",
+                                 item->name, fs ? "fs" : "sz", fs ? "" : "id ");
     }
     if (listed(item->name, foreign_arguments)) {
         return w_formula_fail_at(f, item->start, item->end, "argument '%s' of %s() is not supported", item->name,
@@ -46,8 +49,9 @@ static weir_status unknown_argument(const reading *r, const w_item *item)
                                     "unknown argument '%.40s' of %s(); did you mean '%s'?", item->name,
                                     r->node->text, near)
                 : w_formula_fail_at(f, item->start, item->end,
-                                    "unknown argument '%.40s' of %s(); there are bs by fx id k m sp%s", item->name,
-                                    r->node->text, r->call->type == W_SMOOTH_TI ? " mc" : "");
+                                    "unknown argument '%.40s' of %s(); there are bs by %s id k m sp%s", item->name,
+                                    r->node->text, r->call->type == W_SMOOTH_T2 ? "full" : "fx",
+                                    r->call->type == W_SMOOTH_TI ? " mc" : "");
 }
 
 static weir_status sort_arguments(reading *r)
@@ -126,7 +130,7 @@ static weir_status read_basis(const reading *r, const w_node *node, w_basis_kind
     if (!w_basis_parse(node->text, out)) {
         const char *near = w_nearest_name(node->text, basis_names);
         return near ? w_formula_fail(f, node, "unknown basis '%.40s'; did you mean '%s'?", node->text, near)
-                    : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re fs "
+                    : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re fs sz "
                                            "mpi mpd cx cv micx micv mdcx mdcv",
                                      node->text);
     }
@@ -147,14 +151,25 @@ static weir_status spread(const reading *r, const w_node *node, const char *name
     return WEIR_OK;
 }
 
-/* xt="cr": what the curves of bs="fs" are made of. */
+/* The margin that is a spline of one number: of bs="sz" the last. */
+static w_margin_spec *curve_of(w_smooth_call *call)
+{
+    return &call->margin[call->type == W_SMOOTH_SZ ? call->margin_count - 1 : 0];
+}
+
+/* xt="cr" or xt=list(bs="cr"): what the curves of bs="fs" and bs="sz" are made of. */
 static weir_status read_inner_basis(reading *r)
 {
     const w_node *node = value_of(r, "xt");
-    w_basis_kind *kind = &r->call->margin[0].basis;
+    w_basis_kind *kind = &curve_of(r->call)->basis;
     *kind = W_BASIS_TP;
+    if (node && w_node_is_call(node, "list") && node->item && !node->item->next &&
+        (!node->item->name || strcmp(node->item->name, "bs") == 0)) {
+        node = w_node_strip(node->item->node);
+    }
     weir_status status = node ? read_basis(r, node, kind) : WEIR_OK;
-    if (status == WEIR_OK && (*kind == W_BASIS_RE || *kind == W_BASIS_FS || w_basis_shaped(*kind))) {
+    bool other = *kind == W_BASIS_RE || *kind == W_BASIS_FS || *kind == W_BASIS_SZ || w_basis_shaped(*kind);
+    if (status == WEIR_OK && other) {
         status = w_formula_fail(r->terms->formula, node, "xt= takes the basis of one curve: cr cs cc ps cp tp ts");
     }
     return status;
@@ -163,7 +178,10 @@ static weir_status read_inner_basis(reading *r)
 static weir_status read_bases(reading *r)
 {
     w_smooth_call *call = r->call;
-    if (call->per_level) {
+    for (int i = 0; call->type == W_SMOOTH_SZ && i + 1 < call->margin_count; i++) {
+        call->margin[i].basis = W_BASIS_SZ;
+    }
+    if (call->per_level || call->type == W_SMOOTH_SZ) {
         return read_inner_basis(r);
     }
     const w_node *node = value_of(r, "bs"), *each[W_MAX_MARGINS];
@@ -176,9 +194,9 @@ static weir_status read_bases(reading *r)
     weir_status status = spread(r, node, "bs", call->margin_count, each);
     for (int i = 0; i < call->margin_count && status == WEIR_OK; i++) {
         status = read_basis(r, each[i], &call->margin[i].basis);
-        if (status == WEIR_OK && call->margin[i].basis == W_BASIS_FS) {
-            status = w_formula_fail(r->terms->formula, each[i],
-                                    "bs=\"fs\" goes with s(x, g), x a number, g a category");
+        if (status == WEIR_OK && (call->margin[i].basis == W_BASIS_FS || call->margin[i].basis == W_BASIS_SZ)) {
+            status = w_formula_fail(r->terms->formula, each[i], "bs=\"%s\" goes with s(%s), x a number, g a category",
+                                    w_basis_name(call->margin[i].basis), call->margin[i].basis == W_BASIS_FS ? "x, g" : "g, x");
         }
         if (status == WEIR_OK && call->type != W_SMOOTH_S && w_basis_shaped(call->margin[i].basis)) {
             status = w_formula_fail(r->terms->formula, each[i],
@@ -201,8 +219,9 @@ static weir_status read_sizes(reading *r)
     if (!node || is_missing_word(node)) {
         return WEIR_OK;
     }
-    weir_status status = spread(r, node, "k", call->margin_count, each);
-    for (int i = 0; i < call->margin_count && status == WEIR_OK; i++) {
+    int margins = call->type == W_SMOOTH_SZ ? 1 : call->margin_count;
+    weir_status status = spread(r, node, "k", margins, each);
+    for (int i = 0; i < margins && status == WEIR_OK; i++) {
         double k;
         if (is_missing_word(each[i]) || (w_node_constant(each[i], &k) && k == -1)) {
             continue;
@@ -211,7 +230,7 @@ static weir_status read_sizes(reading *r)
             return w_formula_fail(r->terms->formula, each[i],
                                   "k= must be a whole number from 1 to 100000, or -1 for the default");
         }
-        call->margin[i].k = (int64_t)k;
+        (curve_of(call) + i)->k = (int64_t)k;
     }
     return status;
 }
@@ -244,8 +263,8 @@ static weir_status read_orders(reading *r)
     if (!node || is_missing_word(node)) {
         return WEIR_OK;
     }
-    if (call->type == W_SMOOTH_S) {
-        return read_order(r, node, &call->margin[0]);
+    if (call->type == W_SMOOTH_S || call->type == W_SMOOTH_SZ) {
+        return read_order(r, node, curve_of(call));
     }
     weir_status status = spread(r, node, "m", call->margin_count, each);
     for (int i = 0; i < call->margin_count && status == WEIR_OK; i++) {
@@ -297,6 +316,16 @@ static weir_status read_fixed(reading *r)
         r->call->fixed = truth(each[i]) == 1;
     }
     return status;
+}
+
+/* t2(…, full = FALSE): null spaces enter the products as a whole. */
+static weir_status read_full(reading *r)
+{
+    const w_node *node = value_of(r, "full");
+    return !node || truth(node) == 0
+               ? WEIR_OK
+               : w_formula_fail(r->terms->formula, node,
+                                "full= other than FALSE is not supported: a null space enters the products as a whole");
 }
 
 static weir_status read_id(reading *r)
@@ -367,7 +396,7 @@ static weir_status read_covariates(reading *r)
         if (node->kind == W_NODE_NAME && !node->quoted && strcmp(node->text, ".") == 0) {
             return w_formula_fail(f, node, "'.' cannot be a covariate: name the column");
         }
-        bool category = call->random || (call->per_level && count == 1);
+        bool category = call->random || call->type == W_SMOOTH_SZ || (call->per_level && count == 1);
         weir_status status = w_terms_atom(r->terms, node, !category, &covariate[count]);
         if (status != WEIR_OK) {
             return status;
@@ -424,6 +453,13 @@ static weir_status read_shape(reading *r)
                    ? WEIR_OK
                    : w_formula_fail(f, r->node, "a random effect has at most 16 variables");
     }
+    if (basis == W_BASIS_SZ) {
+        call->type = W_SMOOTH_SZ;
+        call->margin_count = call->covariate_count;
+        return call->covariate_count == 2 || call->covariate_count == 3
+                   ? WEIR_OK
+                   : w_formula_fail(f, r->node, "bs=\"sz\" goes with s(g, x) or s(g, h, x), x a number, g and h categories");
+    }
     call->per_level = basis == W_BASIS_FS;
     if (call->per_level) {
         call->margin_count = 1;
@@ -461,15 +497,19 @@ static weir_status read_margins(reading *r)
     return status;
 }
 
-static bool asks_for_curves(const w_node *node)
+/* The arguments that go with the basis of an s(). */
+static const char *const *s_arguments_of(const w_node *node)
 {
     for (const w_item *item = node->item; item; item = item->next) {
         if (item->name && strcmp(item->name, "bs") == 0) {
             const w_node *value = w_node_strip(item->node);
-            return value->kind == W_NODE_STRING && strcmp(value->text, "fs") == 0;
+            bool text = value->kind == W_NODE_STRING;
+            return text && strcmp(value->text, "fs") == 0   ? fs_arguments
+                   : text && strcmp(value->text, "sz") == 0 ? sz_arguments
+                                                            : s_arguments;
         }
     }
-    return false;
+    return s_arguments;
 }
 
 weir_status w_terms_smooth(w_terms *terms, const w_node *node)
@@ -477,15 +517,16 @@ weir_status w_terms_smooth(w_terms *terms, const w_node *node)
     w_smooth_call call = {.node = node, .by = -1};
     call.type = strcmp(node->text, "s") == 0    ? W_SMOOTH_S
                 : strcmp(node->text, "te") == 0 ? W_SMOOTH_TE
+                : strcmp(node->text, "t2") == 0 ? W_SMOOTH_T2
                                                 : W_SMOOTH_TI;
     reading r = {.terms = terms, .call = &call, .node = node};
     r.names = call.type == W_SMOOTH_TE   ? te_arguments
               : call.type == W_SMOOTH_TI ? ti_arguments
-              : asks_for_curves(node)    ? fs_arguments
-                                         : s_arguments;
+              : call.type == W_SMOOTH_T2 ? t2_arguments
+                                         : s_arguments_of(node);
     weir_status (*const step[])(reading *) = {sort_arguments, read_shape,    read_margins, read_smoothing,
-                                              read_fixed,     read_centring, read_id,      read_covariates,
-                                              read_by,        make_label};
+                                              read_fixed,     read_centring, read_full,    read_id,
+                                              read_covariates, read_by,      make_label};
     for (size_t i = 0; i < sizeof step / sizeof *step; i++) {
         weir_status status = step[i](&r);
         if (status != WEIR_OK) {

@@ -45,6 +45,16 @@ static weir_status put_joint(w_archive *archive, weir_ctx *ctx, int number, int 
                : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
 }
 
+/* Contrasts follow from the number of levels. */
+static weir_status put_factor(w_archive *archive, weir_ctx *ctx, int number, int m, const w_margin *margin, json_t *list)
+{
+    (void)archive, (void)number, (void)m;
+    json_t *json = json_pack("{s:s, s:I}", "basis", w_basis_name(margin->kind), "levels", (json_int_t)margin->cells);
+    return json && json_array_append_new(list, json) == 0
+               ? WEIR_OK
+               : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
+}
+
 static weir_status put_margin(w_archive *archive, weir_ctx *ctx, int number, int m, const w_margin *margin,
                               json_t *list)
 {
@@ -111,6 +121,9 @@ static weir_status put_arrays(w_archive *archive, int number, const w_smooth *s)
     if (status == WEIR_OK && s->column_mean) {
         status = w_archive_put_f64(archive, array_name(name, number, "mean", -1), s->columns, 0, s->column_mean);
     }
+    if (status == WEIR_OK && s->form_penalties) {
+        status = w_archive_put_f64(archive, array_name(name, number, "form_power", -1), 1, 0, &s->form_power);
+    }
     for (int m = 0; m < s->margin_count && status == WEIR_OK && s->logdet_form == W_LOGDET_KRONECKER; m++) {
         status =
             w_archive_put_f64(archive, array_name(name, number, "eigen", m), s->eigen_count[m], 0, s->eigen[m]);
@@ -128,11 +141,16 @@ weir_status w_store_put_smooth(weir_ctx *ctx, w_archive *archive, int number, co
                              ? WEIR_OK
                              : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
     for (int m = 0; m < s->margin_count && status == WEIR_OK; m++) {
-        status = (s->margin[m].covariates > 1 ? put_joint : put_margin)(archive, ctx, number, m, &s->margin[m],
-                                                                        json_object_get(json, "margins"));
+        const w_margin *margin = &s->margin[m];
+        status = (margin->kind == W_BASIS_SZ ? put_factor
+                  : margin->covariates > 1   ? put_joint
+                                             : put_margin)(archive, ctx, number, m, margin, json_object_get(json, "margins"));
     }
     if (status == WEIR_OK) {
         status = put_penalties(ctx, archive, number, s, json_object_get(json, "penalties"));
+    }
+    if (status == WEIR_OK && s->form_penalties) {
+        status = w_store_set(ctx, json, "form_penalties", json_integer(s->form_penalties));
     }
     if (status == WEIR_OK && s->note) {
         status = w_store_set(ctx, json, "note", w_store_text(s->note));
@@ -153,7 +171,7 @@ static weir_status get_margin(w_arena *arena, const w_archive *archive, int numb
     double *break_point, *map;
     w_basis_kind kind;
     const char *basis = json_string_value(json_object_get(json, "basis"));
-    if (!basis || !w_basis_parse(basis, &kind) || kind == W_BASIS_RE) {
+    if (!basis || !w_basis_parse(basis, &kind) || kind == W_BASIS_RE || kind == W_BASIS_SZ) {
         return w_store_damaged(ctx, "a smooth has an unknown basis");
     }
     weir_status status = w_store_integer(ctx, json, "k", 1, LIMIT, &k);
@@ -251,6 +269,31 @@ static weir_status get_penalties(w_arena *arena, const w_archive *archive, int n
     return status;
 }
 
+/* Parts of the harmonic and contrasts forms. */
+static weir_status get_form(w_arena *arena, const w_archive *archive, int number, const json_t *json, w_smooth *s)
+{
+    char name[NAME_BYTES];
+    int64_t count = 0;
+    double *power = NULL;
+    if (s->logdet_form != W_LOGDET_HARMONIC && s->logdet_form != W_LOGDET_CONTRASTS) {
+        return WEIR_OK;
+    }
+    weir_status status = w_store_integer(arena->ctx, json, "form_penalties", 1, s->penalty_count, &count);
+    if (status == WEIR_OK) {
+        status = w_store_array(arena, archive, array_name(name, number, "form_power", -1), 1, 0, &power);
+    }
+    if (status != WEIR_OK) {
+        return status;
+    }
+    s->form_penalties = (int)count;
+    s->form_power = *power;
+    bool factors = s->margin_count == 3 && s->margin[0].kind == W_BASIS_SZ && s->margin[1].kind == W_BASIS_SZ;
+    if (s->logdet_form == W_LOGDET_CONTRASTS && !(factors && s->margin[0].cells * s->margin[1].cells == count)) {
+        return w_store_damaged(arena->ctx, "a smooth's contrasts are not those of its factors");
+    }
+    return WEIR_OK;
+}
+
 static weir_status get_spectra(w_arena *arena, const w_archive *archive, int number, bool constraint, w_smooth *s)
 {
     char name[NAME_BYTES];
@@ -284,6 +327,13 @@ static weir_status get_margins(w_arena *arena, const w_archive *archive, int num
     for (int m = 0; m < s->margin_count && status == WEIR_OK; m++) {
         int covariates = call->margin[m].covariates;
         const json_t *json = json_array_get(list, (size_t)m);
+        if (call->margin[m].basis == W_BASIS_SZ) {
+            int64_t levels = 0;
+            status = w_store_integer(arena->ctx, json, "levels", 2, LIMIT, &levels);
+            status = status == WEIR_OK ? w_margin_contrast(arena, levels, &s->margin[m]) : status;
+            s->raw_columns = status == WEIR_OK ? w_mul64(s->raw_columns, s->margin[m].k) : 1;
+            continue;
+        }
         status = covariates > 1 ? get_joint(arena, archive, number, m, json, covariates, &s->margin[m])
                                 : get_margin(arena, archive, number, m, json, &s->margin[m]);
         s->raw_columns = status == WEIR_OK ? w_mul64(s->raw_columns, s->margin[m].k) : 1;
@@ -303,7 +353,7 @@ weir_status w_store_get_smooth(w_arena *arena, const w_archive *archive, int num
     status =
         status == WEIR_OK ? w_store_integer(ctx, json, "columns", 1, out->raw_columns, &out->columns) : status;
     status =
-        status == WEIR_OK ? w_store_integer(ctx, json, "form", W_LOGDET_SEPARATE, W_LOGDET_NONE, &form) : status;
+        status == WEIR_OK ? w_store_integer(ctx, json, "form", W_LOGDET_SEPARATE, W_LOGDET_CONTRASTS, &form) : status;
     status = status == WEIR_OK
                  ? w_store_integer(ctx, json, "null_dimension", 0, out->columns, &out->null_dimension)
                  : status;
@@ -324,6 +374,9 @@ weir_status w_store_get_smooth(w_arena *arena, const w_archive *archive, int num
     status = status == WEIR_OK
                  ? get_spectra(arena, archive, number, json_is_true(json_object_get(json, "constraint")), out)
                  : status;
+    if (status == WEIR_OK) {
+        status = get_form(arena, archive, number, json, out);
+    }
     if (status == WEIR_OK && json_is_true(json_object_get(json, "mean"))) {
         status = w_store_array(arena, archive, array_name(name, number, "mean", -1), out->columns, 0,
                                &out->column_mean);

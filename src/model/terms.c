@@ -47,7 +47,7 @@ static weir_status column_register(w_terms *terms, const w_node *at, const char 
 
 static weir_status call_refuse(w_terms *terms, const w_node *call)
 {
-    static const char *const terms_only[] = {"s", "te", "ti", "offset", "poly", "factor", "as.factor", "cbind", NULL};
+    static const char *const terms_only[] = {"s", "te", "ti", "t2", "offset", "poly", "factor", "as.factor", "cbind", NULL};
     for (int i = 0; terms_only[i]; i++) {
         if (strcmp(call->text, terms_only[i]) == 0) {
             return w_formula_fail(terms->formula, call, "%s() cannot stand inside an expression", call->text);

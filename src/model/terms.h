@@ -30,7 +30,7 @@ typedef struct w_parametric {
     const w_node *node;
 } w_parametric;
 
-/* A call of s(), te() or ti() with its arguments read. */
+/* A call of s(), te(), ti() or t2() with its arguments read. */
 typedef struct w_smooth_call {
     const w_node *node;
     const char *label; /* "s(x0)", "te(a,b)"; without the by variable */
@@ -47,6 +47,7 @@ typedef struct w_smooth_call {
     const double *sp;
     const w_node *sp_node;
     const char *id;
+    /* bs="sz" (W_SMOOTH_SZ): the covariates are categories and one number; w_builder_atoms puts the number last, where its margin is. */
     bool per_level; /* bs="fs": a curve per level of `by`, which stands among the covariates in the formula */
     bool k_unused; /* k= given to a random effect */
 } w_smooth_call;

@@ -95,7 +95,14 @@ static void fill_tensor(const w_design *d, int b, w_tile *tile)
     for (int64_t start = 0; start < tile->rows; start += W_TENSOR_RUN) {
         int64_t run = w_min64(W_TENSOR_RUN, tile->rows - start);
         for (int m = 0; m < d_margins; m++) {
-            w_margin_eval(&smooth->margin[m], s->value[covariate[m]] + start, run, cell[m], value[m]);
+            if (smooth->margin[m].kind == W_BASIS_SZ) {
+                memcpy(cell[m], s->joint[d->program->block[b].level_code[m]] + start, (size_t)run * sizeof *cell[m]);
+                for (int64_t i = 0; i < run; i++) {
+                    value[m][i] = 1;
+                }
+            } else {
+                w_margin_eval(&smooth->margin[m], s->value[covariate[m]] + start, run, cell[m], value[m]);
+            }
         }
         int32_t *out_cell = tile->block[b].cell + start;
         memcpy(out_cell, cell[0], (size_t)run * sizeof *out_cell);

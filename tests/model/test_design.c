@@ -39,6 +39,8 @@ static const fault faults[] = {
     {"y ~ s(x, z, bs='fs', k=4)", "x,z,y\n1,1,2\n2,1,3\n3,1,5\n4,2,4\n5,2,6\n", WEIR_E_FORMULA, "needs a category, as in s(x, factor(g)"},
     {"y ~ s(x, f, bs='fs', xt='ps', m=c(2,3), k=6)", "x,f,y\n1,a,2\n2,a,3\n3,a,5\n4,b,4\n5,b,6\n6,b,3\n7,a,1\n",
      WEIR_E_FORMULA, "at most two directions"},
+    {"y ~ s(x, z, bs='sz', k=4)", "x,z,y\n1,1,2\n2,1,3\n3,1,5\n4,2,4\n5,2,6\n", WEIR_E_FORMULA, "the others must be categories"},
+    {"y ~ s(f, g, bs='sz', k=4)", "f,g,y\na,b,2\na,c,3\nb,b,5\nb,c,4\na,b,6\n", WEIR_E_FORMULA, "goes with one number"},
     {"y ~ s(x, bs='cr', k=3)", "x,y\n1,2\n1,3\n1,5\n", WEIR_E_DATA, "s(x)"},
 };
 
@@ -312,6 +314,9 @@ static void skeleton(void **state)
         "y ~ s(x, z, k=12) + s(log(w + 1), v, by=f, bs='ts')",
         "y ~ s(x, z, w, m=2, k=15)",
         "y ~ s(x) + s(x, g, bs='fs', k=6) + s(z, f, bs='fs', xt='ps', m=c(2,1)) + s(w, f, bs='fs', xt='ts')",
+        "y ~ s(x) + s(g, x, bs='sz', k=6, id=1) + s(f, z, bs='sz', k=5) + s(f, w, factor(year), bs='sz', k=4)",
+        "y ~ t2(x, z) + t2(x, v, bs='cs', by=f)",
+        "y ~ t2(w, v, z, k=4)",
         "y ~ s(x, by=v, bs='cr') + s(z, bs='cs') + s(w, bs='cp') + poly(v, 3):f + offset(x)",
     };
     for (size_t i = 0; i < sizeof formulas / sizeof *formulas; i++) {
@@ -366,7 +371,8 @@ static weir_status compile_and_free(weir_ctx *ctx, void *arg)
         status = test_design_try(
             ctx,
             "log(y + 9) ~ f * x + poly(x, 2) + factor(year) + s(x, bs='cr', by=f, k=4) + s(z, bs='cc', k=4) + "
-            "te(x, z, bs=c('cr','cc'), k=c(3,4)) + s(f, bs='re') + s(x, f, bs='fs', k=4) + offset(z)",
+            "te(x, z, bs=c('cr','cc'), k=c(3,4)) + s(f, bs='re') + s(x, f, bs='fs', k=4) + s(f, x, bs='sz', k=3) + "
+            "t2(x, year, k=3) + offset(z)",
             table, &options, &design);
     }
     if (status == WEIR_OK) {

@@ -15,6 +15,8 @@ static const char *const formulas[] = {
     "y ~ . + s(x, bs='cc') + ti(z, bs='ps') + ti(z, w, bs=c('ts','cs')) + s(v, g, bs='re')",
     "y ~ s(x) + s(z) + te(x, z) + s(w, fx=TRUE)",
     "y ~ s(x) + s(x, g, bs='fs', k=6, sp=c(1,2,3)) + s(log(z + 1), factor(year), bs='fs', xt='ps', m=c(2,1), k=7)",
+    "y ~ s(x) + s(f, x, bs='sz', k=5) + s(factor(year), log(z + 1), bs='sz', xt='cr', k=4, id=2) + s(w, g, f, bs='sz', k=4)",
+    "y ~ s(x) + s(z) + t2(x, z) + t2(x, z, w, k=4, bs=c('cr','cs','ps')) + t2(v, w, by=f, bs='tp', k=4, sp=c(1,2,3))",
     "y ~ s(x, z, k=12) + s(log(x + 1), w, by=f, bs='ts', k=11) + s(x, z, w, m=2, k=15)",
 };
 

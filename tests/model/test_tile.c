@@ -20,6 +20,8 @@ static const char *const formulas[] = {
     "y ~ te(x, z, by = f, k = 3) + s(year, k = 4, bs = 'cr') + factor(year) + offset(w) + offset(2 * v)",
     "y ~ f + s(x, z, by = f, k = 9) + s(z, w, x, m = 2, k = 12) + s(x, w, by = v, bs = 'ts') + s(x, k = 6)",
     "y ~ s(x, f, bs = 'fs', k = 5) + s(z, factor(year), bs = 'fs', xt = 'cc', k = 6) + s(g, bs = 're')",
+    "y ~ s(f, x, bs = 'sz', k = 5) + s(z, factor(year), f, bs = 'sz', xt = list(bs = 'cc'), k = 5, id = 1) + x",
+    "y ~ t2(x, z) + t2(z, w, v, k = 3) + t2(x, w, by = v, bs = 'ts') + t2(x, v, by = f, k = 4)",
     "y ~ s(x, k = 5, bs = 'cr', by = factor(year)) + s(g, by = f, bs = 're')",
 };
 
@@ -58,7 +60,8 @@ static void expect_smooth(weir_ctx *ctx, const test_data *d, const w_term *term,
         return;
     }
     for (int m = 0; m < term->variable_count; m++) {
-        x[m] = column_of(d, term->variable[m], i);
+        bool level = term->smooth->margin[m < term->smooth->margin_count ? m : 0].kind == W_BASIS_SZ;
+        x[m] = level ? (double)level_of(d, term->variable[m], i) : column_of(d, term->variable[m], i);
         covariate[m] = &x[m];
     }
     assert_int_equal(w_smooth_rows(ctx, term->smooth, 1, covariate, out), WEIR_OK);
