@@ -181,6 +181,10 @@ add_case("poisson-random", "sim", sim, two("grouped", " + s(g, bs=\"re\")"), "po
 add_case("poisson-by", "sim", sim, "slopes ~ f + s(x0, bs=\"cr\", by=f) + s(x1, bs=\"cr\", k=8)", "poisson", poisson(),
          factors = "f")
 add_case("poisson-te", "sim", sim, "count ~ te(x0, x1)", "poisson", poisson())
+add_case("poisson-sz", "sim", sim, "slopes ~ s(x0) + s(f, x0, bs=\"sz\", k=6)", "poisson", poisson(), factors = "f")
+add_case("poisson-t2", "sim", sim, "count ~ t2(x0, x1, bs=\"ps\", m=list(c(2,1), c(2,1)))", "poisson", poisson())
+add_case("binomial-sz", "sim", sim, "yes ~ s(x0) + s(f, x0, bs=\"sz\", k=5, id=1)", "binomial", binomial(), factors = "f")
+add_case("binomial-t2", "sim", sim, "yes ~ t2(x0, x1, bs=\"tp\", k=4)", "binomial", binomial())
 add_case("quasipoisson", "sim", sim, two("over"), "quasipoisson", quasipoisson())
 add_case("binomial-logit", "sim", sim, two("yes"), "binomial", binomial())
 add_case("binomial-probit", "sim", sim, two("yes"), "binomial:probit", binomial("probit"))

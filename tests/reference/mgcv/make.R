@@ -168,6 +168,29 @@ curves <- save_data("curves", curves)
 add_case("curves-cc", "curves", curves, "y ~ s(x, bs=\"cr\") + s(x, g, bs=\"fs\", xt=\"cc\", k=7)")
 add_case("curves-ps", "curves", curves, "y ~ s(x, g, bs=\"fs\", xt=\"ps\", m=c(2,1), k=6)")
 
+# Deviations per level that sum to zero: a smoothing parameter each or one for all, of two factors, beside one another.
+set.seed(7)
+contrasts <- data.frame(x = round(runif(400), 3), z = round(runif(400) * 3 - 1, 3), g = factor(sample(c("a", "b", "c"), 400, TRUE)),
+                        h = factor(sample(c("u", "v"), 400, TRUE)))
+contrasts$y <- with(contrasts, round(sin(6 * x) + c(1, -1, 0.5)[g] * cos(5 * x) + c(1, -0.5)[h] * x^2 * (1 + as.numeric(g)) +
+                                     sin(9 * x) * c(0.5, -0.5)[h] * c(1, 2, -1)[g] + rnorm(400) * 0.3, 4))
+contrasts$v <- with(contrasts, round(sin(6 * x) + cos(2 * z) + 2 * x * z * (g == "b") + rnorm(400) * 0.4, 4))
+contrasts <- save_data("contrasts", contrasts)
+add_case("sz", "contrasts", contrasts, "y ~ s(x) + s(g, x, bs=\"sz\")", factors = "g,h")
+add_case("sz-cr-id", "contrasts", contrasts, "y ~ s(x, bs=\"cr\") + s(x, g, bs=\"sz\", xt=list(bs=\"cr\"), k=8, id=1)", factors = "g,h")
+add_case("sz-two", "contrasts", contrasts, "y ~ s(x) + s(g, h, x, bs=\"sz\", k=6)", factors = "g,h")
+add_case("sz-three", "contrasts", contrasts,
+         "y ~ s(x) + s(g, x, bs=\"sz\", k=6) + s(h, x, bs=\"sz\", k=6) + s(g, h, x, bs=\"sz\", k=6, id=1)", factors = "g,h")
+
+# Separated tensor products. The bases determine their null spaces: one dimension, or the two columns that tp has for them.
+add_case("t2", "contrasts", contrasts, "v ~ t2(x, z, bs=\"tp\")", factors = "g,h")
+add_case("t2-margins", "contrasts", contrasts, "v ~ t2(x, z, bs=c(\"cc\", \"tp\"), k=c(7, 4))", factors = "g,h")
+add_case("t2-ps", "contrasts", contrasts, "v ~ t2(x, z, bs=\"ps\", m=list(c(2,1), c(2,1)))", factors = "g,h")
+add_case("t2-ts", "contrasts", contrasts, "v ~ t2(x, z, bs=c(\"ts\", \"tp\"))", factors = "g,h")
+add_case("t2-nested", "contrasts", contrasts, "v ~ s(x) + s(z) + t2(x, z, bs=\"tp\")", factors = "g,h")
+add_case("t2-by", "contrasts", contrasts, "v ~ g + t2(x, z, bs=\"tp\", k=4, by=g)", factors = "g,h")
+add_case("t2-three", "gu", gu, "y ~ t2(x0, x1, x2, bs=\"ps\", m=list(c(2,1), c(2,1), c(2,1)), k=4)")
+
 # Terms whose order or number of levels decides how they are solved: surfaces per level, random effects before other terms.
 set.seed(12)
 mixed <- data.frame(x0 = runif(600), x1 = runif(600) * 10 - 5, x2 = rnorm(600), fac = factor(sample(c("a", "b", "c"), 600, TRUE)),
