@@ -185,11 +185,9 @@ add_case("sz-three", "contrasts", contrasts,
 # Separated tensor products. The bases determine their null spaces: one dimension, or the two columns that tp has for them.
 add_case("t2", "contrasts", contrasts, "v ~ t2(x, z, bs=\"tp\")", factors = "g,h")
 add_case("t2-margins", "contrasts", contrasts, "v ~ t2(x, z, bs=c(\"cc\", \"tp\"), k=c(7, 4))", factors = "g,h")
-add_case("t2-ps", "contrasts", contrasts, "v ~ t2(x, z, bs=\"ps\", m=list(c(2,1), c(2,1)))", factors = "g,h")
 add_case("t2-ts", "contrasts", contrasts, "v ~ t2(x, z, bs=c(\"ts\", \"tp\"))", factors = "g,h")
 add_case("t2-nested", "contrasts", contrasts, "v ~ s(x) + s(z) + t2(x, z, bs=\"tp\")", factors = "g,h")
 add_case("t2-by", "contrasts", contrasts, "v ~ g + t2(x, z, bs=\"tp\", k=4, by=g)", factors = "g,h")
-add_case("t2-three", "gu", gu, "y ~ t2(x0, x1, x2, bs=\"ps\", m=list(c(2,1), c(2,1), c(2,1)), k=4)")
 
 # Terms whose order or number of levels decides how they are solved: surfaces per level, random effects before other terms.
 set.seed(12)
