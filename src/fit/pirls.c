@@ -353,6 +353,7 @@ weir_status w_pirls_refresh(w_pirls *pirls, bool newton, bool full)
     weir_status status = w_pirls_pass(pirls, pirls->beta, newton, full, &gram);
     if (status >= 0) {
         w_pirls_take(pirls, gram);
+        pirls->complete = full && !newton;
     }
     return status;
 }

@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "fit/generalised.h"
 #include "fit/laplace.h"
 #include "fit/pirls.h"
+#include "solve/system.h"
 #include "support/designs.h"
 #include "table/table.h"
 
@@ -38,17 +40,17 @@ typedef struct setting {
 static const weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
 
 /* Responses drawn from the family at means that follow the covariates; half the rows with a weight other than 1. */
-static setting *make(const char *family)
+static setting *make_rows(const char *family, int64_t rows, int threads)
 {
     setting *s = calloc(1, sizeof *s);
     assert_non_null(s);
-    s->ctx = test_ctx(NULL, 2, 0);
-    s->data = test_data_make(ROWS, 41);
+    s->ctx = test_ctx(NULL, threads, 0);
+    s->data = test_data_make(rows, 41);
     w_rng_seed(&s->rng, 42);
     assert_int_equal(w_family_parse(s->ctx, family, &s->pirls.glm), WEIR_OK);
     const w_family *kind = s->pirls.glm.family;
     bool share = kind->kind == W_FAMILY_BINOMIAL || kind->kind == W_FAMILY_BETA;
-    for (int i = 0; i < ROWS; i++) {
+    for (int64_t i = 0; i < rows; i++) {
         double level = 0.5 + 0.4 * sin(5 * s->data->x[i]) * (1 - s->data->z[i]); /* 0.1 … 0.9 */
         s->data->v[i] = 0.02 * s->data->w[i];                                    /* an offset that leaves all links room */
         s->data->weight[i] = kind->kind == W_FAMILY_BINOMIAL ? 1 + (double)(i % 3) : i % 2 ? 1 : s->data->weight[i];
@@ -71,6 +73,11 @@ static setting *make(const char *family)
     assert_non_null(s->pirls.beta);
     assert_non_null(s->pirls.rho);
     return s;
+}
+
+static setting *make(const char *family)
+{
+    return make_rows(family, ROWS, 2);
 }
 
 static void drop(setting *s)
@@ -299,10 +306,51 @@ static void test_laplace_derivatives(void **state)
     drop(s);
 }
 
+/* Enough rows for a start on a sample, gradient passes and a last step without a pass: what a complete step would still change
+ * is within the bound of the stop, the sums are complete and of a near beta, and threads do not matter. */
+static void test_many_rows(void **state)
+{
+    const weir_fit_options working = {.version = WEIR_FIT_OPTIONS_VERSION, .laplace = -1};
+    setting *s[2];
+    for (int i = 0; i < 2; i++) {
+        s[i] = make_rows(*state, 70000, 1 + 2 * i);
+        w_pirls *pirls = &s[i]->pirls;
+        w_free(s[i]->ctx, pirls->beta);
+        w_free(s[i]->ctx, pirls->rho);
+        pirls->beta = pirls->rho = NULL;
+        pirls->options = &working;
+        assert_int_equal(w_generalised_run(pirls), WEIR_OK);
+        assert_false(pirls->frozen);
+        assert_true(pirls->complete);
+    }
+    w_pirls *pirls = &s[0]->pirls;
+    const size_t p = (size_t)pirls->design->p;
+    assert_memory_equal(pirls->beta, s[1]->pirls.beta, p * sizeof(double));
+    assert_memory_equal(pirls->gram->matrix, s[1]->pirls.gram->matrix, p * p * sizeof(double));
+    double *trial = calloc(p, sizeof *trial), *work = calloc(2 * p, sizeof *work), stated = pirls->deviance;
+    assert_int_equal(w_pirls_refresh(pirls, false, false), WEIR_OK);
+    assert_true(fabs(pirls->deviance - stated) <= 1e-9 * stated);
+    w_system *system = NULL;
+    assert_int_equal(w_system_create(s[0]->ctx, pirls->gram, pirls->design, &system), WEIR_OK);
+    assert_int_equal(w_system_factor(system, pirls->rho), WEIR_OK);
+    memcpy(trial, w_system_beta(system), p * sizeof *trial);
+    double left = w_pirls_decrement(pirls, trial, pirls->rho, work);
+    if (!(left <= 1e-9 * stated))
+        fail_msg("%s: a step would still lower %.10g by %.3g", (const char *)*state, stated, left);
+    w_system_free(system);
+    free(trial);
+    free(work);
+    drop(s[0]);
+    drop(s[1]);
+}
+
+static const char *const many[] = {"binomial", "poisson", "gamma:log", "binomial:cloglog", "poisson:sqrt"};
+enum { MANY = (int)(sizeof many / sizeof *many) };
+
 int main(void)
 {
     static char names[3 * FAMILIES][64];
-    struct CMUnitTest tests[3 * FAMILIES];
+    struct CMUnitTest tests[3 * FAMILIES + MANY];
     for (int i = 0; i < FAMILIES; i++) {
         snprintf(names[3 * i], sizeof names[0], "%s: derivatives", families[i]);
         snprintf(names[3 * i + 1], sizeof names[0], "%s: minimum", families[i]);
@@ -311,5 +359,7 @@ int main(void)
         snprintf(names[3 * i + 2], sizeof names[0], "%s: exact criterion", families[i]);
         tests[3 * i + 2] = (struct CMUnitTest){names[3 * i + 2], test_laplace_derivatives, NULL, NULL, (void *)(uintptr_t)families[i]};
     }
+    for (int i = 0; i < MANY; i++)
+        tests[3 * FAMILIES + i] = (struct CMUnitTest){many[i], test_many_rows, NULL, NULL, (void *)(uintptr_t)many[i]};
     return cmocka_run_group_tests_name("working models", tests, NULL, NULL);
 }

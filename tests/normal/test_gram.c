@@ -43,11 +43,11 @@ static const shape shapes[] = {
 };
 #define SHAPES (int)(sizeof shapes / sizeof *shapes)
 
-static w_gram *gram_of(synthetic *s, const w_kernels *kernels, int arrow)
+static w_gram *gram_or_linear(synthetic *s, const w_kernels *kernels, int arrow, bool linear)
 {
     w_sums *sums = NULL;
     w_adder *adder = NULL;
-    assert_int_equal(w_sums_create(s->ctx, &s->design, 0, &sums), WEIR_OK);
+    assert_int_equal((linear ? w_sums_create_linear : w_sums_create)(s->ctx, &s->design, 0, &sums), WEIR_OK);
     assert_int_equal(w_adder_create(s->ctx, sums->plan, &adder), WEIR_OK);
     w_adder_use(adder, kernels);
     assert_true(s->rows < sums->plan->shard_rows);
@@ -65,6 +65,11 @@ static w_gram *gram_of(synthetic *s, const w_kernels *kernels, int arrow)
     assert_int_equal(w_sums_gram(sums, arrow, &gram), WEIR_OK);
     w_sums_free(sums);
     return gram;
+}
+
+static w_gram *gram_of(synthetic *s, const w_kernels *kernels, int arrow)
+{
+    return gram_or_linear(s, kernels, arrow, false);
 }
 
 static void check(const char *name, int64_t r, int64_t c, double got, long double want, long double bound, double factor)
@@ -160,6 +165,59 @@ static void test_kernels_against_dense(void **state)
             w_free(ctx, bound);
             synthetic_free(&s);
         }
+    }
+    weir_ctx_destroy(ctx);
+}
+
+/* Linear sums are the same chains of additions; and the gradient at any beta under the same matrix is the same working model.
+ * Bounds: p products of |A||beta| and of |beta||A||beta|. */
+static void test_linear_sums(void **state)
+{
+    (void)state;
+    weir_ctx *ctx = test_ctx(NULL, 2, 0);
+    for (int i = 0; i < SHAPES; i++) {
+        const shape *shape = &shapes[i];
+        synthetic s;
+        synthetic_make(&s, ctx, 30 + (uint64_t)i, shape->rows, shape->dense, shape->intercept, shape->block, shape->count,
+                       (synthetic_weights)1);
+        w_gram *gram = gram_of(&s, w_kernels_choose(), shape->arrow);
+        w_gram *linear = gram_or_linear(&s, w_kernels_choose(), shape->arrow, true);
+        const int64_t p = gram->p, rows = gram->arrow_levels * gram->arrow_k;
+        assert_memory_equal(linear->rhs, gram->rhs, (size_t)gram->core * 8);
+        assert_memory_equal(linear->column_sum, gram->column_sum, (size_t)p * 8);
+        if (rows > 0) {
+            assert_memory_equal(linear->arrow_rhs, gram->arrow_rhs, (size_t)rows * 8);
+        }
+        assert_true(linear->zz == gram->zz && linear->n == gram->n && linear->weight_sum == gram->weight_sum);
+        w_rng rng;
+        w_rng_seed(&rng, 11);
+        double *beta = synthetic_numbers(&s, &rng, p), *fitted = synthetic_take(&s, p, sizeof *fitted), most = 0, square = gram->zz;
+        w_gram_times(gram, beta, fitted);
+        for (int64_t c = 0, core = 0; c < p; c++) {
+            const int64_t own = c - gram->arrow_first;
+            const bool apart = rows > 0 && own >= 0 && own < rows;
+            const double z = apart ? gram->arrow_rhs[own] : gram->rhs[core];
+            *(apart ? &linear->arrow_rhs[own] : &linear->rhs[core]) = z - fitted[c];
+            square += beta[c] * (fitted[c] - 2 * z);
+            most = fmax(most, fabs(z) + fabs(fitted[c]));
+            core += !apart;
+        }
+        linear->zz = square;
+        double *before = synthetic_take(&s, gram->core + 1, sizeof *before), *work = synthetic_take(&s, p, sizeof *work);
+        memcpy(before, gram->rhs, (size_t)gram->core * sizeof *before);
+        const double zz = gram->zz, slack = 8 * (double)(p + 4) * DBL_EPSILON;
+        w_gram_relinearise(gram, linear, beta, work);
+        double length = 0;
+        for (int64_t c = 0; c < p; c++) {
+            length += fabs(beta[c]);
+        }
+        for (int64_t c = 0; c < gram->core; c++) {
+            check(shape->name, c, -2, gram->rhs[c], before[c], most, slack);
+        }
+        check(shape->name, -2, -2, gram->zz, zz, zz + most * length, slack);
+        w_gram_free(gram);
+        w_gram_free(linear);
+        synthetic_free(&s);
     }
     weir_ctx_destroy(ctx);
 }
@@ -288,6 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels_against_dense),
+        cmocka_unit_test(test_linear_sums),
         cmocka_unit_test(test_product_against_dense),
         cmocka_unit_test(test_quadratic_against_dense),
         cmocka_unit_test(test_failing_allocations),
