@@ -148,6 +148,15 @@ add_case("discoveries-sqrt", "discoveries", discovery, "count ~ s(year, bs=\"cr\
 births <- save_data("infert", infert[c("case", "age", "spontaneous", "induced")])
 add_case("infert", "infert", births, "case ~ s(age, bs=\"cr\") + spontaneous + induced", "binomial", binomial())
 
+# Monthly casualties on roads, over-dispersed counts with a long trend and a season: in place of longer series that are not in R.
+roads <- save_data("roads", data.frame(killed = as.numeric(Seatbelts[, "DriversKilled"]), time = seq_len(192),
+                                       month = rep(1:12, 16), petrol = as.numeric(Seatbelts[, "PetrolPrice"]),
+                                       law = as.numeric(Seatbelts[, "law"])))
+add_case("roads", "roads", roads, "killed ~ s(time, bs=\"cr\", k=60) + s(month, bs=\"cr\", k=8) + petrol + law", "poisson",
+         poisson())
+add_case("roads-nb", "roads", roads, "killed ~ s(time, bs=\"cr\", k=60) + s(month, bs=\"cr\", k=8) + petrol + law", "nb", nb(),
+         function(theta) list(sprintf("nb:%g", theta), negbin(theta)))
+
 # ---- one simulated table for every family -----------------------------------------------------------------------
 set.seed(20)
 n <- 300

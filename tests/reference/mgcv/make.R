@@ -151,6 +151,20 @@ quakes <- save_data("quakes", quakes[c("mag", "long", "lat", "depth")])
 add_case("quakes-te", "quakes", quakes, "mag ~ te(long, lat) + s(depth, bs=\"cr\")")
 add_case("quakes-tp", "quakes", quakes, "mag ~ s(long, lat, k=30) + s(depth, bs=\"cr\")")
 
+# 8. New York air: three smooths.
+air <- save_data("air", na.omit(airquality)[c("Ozone", "Solar.R", "Wind", "Temp")])
+add_case("air", "air", air, "Ozone ~ s(Solar.R, bs=\"cr\") + s(Wind, bs=\"cr\") + s(Temp, bs=\"cr\")")
+
+# 13. Growth of chicks: a curve per diet, then a curve per chick (of ps with first differences, for tp of first derivatives).
+chicks <- as.data.frame(ChickWeight)[c("weight", "Time", "Chick", "Diet")]
+chicks$Chick <- factor(paste0("c", as.character(chicks$Chick)))
+chicks$Diet <- factor(paste0("d", as.character(chicks$Diet)))
+chicks <- save_data("chicks", chicks)
+add_case("chicks", "chicks", chicks, "weight ~ Diet + s(Time, by=Diet, k=8, bs=\"cr\") + s(Chick, bs=\"re\")",
+         factors = "Diet,Chick")
+add_case("chicks-curves", "chicks", chicks, "weight ~ Diet + s(Time, k=6, bs=\"cr\") + s(Time, Chick, bs=\"fs\", xt=\"ps\", k=5, m=c(2,1))",
+         factors = "Diet,Chick")
+
 # Thin plate splines of two and three covariates: higher derivatives, shrinkage, per level, beside their own margins.
 add_case("gu-plate", "gu", gu, "y ~ s(x1, x2, m=3, k=40) + s(x0, bs=\"cr\")")
 add_case("gu-plate-3", "gu", gu, "y ~ s(x0, x1, x2, bs=\"ts\", k=40)")
