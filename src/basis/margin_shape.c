@@ -11,7 +11,8 @@
  *     curved     s_a = +- g_0,  s_j = s_a + sum of +- g between a and j
  * where g_0 is free for cx and cv (a: the middle) and the least or the largest slope for the four combined kinds (a: the first
  * or the last). A constraint is active where a coefficient is 0. The constant goes with centring: with c the mean row of the raw
- * design, T = B - 1 c'B maps g to control points and X T sums to zero, because X 1 = 1.
+ * design, T = B - 1 c'B maps g to control points and X T sums to zero, because X 1 = 1. Differences see no constant, so that the
+ * penalty is B'SB, in integers for even knots: what it leaves free it leaves free exactly.
  *
  * A face is the subspace of some coefficients held at 0. Its penalty is measured in orthonormal coordinates of the control points,
  * T_F = Q R:  log|S_F|_+ = log|Q'SQ|_+ + 2 log|R|, so that log|H| - log|S|_+ is the same as for a ps smooth under the same
@@ -79,29 +80,31 @@ static double slope_of(int shape, int64_t anchor, int64_t j, int64_t i)
 }
 
 weir_status w_margin_shape(w_arena *arena, w_arena *work, const w_margin *margin, const double *column_sum, int64_t rows,
-                           double **out)
+                           double **uncentred, double **centred)
 {
     int shape = find(margin->kind);
     int64_t k = margin->k, columns = k - 1;
     double *t = w_arena_alloc(arena, w_mul_size((size_t)k, (size_t)columns), sizeof *t);
+    double *b = w_arena_alloc(work, w_mul_size((size_t)k, (size_t)columns), sizeof *b);
     double *h = w_arena_alloc(work, (size_t)k, sizeof *h);
-    if (!t || !h)
+    if (!t || !b || !h)
         return w_alloc_status(arena->ctx);
     greville_steps(margin, h);
     int64_t anchor = shapes[shape].anchor == ANCHOR_FIRST ? 0 : shapes[shape].anchor == ANCHOR_LAST ? k - 2 : (k - 2) / 2;
     for (int64_t i = 0; i < columns; i++) {
         double value = 0, mean = 0;
         for (int64_t j = 0; j < k; j++) {
-            t[j * columns + i] = value;
+            b[j * columns + i] = value;
             mean += column_sum[j] / (double)rows * value;
             if (j + 1 < k)
                 value += shapes[shape].anchor == ANCHOR_NONE ? (j == i ? shapes[shape].slope : 0)
                                                              : h[j] * slope_of(shape, anchor, j, i);
         }
         for (int64_t j = 0; j < k; j++)
-            t[j * columns + i] -= mean;
+            t[j * columns + i] = b[j * columns + i] - mean;
     }
-    *out = t;
+    *uncentred = b;
+    *centred = t;
     return WEIR_OK;
 }
 

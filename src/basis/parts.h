@@ -39,9 +39,10 @@ weir_status w_margin_build(w_arena *arena, w_arena *work, const char *label, con
                            const char **note);
 weir_status w_margin_cubic(const w_margin_input *in, w_margin *out);     /* cr, cs, cc */
 weir_status w_margin_bspline(const w_margin_input *in, w_margin *out);   /* ps, cp, shapes */
-/* T of a centred smooth of a shaped margin, k x (k - 1): see margin_shape.c. column_sum: of the raw design over `rows`. */
+/* B and T of a centred smooth of a shaped margin, k x (k - 1), T in `arena`, B in `work`: see margin_shape.c. column_sum: of the raw
+ * design over `rows`. */
 weir_status w_margin_shape(w_arena *arena, w_arena *work, const w_margin *margin, const double *column_sum, int64_t rows,
-                           double **out);
+                           double **uncentred, double **centred);
 weir_status w_margin_thinplate(const w_margin_input *in, w_margin *out); /* tp, ts */
 
 /* Allocates break points and maps (zeroed) of a margin with k and break_count set. */

@@ -22,6 +22,7 @@ typedef struct builder {
     const w_smooth_data *data;
     w_smooth out;
     double *column_sum;
+    double *uncentred; /* of a shape: raw coefficients without the centring constant, raw x columns */
     double largest_row;
     double *eigenvalue[W_MAX_MARGINS]; /* tensor: of the marginal penalties over the largest, zeros exact */
 } builder;
@@ -153,7 +154,7 @@ static weir_status constrain(builder *b)
         return WEIR_OK;
     }
     if (w_basis_shaped(s->margin[0].kind))
-        return w_margin_shape(b->arena, &b->work, &s->margin[0], b->column_sum, b->data->rows, &s->transform);
+        return w_margin_shape(b->arena, &b->work, &s->margin[0], b->column_sum, b->data->rows, &b->uncentred, &s->transform);
     s->transform = w_arena_alloc(b->arena, w_mul_size((size_t)raw, (size_t)s->columns), sizeof(double));
     if (!s->transform)
         return w_alloc_status(b->arena->ctx);
@@ -205,10 +206,15 @@ static weir_status add_penalty(builder *b, int m)
     if (!isfinite(penalty->scale) || !(penalty->scale > 0))
         return w_fail(b->arena->ctx, WEIR_E_FORMULA, "%s: the penalty vanishes or overflows; change k or m",
                       b->spec->label);
-    for (int64_t i = 0; i < raw * raw; i++)
+    bool differences = b->uncentred && s->margin[m].rank < raw; /* which do not see a constant */
+    for (int64_t i = 0; i < raw * raw && !differences; i++)
         full[i] /= penalty->scale;
     weir_status status = WEIR_OK;
-    if (s->transform)
+    if (differences) {
+        status = w_small_congruence(&b->work, raw, k, b->uncentred, full, penalty->matrix);
+        for (int64_t i = 0; !status && i < k * k; i++)
+            penalty->matrix[i] /= penalty->scale;
+    } else if (s->transform)
         status = w_small_congruence(&b->work, raw, k, s->transform, full, penalty->matrix);
     else
         memcpy(penalty->matrix, full, square * sizeof *full);

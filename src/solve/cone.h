@@ -24,8 +24,8 @@ weir_status w_cone_face(weir_ctx *ctx, const w_gram *gram, const w_design *desig
                         const int64_t *column, double *c, uint8_t *fixed, w_cone_report *report);
 int64_t w_cone_face_bytes(const w_design *design, int arrow_block);
 
-/* How far beta (p) at rho is from that solution: with the residual r = X'Wz - (A + S_lambda) beta of the normal equations, the largest
- * of  (r_j)_+ (beta_j = 0)  and  |r_j| (beta_j > 0)  over  sqrt(A_jj z'Wz),  which is a correlation of column and residuals. */
+/* How far beta (p) at rho is from that solution: with the residual r = X'Wz - H beta of the normal equations, the largest of
+ * (r_j)_+ (beta_j = 0)  and  |r_j| (beta_j > 0)  over  sqrt(H_jj z'Wz),  a correlation of column and residuals. */
 weir_status w_cone_violation(weir_ctx *ctx, const w_gram *gram, const w_design *design, const double *rho, int64_t count,
                              const int64_t *column, const double *beta, double *out);
 

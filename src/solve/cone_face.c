@@ -264,10 +264,12 @@ int64_t w_cone_face_bytes(const w_design *design, int arrow_block)
 weir_status w_cone_violation(weir_ctx *ctx, const w_gram *gram, const w_design *design, const double *rho, int64_t count,
                              const int64_t *column, const double *beta, double *out)
 {
-    double *fit = w_alloc_array(ctx, TAG, (size_t)gram->p + 1, sizeof *fit), largest = 0.0;
+    double *fit = w_alloc_array(ctx, TAG, 2 * (size_t)gram->p + 1, sizeof *fit), largest = 0.0;
     if (fit == NULL) {
         return w_alloc_status(ctx);
     }
+    double *diagonal = fit + gram->p; /* of S_lambda */
+    memset(diagonal, 0, (size_t)gram->p * sizeof *diagonal);
     w_gram_times(gram, beta, fit);
     for (int j = 0; j < design->penalty_count; j++) {
         const w_design_penalty *penalty = &design->penalty[j];
@@ -277,12 +279,14 @@ weir_status w_cone_violation(weir_ctx *ctx, const w_gram *gram, const w_design *
             for (int64_t a = 0; a < penalty->k; a++) {
                 fit[first + a] += lambda * (penalty->matrix ? w_dot(penalty->k, penalty->matrix + a * penalty->k, beta + first)
                                                             : beta[first + a]);
+                diagonal[first + a] += lambda * (penalty->matrix ? penalty->matrix[a * (penalty->k + 1)] : 1.0);
             }
         }
     }
     for (int64_t i = 0; i < count; i++) {
         const int64_t core = core_of(gram, column[i]);
-        const double residual = gram->rhs[core] - fit[column[i]], size = sqrt(gram->matrix[core * (gram->core + 1)] * gram->zz);
+        const double residual = gram->rhs[core] - fit[column[i]];
+        const double size = sqrt((gram->matrix[core * (gram->core + 1)] + diagonal[column[i]]) * gram->zz);
         const double wrong = beta[column[i]] > 0.0 ? fabs(residual) : fmax(residual, 0.0);
         largest = size > 0.0 ? fmax(largest, wrong / size) : largest;
     }
