@@ -13,7 +13,7 @@
 #define GRADIENT_BOUND 2e-6
 #define FLAT_BOUND 1e-5
 #define SMALL_STEPS 3      /* that promise nothing end the search */
-#define AGAIN_ROWS 100000  /* above, the two criteria are alike and passes cost */
+#define AGAIN_ROWS 50000   /* above, the two criteria are alike and passes cost */
 #define FARTHEST 16.0      /* from balance: beyond, lambda beta'S beta is made of rounding and no step can be told to help */
 #define LARGEST_STEP 3.0   /* in log lambda and log phi */
 #define LARGEST_THETA_STEP 1.0
