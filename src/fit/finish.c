@@ -248,6 +248,14 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
     if (status >= 0 && pirls) {
         status = describe_response(model, gram, pirls);
     }
+    const weir_summary *found = &model->summary;
+    bool finite = isfinite(found->deviance) && isfinite(found->edf_total) && isfinite(found->criterion);
+    if (status >= 0 && !exact && !finite && found->status != WEIR_NOT_CONVERGED) {
+        snprintf(said, sizeof said, "the %s criterion or the deviance is not finite at the end: too few rows for this model, or values "
+                 "too far apart", found->criterion_name);
+        model->summary.status = WEIR_NOT_CONVERGED;
+        status = add_note(model, said);
+    }
     if (status >= 0) {
         status = w_predict_name_terms(model);
     }

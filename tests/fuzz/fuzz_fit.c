@@ -3,6 +3,7 @@
  * be called good with a number in it that is none, and what was fitted predicts and saves. */
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,12 +75,13 @@ static int count_row(void *user, int64_t first, int64_t rows, const double *valu
     return 0;
 }
 
-static void need(int condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
+#define need(condition) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, "fuzz_fit: not so: %s\n", #condition); \
+            abort(); \
+        } \
+    } while (0)
 
 /* An exact fit has an infinite likelihood; its notes say so. */
 static void check_model(weir_ctx *ctx, weir_status status, const weir_model *model, weir_table *table, int rows)
