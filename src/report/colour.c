@@ -44,5 +44,8 @@ const char *w_colour(char out[8], w_colour_map map, double position)
         return from_polar(out, 0.97 - 0.47 * size, 0.145 * pow(size, 0.85), t < 0 ? 255.0 : 35.0);
     }
     double t = fmin(fmax(position, 0.0), 1.0);
+    if (map == W_MAP_LEVELS) {
+        return from_polar(out, 0.62 - 0.10 * sin(t * 21.0), 0.14, 25.0 + 330.0 * t);
+    }
     return from_polar(out, 0.97 - 0.60 * t, 0.02 + 0.10 * sin(t * 2.2), 200.0 + 75.0 * t);
 }

@@ -5,7 +5,8 @@
 
 typedef enum w_colour_map {
     W_MAP_DIVERGING,  /* -1 blue … 0 near white … 1 red: effects around zero */
-    W_MAP_SEQUENTIAL  /* 0 light … 1 dark: sizes such as standard errors and counts */
+    W_MAP_SEQUENTIAL, /* 0 light … 1 dark: sizes such as standard errors and counts */
+    W_MAP_LEVELS      /* 0 … 1 round the hues: lines of levels */
 } w_colour_map;
 
 /* "#rrggbb". The position is clamped. */

@@ -29,6 +29,9 @@ void w_figure_line(w_writer *w, const weir_model *model, const w_term *term);
 /* A parametric function of one numeric column, such as log(x) or poly(x,2); nothing for other terms. */
 void w_figure_function(w_writer *w, const weir_model *model, int term);
 void w_figure_surface(w_writer *w, const weir_model *model, const w_term *term);
+/* Lines of a term with a curve per level (fs, sz), and whether a term is one. */
+bool w_figure_has_levels(const w_term *term);
+void w_figure_curves(w_writer *w, const weir_model *model, const w_term *term);
 void w_figure_factor(w_writer *w, const weir_model *model, const w_term *term);
 void w_figure_random(w_writer *w, const weir_model *model, const w_term *term);
 /* Quantiles, residuals over fitted values, histogram, response over fitted values. */

@@ -168,10 +168,13 @@ static bool is_of_factors(const weir_model *model, const w_term *term)
 static void put_effect(w_writer *w, const weir_model *model, int number)
 {
     const w_term *term = &model->design->term[number];
-    if (term->columns < 1 || (term->smooth && term->smooth->columns != term->columns)) {
+    bool levels = w_figure_has_levels(term);
+    if (term->columns < 1 || (term->smooth && term->smooth->columns != term->columns && !levels)) {
         return;
     }
-    if (term->kind == W_TERM_RANDOM) {
+    if (levels) {
+        w_figure_curves(w, model, term);
+    } else if (term->kind == W_TERM_RANDOM) {
         w_figure_random(w, model, term);
     } else if (term->smooth && term->variable_count == 1) {
         w_figure_curve(w, model, term);

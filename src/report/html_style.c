@@ -44,6 +44,7 @@ const char w_html_style[] =
     ".tick{font-size:11px;fill:var(--soft);font-variant-numeric:tabular-nums}.label{font-size:12.5px;fill:var(--ink)}\n"
     ".band{fill:var(--band)}.everywhere{fill:var(--band);fill-opacity:.45}.edge{fill:none;stroke:var(--accent);stroke-width:.8;stroke-dasharray:4 3;stroke-opacity:.75}\n"
     ".curve{fill:none;stroke:var(--accent);stroke-width:2;stroke-linejoin:round}\n"
+    ".thin{stroke-width:1.5}\n"
     ".guide{fill:none;stroke:var(--guide);stroke-width:1.5}\n"
     ".rug{fill:none;stroke:var(--ink);stroke-width:1;stroke-opacity:.55}\n"
     ".point,.dot,.spot{fill:none;stroke:var(--mark);stroke-linecap:round;stroke-width:3.6;stroke-opacity:.65}\n"
