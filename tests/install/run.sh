@@ -25,7 +25,7 @@ LD_LIBRARY_PATH= "$prefix/bin/weir" devices > /dev/null
 # How each example is run; one without a line here fails, so that none goes untested.
 run() {
     case $1 in
-    fit_columns) "$2" ;;
+    arrow | fit_columns) "$2" ;;
     progress) "$2" "$examples/co2.csv" "co2 ~ s(decimal_year)" 600 ;;
     predict_file) "$2" "$folder/co2.weir" "$examples/co2.csv" ;;
     *) echo "run.sh does not know how to run the example $1" >&2; return 1 ;;
