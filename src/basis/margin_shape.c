@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* P-splines under shape constraints: mpi, mpd (monotone up, down), cx, cv (convex, concave) and micx, micv, mdcx, mdcv (both).
+/* P-splines under shape constraints: mpi, mpd (monotone up, down), cx, cv (convex, concave) and micx, micv, mdcx,
+ * mdcv (both).
  *
- * The margin is that of ps. With control points b_0 … b_{K-1} at the Greville abscissae x_j and steps h_j = x_{j+1} - x_j over
- * their mean, the slopes of the control polygon and their differences are
+ * The margin is that of ps. With control points b_0 … b_{K-1} at the Greville abscissae x_j and steps h_j =
+ * x_{j+1} - x_j over their mean, the slopes of the control polygon and their differences are
  *     s_j = (b_{j+1} - b_j) / h_j,  j = 0 … K-2;      d_j = s_j - s_{j-1},  j = 1 … K-2.
- * f' and f'' are splines with positive multiples of s and d as coefficients; B-splines being non-negative, s >= 0 makes f
- * increase and d >= 0 makes it convex on the whole of the breaks, and beyond them f continues linearly with the slope it has
- * there. The design columns are these numbers themselves, so that the cone is an orthant:
+ * f' and f'' are splines with positive multiples of s and d as coefficients; B-splines being non-negative, s >= 0
+ * makes f increase and d >= 0 makes it convex on the whole of the breaks, and beyond them f continues linearly
+ * with the slope it has there. The design columns are these numbers themselves, so that the cone is an orthant:
  *     monotone   b_{j+1} = b_j +- g_j                                 g >= 0, K - 1 of them
  *     curved     s_a = +- g_0,  s_j = s_a + sum of +- g between a and j
- * where g_0 is free for cx and cv (a: the middle) and the least or the largest slope for the four combined kinds (a: the first
- * or the last). A constraint is active where a coefficient is 0. The constant goes with centring: with c the mean row of the raw
- * design, T = B - 1 c'B maps g to control points and X T sums to zero, because X 1 = 1. Differences see no constant, so that the
- * penalty is B'SB, in integers for even knots: what it leaves free it leaves free exactly.
+ * where g_0 is free for cx and cv (a: the middle) and the least or the largest slope for the four combined kinds
+ * (a: the first or the last). A constraint is active where a coefficient is 0. The constant goes with centring:
+ * with c the mean row of the raw design, T = B - 1 c'B maps g to control points and X T sums to zero, because X 1
+ * = 1. Differences see no constant, so that the penalty is B'SB, in integers for even knots: what it leaves free
+ * it leaves free exactly.
  *
- * A face is the subspace of some coefficients held at 0. Its penalty is measured in orthonormal coordinates of the control points,
- * T_F = Q R:  log|S_F|_+ = log|Q'SQ|_+ + 2 log|R|, so that log|H| - log|S|_+ is the same as for a ps smooth under the same
- * equations. Pya & Wood (2015), Statistics and Computing 25:543 for the kinds. */
+ * A face is the subspace of some coefficients held at 0. Its penalty is measured in orthonormal coordinates of the
+ * control points, T_F = Q R:  log|S_F|_+ = log|Q'SQ|_+ + 2 log|R|, so that log|H| - log|S|_+ is the same as for a
+ * ps smooth under the same equations. Pya & Wood (2015), Statistics and Computing 25:543 for the kinds. */
 #include <float.h>
 #include <math.h>
 #include <string.h>

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Smoothing criterion and constraints in turns. At given rho the solution beta(rho) is that of a quadratic program, which lies on
- * some face of the orthant (solve/cone_face.c). On a face beta = Z gamma is unconstrained, and the criterion is that of the
- * linear model with the design XZ and the penalties Z'S_jZ, with their ranks. A fit is a pair of
+/* Smoothing criterion and constraints in turns. At given rho the solution beta(rho) is that of a quadratic
+ * program, which lies on some face of the orthant (solve/cone_face.c). On a face beta = Z gamma is unconstrained,
+ * and the criterion is that of the linear model with the design XZ and the penalties Z'S_jZ, with their ranks. A
+ * fit is a pair of
  *     rho = the optimum of the criterion on face F   and   F = the face of beta(rho),
- * found by taking the two in turns, from the face of the solution before. The criterion jumps where the face changes, so that such a
- * pair need not exist: when a face comes back, steps in rho are halved from then on, and where they end beta is still the exact
- * solution at rho. When CHANGES of the searches of one fit have ended on another face than the one before or have turned back,
- * lambda is held half way between the last two, and the passes that follow solve a convex problem.
+ * found by taking the two in turns, from the face of the solution before. The criterion jumps where the face
+ * changes, so that such a pair need not exist: when a face comes back, steps in rho are halved from then on, and
+ * where they end beta is still the exact solution at rho. When CHANGES of the searches of one fit have ended on
+ * another face than the one before or have turned back, lambda is held half way between the last two, and the
+ * passes that follow solve a convex problem.
  *
  * Coefficients below 0 by rounding on the face found join those that are held. */
 #include "fit/shape.h"
@@ -128,7 +130,8 @@ static bool visited(const history *past, const uint8_t *fixed, int64_t p)
     return false;
 }
 
-/* One turn: the optimum on the face of `fixed`, `length` of the way there, and the face of beta at that. *moved: largest change of rho. */
+/* One turn: the optimum on the face of `fixed`, `length` of the way there, and the face of beta at that. *moved:
+ * largest change of rho. */
 static weir_status turn(w_shape *shape, const w_gram *gram, const w_smoothing_options *options, double length, double *rho,
                         w_smoothing_result *result, w_system **system, double *moved)
 {
@@ -139,7 +142,8 @@ static weir_status turn(w_shape *shape, const w_gram *gram, const w_smoothing_op
     }
     *moved = 0.0;
     for (int j = 0; j < m && status >= 0; j++) {
-        const double step = options->start != NULL && isfinite(rho[j]) ? length * (result->rho[j] - rho[j]) : result->rho[j] - rho[j];
+        const double part = options->start != NULL && isfinite(rho[j]) ? length : 1.0;
+        const double step = part * (result->rho[j] - rho[j]);
         *moved = fmax(*moved, isfinite(step) ? fabs(step) : 0.0);
         rho[j] = isfinite(step) ? rho[j] + step : result->rho[j];
     }
@@ -268,8 +272,8 @@ static weir_status solve_search(w_shape *shape, const w_gram *gram, const w_smoo
     weir_status status;
     if (options->start != NULL && shape->changes >= CHANGES) {
         for (int j = 0; j < m; j++) { /* half way between the two, and there to stay */
-            shape->last[j] = shape->held || !isfinite(shape->last[j] + shape->older[j]) ? shape->last[j]
-                                                                                        : 0.5 * (shape->last[j] + shape->older[j]);
+            const double middle = 0.5 * (shape->last[j] + shape->older[j]);
+            shape->last[j] = shape->held || !isfinite(middle) ? shape->last[j] : middle;
             rho[j] = shape->last[j];
         }
         shape->held = shape->between = true;
@@ -335,7 +339,8 @@ static const char *list_terms(const w_shape *shape, w_arena *arena)
     for (int t = 0, listed = 0; t < design->term_count && text; t++) {
         const w_term *term = &design->term[t];
         int64_t count = 0, active = 0;
-        for (; next < shape->count && shape->column[next] < term->first + term->columns && shape->column[next] >= term->first; next++) {
+        const int64_t last = term->first + term->columns;
+        for (; next < shape->count && shape->column[next] < last && shape->column[next] >= term->first; next++) {
             count++;
             active += shape->fixed[shape->column[next]];
         }
@@ -355,8 +360,8 @@ const char *w_shape_line(const w_shape *shape, w_arena *arena)
     if (terms == NULL) {
         return NULL;
     }
-    return w_arena_printf(arena, "shape constraints active: %s; edf, standard errors and p-values are conditional on them, optimal to "
-                          "%.0e%s", terms, shape->violation,
+    return w_arena_printf(arena, "shape constraints active: %s; edf, standard errors and p-values are conditional on "
+                          "them, optimal to %.0e%s", terms, shape->violation,
                           shape->between ? "; log lambda stands where its search went to and fro" : "");
 }
 
@@ -366,6 +371,7 @@ int64_t w_shape_bytes(const w_design *design, int arrow_block)
     if (count == 0) {
         return 0;
     }
-    const int64_t kept = w_add64(w_mul64(TURNS + 3, design->p), w_mul64(2 * count + 5 * (int64_t)design->sp_count + 64, sizeof(double)));
+    const int64_t doubles = 2 * count + 5 * (int64_t)design->sp_count + 64;
+    const int64_t kept = w_add64(w_mul64(TURNS + 3, design->p), w_mul64(doubles, sizeof(double)));
     return w_add64(w_add64(kept, w_mul64(2, w_face_bytes(design))), w_cone_face_bytes(design, arrow_block));
 }

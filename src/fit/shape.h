@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Smoothing parameters and coefficients of a working linear model some of whose coefficients must not be negative (shape
- * constraints, docs/numerics/shape.md). */
+/* Smoothing parameters and coefficients of a working linear model some of whose coefficients must not be negative
+ * (shape constraints, docs/numerics/shape.md). */
 #ifndef W_FIT_SHAPE_H
 #define W_FIT_SHAPE_H
 
@@ -25,8 +25,9 @@ typedef struct w_shape {
 weir_status w_shape_create(weir_ctx *ctx, const w_design *design, w_shape **out);
 void w_shape_free(w_shape *shape);
 
-/* With options the smoothing parameters are chosen (result, as w_smoothing_select), without them rho holds them. *out is the system
- * on the solution's face, factored there; its coefficients are feasible. The caller frees it before the next solve. */
+/* With options the smoothing parameters are chosen (result, as w_smoothing_select), without them rho holds them.
+ * *out is the system on the solution's face, factored there; its coefficients are feasible. The caller frees it
+ * before the next solve. */
 weir_status w_shape_solve(w_shape *shape, const w_gram *gram, const w_smoothing_options *options, double *rho,
                           w_smoothing_result *result, w_system **out);
 /* The face of given feasible coefficients (p), and how well they solve the problem of the sums. */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Non-negative least squares by active sets (Lawson & Hanson 1974, chapter 23), on the normal equations.
  *
- * The passive set P holds the coordinates that may be positive; R'R = G_PP is updated as P changes, R in the order in which the
- * coordinates came. Outer step: the coordinate with the largest (g - Gc)_i / sqrt(G_ii) joins P, unless it would be negative
- * in the solution on P, which only rounding can cause. Inner steps: towards s = G_PP^-1 g_P until a coordinate meets 0; it leaves P.
- * Each outer step lowers the objective, so that no P comes back and the method ends. Work: O(m^2) a step, about as many steps as the
- * active set has changes; coordinates are scaled by 1 / sqrt(G_ii), which leaves signs alone.
+ * The passive set P holds the coordinates that may be positive; R'R = G_PP is updated as P changes, R in the order
+ * in which the coordinates came. Outer step: the coordinate with the largest (g - Gc)_i / sqrt(G_ii) joins P,
+ * unless it would be negative in the solution on P, which only rounding can cause. Inner steps: towards s =
+ * G_PP^-1 g_P until a coordinate meets 0; it leaves P. Each outer step lowers the objective, so that no P comes
+ * back and the method ends. Work: O(m^2) a step, about as many steps as the active set has changes; coordinates
+ * are scaled by 1 / sqrt(G_ii), which leaves signs alone.
  *
- * A coordinate counts as optimal at 0 when its gradient is within the rounding error of its own sum: 8 (m + 4) eps (|g_i| +
- * sum_k |G_ik c_k|). A pivot at or below 8 m eps G_ii says that the coordinate depends on P: it stays at 0. */
+ * A coordinate counts as optimal at 0 when its gradient is within the rounding error of its own sum: 8 (m + 4) eps
+ * (|g_i| + sum_k |G_ik c_k|). A pivot at or below 8 m eps G_ii says that the coordinate depends on P: it stays at
+ * 0. */
 #include "solve/cone.h"
 
 #include <float.h>
@@ -181,7 +183,8 @@ static weir_status iterate(weir_ctx *ctx, active_set *s, w_cone_report *report)
     const int64_t limit = w_add64(w_mul64(30, s->m), 100);
     for (int64_t j = entering(s); j >= 0; j = entering(s)) {
         if (report->steps++ > limit) {
-            return w_fail(ctx, WEIR_E_NUMERIC, "the active set of the shape constraints does not come to rest after %lld changes",
+            return w_fail(ctx, WEIR_E_NUMERIC,
+                          "the active set of the shape constraints does not come to rest after %lld changes",
                           (long long)limit);
         }
         if (!join(s, j)) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the sums to the small problem in the constrained coefficients.
  *
- * H = A + S_lambda in the columns of X, levels of an arrow block eliminated (H_0 - sum_l B_l'H_l^-1 B_l). With the free columns u first
- * and the constrained c last, scaled to unit diagonal, H = R'R and R'd = X'Wz:
+ * H = A + S_lambda in the columns of X, levels of an arrow block eliminated (H_0 - sum_l B_l'H_l^-1 B_l). With the
+ * free columns u first and the constrained c last, scaled to unit diagonal, H = R'R and R'd = X'Wz:
  *     min over the free ones = 1/2 |R_cc c - d_c|^2 + const,     so  G = R_cc'R_cc,  g = R_cc'd_c.
- * The orthant does not allow the rotation that keeps a large lambda apart (solve/pieces.c), so the active set is found here and the
- * coefficients themselves by the system on its face. */
+ * The orthant does not allow the rotation that keeps a large lambda apart (solve/pieces.c), so the active set is
+ * found here and the coefficients themselves by the system on its face. */
 #include <float.h>
 #include <math.h>
 #include <string.h>

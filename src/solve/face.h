@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shape constraints as the solver sees them: some coefficients are non-negative (basis/margin_shape.c), and on a *face* of that
- * orthant some of them are held at 0. The penalised system on a face is that of the other coefficients alone. */
+/* Shape constraints as the solver sees them: some coefficients are non-negative (basis/margin_shape.c), and on a
+ * *face* of that orthant some of them are held at 0. The penalised system on a face is that of the other
+ * coefficients alone. */
 #ifndef W_SOLVE_FACE_H
 #define W_SOLVE_FACE_H
 
@@ -16,7 +17,7 @@ typedef struct w_face {
 
 /* Columns whose coefficients must not be negative, ascending; column may be NULL. Returns how many. */
 int64_t w_face_signed(const w_design *design, int64_t *column);
-/* A copy of `fixed` (p) with the penalties on that face; both may be asked for by smoothing/criterion. Free with w_face_free. */
+/* A copy of `fixed` (p) with what that face leaves of the penalties. Free with w_face_free. */
 weir_status w_face_create(weir_ctx *ctx, const w_design *design, const uint8_t *fixed, w_face **out);
 void w_face_free(w_face *face);
 int64_t w_face_bytes(const w_design *design);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shape constraints through the public functions: beside mgcv's pcls at given lambda; curves looked at on fine grids inside the data and
- * beyond, for families and kinds; inactive constraints change nothing; levels of a factor, random effects, sums of parts, model
- * files, threads; what is refused; failing allocations. */
+/* Shape constraints through the public functions: beside mgcv's pcls at given lambda; curves looked at on fine
+ * grids inside the data and beyond, for families and kinds; inactive constraints change nothing; levels of a
+ * factor, random effects, sums of parts, model files, threads; what is refused; failing allocations. */
 #include "support/mgcv.h"
 
 #include <math.h>
@@ -67,7 +67,8 @@ static sample *make_sample(void)
     return d;
 }
 
-static weir_status try_fit(weir_ctx *ctx, const sample *d, const char *formula, const weir_fit_options *options, weir_model **model)
+static weir_status try_fit(weir_ctx *ctx, const sample *d, const char *formula, const weir_fit_options *options,
+                           weir_model **model)
 {
     weir_table *table = NULL;
     weir_status status = weir_table_from_columns(ctx, ROWS, 11, d->column, &table);
@@ -116,7 +117,7 @@ static void test_beside_pcls(void **state)
         expect_near(text_of(c, "name"), "S.scale", f.summary.term[0].sp_scale[0] / number_of(c, "sp_scale"), 1, 1e-10);
         char active[64];
         snprintf(active, sizeof active, "s(x) %d of %d;", (int)number_of(c, "active"),
-                 (int)f.summary.term[0].columns - (strstr(text_of(c, "formula"), "\"cx\"") || strstr(text_of(c, "formula"), "\"cv\"")));
+                 (int)f.summary.term[0].columns - (!strcmp(f.summary.term[0].basis, "cx") || !strcmp(f.summary.term[0].basis, "cv")));
         assert_true(f.summary.note_count > 0);
         if (!strstr(f.summary.note[f.summary.note_count - 1], active))
             fail_msg("%s: want %s, the note is: %s", text_of(c, "name"), active, f.summary.note[f.summary.note_count - 1]);
@@ -199,7 +200,8 @@ static void test_promise(void **state)
                 continue;
             weir_ctx *ctx = test_ctx(state, 2, 0);
             char formula[128], name[192];
-            snprintf(formula, sizeof formula, "%s ~ s(x, bs=\"%s\", k=12) + s(z, bs=\"cr\", k=5)", responses[r].response, kinds[k]);
+            snprintf(formula, sizeof formula, "%s ~ s(x, bs=\"%s\", k=12) + s(z, bs=\"cr\", k=5)", responses[r].response,
+                     kinds[k]);
             snprintf(name, sizeof name, "%s, %s", formula, responses[r].family);
             weir_model *model = fit(ctx, d, formula, responses[r].family);
             trace(ctx, model, 0, &c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Smooths under shape constraints: any coefficients in the orthant give a curve of the shape, looked at on a fine grid inside the
- * knots and far beyond; the columns span what those of ps do; the criterion's determinants are those of ps. */
+/* Smooths under shape constraints: any coefficients in the orthant give a curve of the shape, looked at on a fine
+ * grid inside the knots and far beyond; the columns span what those of ps do; the criterion's determinants are
+ * those of ps. */
 #include <string.h>
 #include "build.h"
 
@@ -138,7 +139,8 @@ static double log_det(int64_t n, double *a)
 }
 
 /* log|X'X + S| - log|S|_+ over the columns that are not fixed. */
-static double criterion_part(weir_ctx *ctx, const w_smooth *s, int64_t rows, const double *x, const uint8_t *fixed, double penalty)
+static double criterion_part(weir_ctx *ctx, const w_smooth *s, int64_t rows, const double *x, const uint8_t *fixed,
+                             double penalty)
 {
     static double row[ROWS * MOST], h[MOST * MOST];
     int64_t free_column[MOST], f = 0;
@@ -179,8 +181,8 @@ static void test_determinants_are_those_of_ps(void **state)
     weir_ctx_destroy(ctx);
 }
 
-/* On a face the same number comes from any basis of the same subspace: the columns of mpi and of mpd with the same ones fixed, and
- * of micx and mdcv. The rank is what is left of the difference penalty. */
+/* On a face the same number comes from any basis of the same subspace: the columns of mpi and of mpd with the same
+ * ones fixed, and of micx and mdcv. The rank is what is left of the difference penalty. */
 static void test_faces(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
@@ -203,13 +205,13 @@ static void test_faces(void **state)
             assert_int_equal(w_smooth_face(ctx, &other, fixed, &rank[1], &value[1]), WEIR_OK);
             assert_int_equal(rank[0], rank[1]);
             assert_near(value[0], value[1], 1e-9 * (1 + fabs(value[0])));
-            /* second differences of control points: bends one by one in the curved kinds, differences of slopes in the others */
+            /* second differences: bends one by one in the curved kinds, differences of slopes in the others */
             int64_t slope_held = c > 0 && fixed[0];
             int64_t expected = c > 0 ? 8 - (held - slope_held) : held > 0 ? 9 - held : 8;
             assert_int_equal(rank[0], expected);
             if (held < 9)
-                assert_near(criterion_part(ctx, &one, ROWS, x, fixed, value[0]), criterion_part(ctx, &other, ROWS, x, fixed, value[1]),
-                            1e-8);
+                assert_near(criterion_part(ctx, &one, ROWS, x, fixed, value[0]),
+                            criterion_part(ctx, &other, ROWS, x, fixed, value[1]), 1e-8);
         }
         uint8_t all[9];
         memset(all, 1, sizeof all);

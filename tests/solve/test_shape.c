@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Non-negative least squares: beside the best of all active sets where they can be tried one by one, by its optimality conditions
- * elsewhere; dependent, duplicate and empty coordinates; starts; failing allocations. */
+/* Non-negative least squares: beside the best of all active sets where they can be tried one by one, by its
+ * optimality conditions elsewhere; dependent, duplicate and empty coordinates; starts; failing allocations. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -16,8 +16,8 @@ typedef struct problem {
     double matrix[MOST * MOST], rhs[MOST], c[MOST];
 } problem;
 
-/* G = B'B from n rows, g = B'z; spread: units of the coordinates differ by up to that many decades; twins: the second half of the
- * columns repeats the first. */
+/* G = B'B from n rows, g = B'z; spread: units of the coordinates differ by up to that many decades; twins: the
+ * second half of the columns repeats the first. */
 static void make(problem *p, w_rng *rng, int64_t m, int64_t n, double spread, int twins)
 {
     static double b[2 * MOST * MOST], z[2 * MOST];
@@ -122,7 +122,8 @@ static void test_beside_every_active_set(void **state)
         }
         for (int64_t i = 0; i < p.m; i++) {
             if (!(fabs(p.c[i] - chosen[i]) <= 1e-10 * (1 + fabs(chosen[i]))))
-                fail_msg("trial %d, coordinate %d: %.17g, the best of all active sets has %.17g", trial, (int)i, p.c[i], chosen[i]);
+                fail_msg("trial %d, coordinate %d: %.17g, the best of all active sets has %.17g", trial, (int)i, p.c[i],
+                         chosen[i]);
             assert_int_equal(p.c[i] > 0, chosen[i] > 0);
         }
         assert_true(report.violation <= 1e-12);
@@ -130,8 +131,9 @@ static void test_beside_every_active_set(void **state)
     weir_ctx_destroy(ctx);
 }
 
-/* 1000 random problems of all sizes, some of them singular, from arbitrary starts. The gradient is a sum of m + 1 products: its
- * rounding error, and that of the solve behind it, stay below 100 (m + 4) eps times the condition of moderate problems. */
+/* 1000 random problems of all sizes, some of them singular, from arbitrary starts. The gradient is a sum of m + 1
+ * products: its rounding error, and that of the solve behind it, stay below 100 (m + 4) eps times the condition of
+ * moderate problems. */
 static void test_optimality(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
