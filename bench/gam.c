@@ -130,25 +130,34 @@ static weir_fit_options fit_options(const bench_case *what)
     return options;
 }
 
-/* The criterion at smoothing parameters given for unscaled penalties: both programs judged by one function. */
-static void evaluate_at(const bench_run *run, const synth *data, const weir_summary *summary, json_t *result)
+/* The criterion at smoothing parameters sp, with beta at its end: that of a working model follows the response it was made at. */
+static void put_criterion(const bench_run *run, const synth *data, const double *sp, int32_t count, const char *name, json_t *result)
 {
-    double sp[PENALTIES_MAX];
-    int32_t count = 0;
-    size_t given = json_array_size(run->lambda);
-    for (int32_t t = 0; t < summary->term_count; t++)
-        for (int32_t j = 0; j < summary->term[t].sp_count && count < PENALTIES_MAX && (size_t)count < given; j++, count++)
-            sp[count] = json_number_value(json_array_get(run->lambda, (size_t)count)) * summary->term[t].sp_scale[j];
-    if ((size_t)count != given || count == 0)
-        return;
     weir_fit_options options = fit_options(run->what);
     options.sp = sp;
     options.sp_count = count;
     fit_run fit;
     if (fit_once(run, data, &options, &fit))
         return;
-    json_object_set_new(result, "criterion_at_peer", json_real(fit.summary.criterion));
+    json_object_set_new(result, name, json_real(fit.summary.criterion));
     fit_drop(&fit);
+}
+
+/* At weir's own and at the peer's, given for unscaled penalties: both programs judged by one function. */
+static void evaluate_at(const bench_run *run, const synth *data, const weir_summary *summary, json_t *result)
+{
+    double sp[PENALTIES_MAX], own[PENALTIES_MAX];
+    int32_t count = 0;
+    size_t given = json_array_size(run->lambda);
+    for (int32_t t = 0; t < summary->term_count; t++)
+        for (int32_t j = 0; j < summary->term[t].sp_count && count < PENALTIES_MAX && (size_t)count < given; j++, count++) {
+            sp[count] = json_number_value(json_array_get(run->lambda, (size_t)count)) * summary->term[t].sp_scale[j];
+            own[count] = summary->term[t].sp[j];
+        }
+    if ((size_t)count != given || count == 0)
+        return;
+    put_criterion(run, data, own, count, "criterion_at_own", result);
+    put_criterion(run, data, sp, count, "criterion_at_peer", result);
 }
 
 typedef struct stages {

@@ -102,7 +102,7 @@ static void print_row(FILE *out, const json_t *result)
     else
         fprintf(out, " | |");
     if (json_object_get(result, "criterion_at_peer"))
-        fprintf(out, " %+.2g |\n", number(result, "criterion_at_peer") - number(result, "criterion"));
+        fprintf(out, " %+.2g |\n", number(result, "criterion_at_peer") - number(result, "criterion_at_own"));
     else
         fprintf(out, " |\n");
 }
