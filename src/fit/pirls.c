@@ -248,7 +248,9 @@ static bool takes_any_eta(const w_link *link)
 static pass_kind choose_pass(const w_pirls *pirls, bool search, double decrement, double previous, bool *aged, bool *last)
 {
     const double size = pirls->phi + fabs(pirls->deviance + pirls->penalty);
-    const bool safe = takes_any_eta(pirls->glm.link) && !w_pirls_has_parameters(&pirls->glm), sample = pirls->tile_step > 1;
+    /* under shape constraints the step says less than it gains: multipliers times what came to 0 */
+    const bool safe = takes_any_eta(pirls->glm.link) && !w_pirls_has_parameters(&pirls->glm) && !pirls->shape;
+    const bool sample = pirls->tile_step > 1;
     if (safe && (sample ? decrement < SAMPLE_TOLERANCE * size
                         : search ? pirls->complete && decrement < PREDICTED * size : decrement < SETTLED * size)) {
         return PASS_NONE;
@@ -274,7 +276,7 @@ static void step_without_pass(w_pirls *pirls, const double *trial, const double 
 static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *trial, double *work)
 {
     const double tolerance = pirls->tile_step > 1 ? SAMPLE_TOLERANCE : search ? TOLERANCE : SETTLED;
-    const bool many = pirls->design->rows >= MANY_ROWS && !pirls->shape; /* no face between the two */
+    const bool many = pirls->design->rows >= MANY_ROWS;
     weir_status last = WEIR_OK;
     double change = INFINITY, decrement = INFINITY;
     bool aged = false;

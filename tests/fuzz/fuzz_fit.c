@@ -22,6 +22,7 @@ static const char *const families[] = {
 static const char *const formulas[] = {
     "y ~ x", "y ~ 1", "y ~ x - 1", "y ~ g", "y ~ x + z + g + offset(o)", "y ~ s(x, k=5)", "y ~ s(x, bs=\"cr\", k=4) + g",
     "y ~ s(x, k=4, by=g) + g", "y ~ s(g, bs=\"re\") + x", "y ~ te(x, z, k=3) + offset(o)", "y ~ s(x, bs=\"ps\", k=6) + z",
+    "y ~ s(x, bs=\"mpi\", k=6) + s(z, bs=\"cx\", k=5)", "y ~ g + s(x, bs=\"mdcv\", k=5, by=g)",
     "y ~ x + I(2*x)", "cbind(s, abs(y)) ~ x", "y ~ g * x", "y ~ s(x, bs=\"cc\", k=5) + s(z, bs=\"cr\", k=5)", "y ~ offset(o)",
 };
 /* Values a generator of harmless numbers would never make. */
