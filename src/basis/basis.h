@@ -74,6 +74,9 @@ typedef struct w_margin {
     int order;              /* joint: derivatives penalised */
     double centre[W_MAX_MARGINS]; /* joint: what polynomials are relative to */
     double *weight;         /* joint: (knot_count + polynomials) x k */
+    double *knot_value;     /* joint, when every point of the data is a knot: knot_count x k, the rows at the knots; else NULL */
+    int32_t *knot_slot;     /* knot_slots, a power of two: open addresses of knots by their hash, -1 = free */
+    int64_t knot_slots;
     double *inverse_width;  /* break_count - 1: 1 / (break_{i+1} - break_i) */
     double lookup_scale;    /* look-up table of intervals: bucket = (x - break_0) * lookup_scale */
     int64_t lookup_count;

@@ -9,6 +9,11 @@
 void w_joint_kernel(const w_margin *margin, const double *x, double *out, double *logs);
 /* Monomials of x - centre of degree below the order, the first covariate's degree running fastest. */
 void w_joint_monomials(const w_margin *margin, const double *x, double *out);
+/* Of a point's coordinates; -0 counts as 0. */
+uint64_t w_joint_hash(int covariates, const double *x);
+/* Tabulates the rows at the knots for w_joint_eval to look up: the same bits as evaluating them. Again after a change of weights.
+ * `scratch`: w_joint_doubles. */
+weir_status w_joint_tabulate(w_arena *arena, w_margin *margin, double *scratch);
 /* Cells, width and the identity map of a margin with k set. */
 weir_status w_joint_finish(w_arena *arena, w_margin *margin);
 

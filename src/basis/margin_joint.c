@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows of a joint margin: PANEL rows at a time are written out as [eta(|x - x_1|) … eta(|x - x_n|), monomials] and
  * multiplied by the weights in one matrix product, about 2 n k flops and n logarithms per row. Panels are always full
- * (zero rows at the end), so that a row's bits do not depend on how many rows are asked for. */
+ * (zero rows at the end), so that a row's bits do not depend on how many rows are asked for.
+ *
+ * When all points of the data are knots, their rows stand in a table and are found by hashing: a pass over the data costs what copying k
+ * numbers costs. Points that are no knots are gathered into panels. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -11,6 +14,7 @@
 #include "dense/elementary.h"
 
 #define PANEL 64
+#define MOST_SLOTS 8192
 
 static int64_t terms_of(const w_margin *margin)
 {
@@ -53,12 +57,27 @@ void w_joint_kernel(const w_margin *margin, const double *x, double *out, double
         for (int64_t i = 0; i < n; i++)
             logs[i] = sqrt(out[i]);
     }
-    for (int64_t i = 0; i < n; i++) {
-        double square = out[i], value = c * logs[i];
-        for (int q = 0; q < power; q++)
-            value *= square;
-        out[i] = value;
+    for (int64_t i = 0; i < n; i++)
+        logs[i] *= c;
+    for (int q = 1; q < power; q++) {
+        for (int64_t i = 0; i < n; i++)
+            logs[i] *= out[i];
     }
+    for (int64_t i = 0; i < n; i++)
+        out[i] = power > 0 ? out[i] * logs[i] : logs[i];
+}
+
+uint64_t w_joint_hash(int covariates, const double *x)
+{
+    uint64_t hash = 0;
+    for (int c = 0; c < covariates; c++) {
+        double value = x[c] + 0.0; /* -0 becomes 0 */
+        uint64_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        hash = (hash ^ bits) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 29;
+    }
+    return hash;
 }
 
 void w_joint_monomials(const w_margin *margin, const double *x, double *out)
@@ -107,27 +126,88 @@ static void fill_row(const w_margin *margin, const double *x, double *out, doubl
     w_joint_monomials(margin, x, out + margin->knot_count);
 }
 
-void w_joint_eval(const w_margin *margin, const double *const *x, int64_t rows, double *value, double *scratch)
+/* The knot at a point, -1 = none. *free: the slot where the search ended. */
+static int32_t find_knot(const w_margin *margin, const double *x, uint64_t *free)
+{
+    uint64_t mask = (uint64_t)margin->knot_slots - 1, at = w_joint_hash(margin->covariates, x) & mask;
+    for (; margin->knot_slot[at] >= 0; at = (at + 1) & mask) {
+        bool same = true;
+        for (int c = 0; c < margin->covariates; c++)
+            same = same && margin->knot[c * margin->knot_count + margin->knot_slot[at]] == x[c];
+        if (same)
+            break;
+    }
+    *free = at;
+    return margin->knot_slot[at];
+}
+
+/* The first `count` rows of the panel to where they belong: place[i] of value. */
+static void multiply_panel(const w_margin *margin, int64_t count, double *panel, double *product, const int64_t *place,
+                           double *value)
 {
     const double one = 1, zero = 0;
     int64_t terms = terms_of(margin), k = margin->k;
-    double *panel = scratch, *product = panel + PANEL * terms, *logs = product + PANEL * k;
     w_blas_int columns = w_narrow(k), inner = w_narrow(terms), height = PANEL;
-    W_BLAS_SERIAL;
-    for (int64_t start = 0; start < rows; start += PANEL) {
-        int64_t count = w_min64(PANEL, rows - start);
-        for (int64_t i = 0; i < count; i++) {
-            double point[W_MAX_MARGINS];
-            for (int c = 0; c < margin->covariates; c++)
-                point[c] = x[c][start + i];
-            fill_row(margin, point, panel + i * terms, logs);
-        }
-        memset(panel + count * terms, 0, (size_t)((PANEL - count) * terms) * sizeof *panel);
-        dgemm_("N", "N", &columns, &height, &inner, &one, margin->weight, &columns, panel, &inner, &zero, product,
-               &columns);
-        memcpy(value + start * k, product, (size_t)(count * k) * sizeof *product);
-    }
+    memset(panel + count * terms, 0, (size_t)((PANEL - count) * terms) * sizeof *panel);
+    dgemm_("N", "N", &columns, &height, &inner, &one, margin->weight, &columns, panel, &inner, &zero, product, &columns);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(value + place[i] * k, product + i * k, (size_t)k * sizeof *product);
 }
+
+void w_joint_eval(const w_margin *margin, const double *const *x, int64_t rows, double *value, double *scratch)
+{
+    int64_t terms = terms_of(margin), k = margin->k, place[PANEL], count = 0;
+    double *panel = scratch, *product = panel + PANEL * terms, *logs = product + PANEL * k;
+    W_BLAS_SERIAL;
+    for (int64_t i = 0; i < rows; i++) {
+        double point[W_MAX_MARGINS];
+        uint64_t slot;
+        for (int c = 0; c < margin->covariates; c++)
+            point[c] = x[c][i];
+        int32_t knot = margin->knot_value ? find_knot(margin, point, &slot) : -1;
+        if (knot >= 0) {
+            memcpy(value + i * k, margin->knot_value + knot * k, (size_t)k * sizeof *value);
+            continue;
+        }
+        fill_row(margin, point, panel + count * terms, logs);
+        place[count++] = i;
+        if (count == PANEL) {
+            multiply_panel(margin, count, panel, product, place, value);
+            count = 0;
+        }
+    }
+    if (count > 0)
+        multiply_panel(margin, count, panel, product, place, value);
+}
+
+weir_status w_joint_tabulate(w_arena *arena, w_margin *margin, double *scratch)
+{
+    int64_t n = margin->knot_count;
+    double *table = margin->knot_value;
+    const double *x[W_MAX_MARGINS] = {margin->knot, margin->knot + n, margin->covariates > 2 ? margin->knot + 2 * n : NULL};
+    margin->knot_value = NULL; /* so that the rows are evaluated */
+    if (!table) {
+        for (margin->knot_slots = 64; margin->knot_slots < 2 * n && margin->knot_slots < MOST_SLOTS;)
+            margin->knot_slots *= 2;
+        table = w_arena_alloc(arena, w_mul_size((size_t)n, (size_t)margin->k), sizeof *table);
+        margin->knot_slot = w_arena_alloc(arena, (size_t)margin->knot_slots, sizeof *margin->knot_slot);
+        if (!table || !margin->knot_slot)
+            return w_alloc_status(arena->ctx);
+        memset(margin->knot_slot, -1, (size_t)margin->knot_slots * sizeof *margin->knot_slot);
+        for (int64_t i = 0; i < n; i++) {
+            double point[W_MAX_MARGINS];
+            uint64_t slot;
+            for (int c = 0; c < margin->covariates; c++)
+                point[c] = x[c][i];
+            if (find_knot(margin, point, &slot) < 0)
+                margin->knot_slot[slot] = (int32_t)i;
+        }
+    }
+    w_joint_eval(margin, x, n, table, scratch);
+    margin->knot_value = table;
+    return WEIR_OK;
+}
+
 
 static bool all_finite(int64_t n, const double *x)
 {

@@ -75,15 +75,10 @@ static weir_status check(const plate *p)
 
 static uint64_t point_hash(const plate *p, int64_t row)
 {
-    uint64_t hash = 0;
-    for (int c = 0; c < p->spec->covariates; c++) {
-        double x = p->data->x[c][row] + 0.0; /* -0 becomes 0 */
-        uint64_t bits;
-        memcpy(&bits, &x, sizeof bits);
-        hash = (hash ^ bits) * 0x9E3779B97F4A7C15u;
-        hash ^= hash >> 29;
-    }
-    return hash;
+    double x[W_MAX_MARGINS];
+    for (int c = 0; c < p->spec->covariates; c++)
+        x[c] = p->data->x[c][row];
+    return w_joint_hash(p->spec->covariates, x);
 }
 
 static bool same_point(const plate *p, int64_t a, int64_t b)
@@ -276,6 +271,10 @@ static weir_status scale_columns(plate *p)
     double *scratch = w_arena_alloc(p->work, (size_t)w_joint_doubles(out), sizeof *scratch);
     if (!square || !value || !scratch)
         return no_memory(p);
+    bool whole = p->points == out->knot_count;
+    weir_status status = whole ? w_joint_tabulate(p->arena, out, scratch) : WEIR_OK;
+    if (status)
+        return status;
     for (int64_t start = 0; start < rows; start += TILE) {
         int64_t count = w_min64(TILE, rows - start);
         const double *x[W_MAX_MARGINS];
@@ -297,7 +296,7 @@ static weir_status scale_columns(plate *p)
         for (int64_t i = 0; i < k; i++)
             out->penalty[j * k + i] *= scale;
     }
-    return WEIR_OK;
+    return whole ? w_joint_tabulate(p->arena, out, scratch) : WEIR_OK;
 }
 
 static weir_status shrink(plate *p)
@@ -342,11 +341,11 @@ weir_status w_margin_plate(w_arena *arena, w_arena *work, const char *label, con
     return status;
 }
 
-/* Table and numbers of the points, E, Lanczos vectors with the copies made as they grow, weights, small matrices. */
+/* Table and numbers of the points, rows at the knots, E, Lanczos vectors with the copies made as they grow, weights, small matrices. */
 int64_t w_plate_bytes(const w_margin_spec *spec, int64_t k, int64_t rows)
 {
     int64_t n = w_min64(w_max64(rows, 1), MOST_POINTS), null = w_plate_polynomials(spec->covariates, w_plate_order(spec));
-    int64_t table = w_mul64(rows, 48), kernel = w_mul64(n, 8 * n);
+    int64_t table = w_add64(w_mul64(rows, 48), w_mul64(n, 8 * k + 32)), kernel = w_mul64(n, 8 * n);
     int64_t vectors = w_mul64(w_mul64(n, 8), w_add64(w_mul64(k, 20), 640));
     int64_t small = w_mul64(w_mul64(k, k), 8 * (48 + null)), panel = w_mul64(512, w_add64(w_add64(n, null), 6 * k));
     return w_add64(w_add64(table, kernel), w_add64(vectors, w_add64(small, w_add64(panel, 8192))));

@@ -21,6 +21,8 @@ static void add_margin(w_arena_need *need, const w_margin *margin)
         int64_t terms = w_add64(margin->knot_count, w_plate_polynomials(margin->covariates, margin->order));
         add_doubles(need, terms, margin->k);
         add_doubles(need, margin->knot_count, margin->covariates);
+        add_doubles(need, margin->knot_count, margin->k); /* rows at the knots */
+        add_doubles(need, w_max64(32, margin->knot_count), 2);
         return;
     }
     add_doubles(need, margin->cells, 16); /* look-up table of intervals */

@@ -200,6 +200,22 @@ static void test_rows(void **state)
         w_joint_eval(margin, x, rows, one, scratch);
         assert_memory_equal(one, all + i * 30, (size_t)rows * 30 * sizeof *one);
     }
+    /* Rows found in the table of the knots' are those that evaluating gives, also among points that are no knots. */
+    w_margin plain = *margin;
+    double *evaluated = malloc(300 * 30 * sizeof *evaluated), *mixed = malloc(300 * 30 * sizeof *mixed);
+    assert_non_null(margin->knot_value);
+    plain.knot_value = NULL;
+    w_joint_eval(&plain, s->data.x, 300, evaluated, scratch);
+    assert_memory_equal(evaluated, all, 300 * 30 * sizeof *all);
+    for (int64_t i = 1; i < 300; i += 3)
+        s->x[0][i] += 1e-3;
+    w_joint_eval(margin, s->data.x, 300, mixed, scratch);
+    w_joint_eval(&plain, s->data.x, 300, evaluated, scratch);
+    assert_memory_equal(evaluated, mixed, 300 * 30 * sizeof *mixed);
+    assert_true(memcmp(mixed + 30, all + 30, 30 * sizeof *mixed) != 0);
+    free(evaluated);
+    free(mixed);
+
     s->x[1][5] = NAN;
     const double *x[2] = {s->x[0] + 5, s->x[1] + 5};
     w_joint_eval(margin, x, 2, one, scratch);
@@ -238,6 +254,7 @@ static void test_points(void **state)
     assert_int_equal(w_smooth_build(&arena, &spec, &s->data, &second), WEIR_OK);
     assert_int_equal(first.margin[0].knot_count, 2000);
     assert_int_equal(first.null_dimension, 0);
+    assert_null(first.margin[0].knot_value);
     assert_memory_equal(first.margin[0].weight, second.margin[0].weight, 2003 * 12 * sizeof(double));
     int64_t at = 0;
     for (int64_t i = 0; i < MOST && at < 2000; i++)
