@@ -303,6 +303,27 @@ static void test_levels_and_random_effects(void **state)
     free(d);
 }
 
+/* Correlated residuals change the cross-products, not the cone. */
+static void test_ar1(void **state)
+{
+    sample *d = make_sample();
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    static curve c;
+    for (int estimate = 0; estimate < 2; estimate++) {
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.ar1 = estimate ? 0 : 0.4;
+        options.ar1_estimate = estimate;
+        weir_model *model = NULL;
+        if (try_fit(ctx, d, "y ~ s(x, bs=\"mpi\", k=20) + s(z)", &options, &model) != WEIR_OK)
+            fail_msg("%s", weir_ctx_message(ctx));
+        trace(ctx, model, 0, &c);
+        check_curve("AR(1)", "mpi", &c);
+        weir_model_free(model);
+    }
+    weir_ctx_destroy(ctx);
+    free(d);
+}
+
 static void same_bits(const curve *a, const curve *b)
 {
     assert_memory_equal(a->value, b->value, sizeof a->value);
@@ -458,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_promise),
         cmocka_unit_test(test_inactive_is_ps),
         cmocka_unit_test(test_levels_and_random_effects),
+        cmocka_unit_test(test_ar1),
         cmocka_unit_test(test_threads_and_files),
         cmocka_unit_test(test_sums_of_parts),
         cmocka_unit_test(test_refusals),
