@@ -31,14 +31,34 @@ typedef enum w_basis_kind {
     W_BASIS_CR, W_BASIS_CS, W_BASIS_CC, W_BASIS_PS, W_BASIS_CP, W_BASIS_TP, W_BASIS_TS, W_BASIS_RE,
     W_BASIS_FS, /* a curve per level of a factor: formulas only, its margin has a kind of its own */
     W_BASIS_SZ, /* deviations per level that sum to zero: the kind of the factor's margin, w_margin_contrast */
-    W_BASIS_MPI, W_BASIS_MPD, W_BASIS_CX, W_BASIS_CV, W_BASIS_MICX, W_BASIS_MICV, W_BASIS_MDCX, W_BASIS_MDCV /* ps under
+    W_BASIS_MPI, W_BASIS_MPD, W_BASIS_CX, W_BASIS_CV, W_BASIS_MICX, W_BASIS_MICV, W_BASIS_MDCX, W_BASIS_MDCV, /* ps under
         * a shape constraint: basis/margin_shape.c */
+    W_BASIS_LINEAR, W_BASIS_FOURIER, W_BASIS_CHEB, W_BASIS_WAVELET, W_BASIS_RBF, W_BASIS_RFF, /* margins of features: */
+    W_BASIS_NOMINAL, W_BASIS_ORDINAL, W_BASIS_CATFOURIER, W_BASIS_LINTREE, W_BASIS_TREE       /* basis/features.h */
 } w_basis_kind;
 
 /* "cr" -> kind; false if unknown. w_basis_name is the inverse. */
 bool w_basis_parse(const char *name, w_basis_kind *out);
 const char *w_basis_name(w_basis_kind kind);
 bool w_basis_shaped(w_basis_kind kind); /* has a shape constraint */
+bool w_basis_featured(w_basis_kind kind); /* basis/features.h */
+bool w_basis_coded(w_basis_kind kind);    /* its covariate is the number of a category */
+
+/* What a formula may say of a margin of features, by name; see w_feature_rule. */
+typedef enum w_extension {
+    W_EXTEND_DEFAULT, W_EXTEND_CONTINUE, W_EXTEND_CONSTANT, W_EXTEND_LINEAR, W_EXTEND_SATURATION
+} w_extension;
+typedef enum w_feature_option {
+    W_OPTION_S, W_OPTION_SCALED, W_OPTION_CYCLIC, W_OPTION_DEG, W_OPTION_N_SCALES, W_OPTION_N_LOCATIONS, W_OPTION_N_CENTERS,
+    W_OPTION_GAMMA, W_OPTION_NU, W_OPTION_N_NEURONS, W_OPTION_N_HIDDEN, W_OPTION_ACT, W_OPTION_SEED, W_OPTION_N_CAT,
+    W_OPTION_P_ORDER, W_OPTION_N_TREES, W_OPTION_MAX_DEPTH, W_OPTION_MAX_LEAVES, W_OPTION_SPLIT, W_OPTION_SP_ALPHA,
+    W_OPTION_SLOPE, W_OPTION_COUNT
+} w_feature_option;
+typedef struct w_feature_options {
+    w_extension extension;
+    uint32_t given;                 /* bit 1 << option */
+    double value[W_OPTION_COUNT];
+} w_feature_options;
 
 typedef struct w_margin_spec {
     w_basis_kind basis;
@@ -47,6 +67,7 @@ typedef struct w_margin_spec {
     int m_count, m[2];      /* ps, cp: m[0]+1 = polynomial degree, m[1] = difference order; tp: m[0] = derivative order */
     int64_t knot_count;     /* user's knots (all, or for cyclic and ps the two ends); 0 = from the data */
     const double *knot;
+    w_feature_options options; /* margins of features */
 } w_margin_spec;
 
 /* k when the formula gives none: 10, or 5 in a tensor product; the null space plus 27 or 100 for two or three covariates. */
@@ -82,6 +103,8 @@ typedef struct w_margin {
     int64_t lookup_count;
     int64_t lookup_steps;   /* most breaks in one bucket: how often an interval found by table may have to advance */
     int32_t *lookup;        /* lookup_count + 1 */
+    const struct w_features *features; /* NULL, or how rows are evaluated: basis/features.h */
+    bool identity;          /* of features: one cell and M = I */
 } w_margin;
 
 /* Cells and values of `rows` covariate values. cell[i] in 0 … cells-1, value[i*width + r]. x must be finite.
@@ -91,6 +114,9 @@ void w_margin_eval(const w_margin *margin, const double *x, int64_t rows, int32_
  * scratch: w_joint_doubles. */
 void w_joint_eval(const w_margin *margin, const double *const *x, int64_t rows, double *value, double *scratch);
 int64_t w_joint_doubles(const w_margin *margin);
+/* A margin of any kind but a factor: x has its covariates; cell rows, value rows x width. scratch: w_margin_doubles. */
+void w_margin_rows(const w_margin *margin, const double *const *x, int64_t rows, int32_t *cell, double *value, double *scratch);
+int64_t w_margin_doubles(const w_margin *margin);
 /* Rebuilds a margin from its stored parts (a model file): breaks and map are copied into the arena. */
 weir_status w_margin_restore(w_arena *arena, w_basis_kind kind, bool cyclic, int64_t k, int64_t break_count,
                              const double *break_point, const double *map, w_margin *out);
@@ -158,6 +184,14 @@ typedef struct w_smooth {
     double *column_mean;    /* k: means of the columns over the set-up rows (0 after centring) */
     const char *note;       /* NULL, or a remark such as "k reduced from 10 to 7: only 7 distinct values" */
 } w_smooth;
+
+/* A smooth of trees (basis/features_tree.c): their number and leaves, per leaf of tree number `tree` what its column holds and
+ * which one it is (-1 none; NULL in a skeleton: one each), and the leaves at rows of the covariates. */
+bool w_smooth_is_trees(const w_smooth *smooth);
+int64_t w_trees_count(const w_smooth *smooth, int64_t *leaves);
+const double *w_trees_weight(const w_smooth *smooth, int64_t tree);
+const int32_t *w_trees_column(const w_smooth *smooth, int64_t tree);
+void w_trees_leaves(const w_smooth *smooth, int64_t tree, const double *const *x, int64_t rows, int32_t *leaf);
 
 /* Set-up rows: joint values of the covariates, finite, in the caller's memory. `lower`/`upper` are the true range of each
  * covariate over all data (the rows may be a sample that misses the extremes). */

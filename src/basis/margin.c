@@ -93,17 +93,18 @@ weir_status w_margin_finish(w_arena *arena, w_margin *margin)
 
 weir_status w_margin_transform(w_arena *arena, w_arena *work, w_margin *margin, int64_t columns, const double *r)
 {
-    size_t rows = w_mul_size((size_t)margin->cells, 4);
+    size_t rows = w_mul_size((size_t)margin->cells, (size_t)margin->width);
     double *map = w_arena_alloc(arena, w_mul_size(rows, (size_t)columns), sizeof *map);
     double *penalty = w_arena_alloc(arena, w_mul_size((size_t)columns, (size_t)columns), sizeof *penalty);
     if (!map || !penalty)
         return w_alloc_status(arena->ctx);
-    weir_status status = w_small_multiply(arena->ctx, margin->cells * 4, margin->k, columns, margin->map, r, map);
+    weir_status status = w_small_multiply(arena->ctx, margin->cells * margin->width, margin->k, columns, margin->map, r, map);
     if (!status)
         status = w_small_congruence(work, margin->k, columns, r, margin->penalty, penalty);
     if (status)
         return status;
     margin->map = map;
+    margin->identity = false;
     margin->penalty = penalty;
     margin->k = columns;
     margin->rank = w_min64(margin->rank, columns);

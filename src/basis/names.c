@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "basis/basis.h"
 #include <string.h>
-#include "basis/parts.h"
+#include "basis/features.h"
 
 static const struct {
     const char *name;
@@ -12,6 +12,9 @@ static const struct {
     {"fs", W_BASIS_FS}, {"sz", W_BASIS_SZ},
     {"mpi", W_BASIS_MPI}, {"mpd", W_BASIS_MPD}, {"cx", W_BASIS_CX}, {"cv", W_BASIS_CV},
     {"micx", W_BASIS_MICX}, {"micv", W_BASIS_MICV}, {"mdcx", W_BASIS_MDCX}, {"mdcv", W_BASIS_MDCV},
+    {"linear", W_BASIS_LINEAR}, {"fourier", W_BASIS_FOURIER}, {"cheb", W_BASIS_CHEB}, {"wavelet", W_BASIS_WAVELET},
+    {"rbf", W_BASIS_RBF}, {"rff", W_BASIS_RFF}, {"nominal", W_BASIS_NOMINAL}, {"ordinal", W_BASIS_ORDINAL},
+    {"catfourier", W_BASIS_CATFOURIER}, {"lintree", W_BASIS_LINTREE}, {"tree", W_BASIS_TREE},
 };
 
 bool w_basis_parse(const char *name, w_basis_kind *out)
@@ -36,6 +39,8 @@ const char *w_basis_name(w_basis_kind kind)
 
 int64_t w_basis_null(const w_margin_spec *spec)
 {
+    if (w_basis_featured(spec->basis))
+        return spec->basis == W_BASIS_ORDINAL ? (int64_t)w_feature_value(spec, W_OPTION_P_ORDER) : 0;
     switch (w_basis_shaped(spec->basis) ? W_BASIS_PS : spec->basis) {
     case W_BASIS_CS:
     case W_BASIS_TS: return 0;
@@ -63,6 +68,8 @@ int64_t w_plate_polynomials(int covariates, int order)
 
 int64_t w_basis_default_k(const w_margin_spec *spec, bool tensor_margin)
 {
+    if (w_basis_featured(spec->basis))
+        return w_feature_k(spec, 12);
     if (spec->covariates > 1)
         return w_plate_polynomials(spec->covariates, w_plate_order(spec)) + (spec->covariates == 2 ? 27 : 100);
     return tensor_margin ? 5 : 10;

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 #include "base/size.h"
+#include "basis/features.h"
 #include "basis/joint.h"
 
 typedef struct builder {
@@ -78,7 +79,7 @@ static weir_status normalise_penalty(builder *b, int m)
 
 static bool holds_values(w_basis_kind kind)
 {
-    return kind == W_BASIS_CR || kind == W_BASIS_CS || kind == W_BASIS_CC;
+    return kind == W_BASIS_CR || kind == W_BASIS_CS || kind == W_BASIS_CC || w_basis_featured(kind);
 }
 
 static weir_status add_note(builder *b, int m, const char *note)
@@ -111,7 +112,10 @@ static weir_status build_margins(builder *b)
         const char *label = margin_label(b, m);
         if (!label)
             return w_alloc_status(b->arena->ctx);
-        weir_status status = spec->covariates > 1
+        weir_status status =
+            w_basis_featured(spec->basis)
+                ? w_margin_features(b->arena, &b->work, label, spec, data, m, margin, &note)
+                : spec->covariates > 1
                                  ? w_margin_plate(b->arena, &b->work, label, spec, data, margin, &note)
                                  : w_margin_build(b->arena, &b->work, label, spec, is_tensor(b), data->rows,
                                                   data->x[m], data->lower[m], data->upper[m], margin, &note);
@@ -302,7 +306,8 @@ static weir_status check_spec(weir_ctx *ctx, const w_smooth_spec *spec, const w_
         return w_fail(ctx, WEIR_E_FORMULA, "%s: s() has one margin; use te() for %d", spec->label,
                       spec->margin_count);
     for (int m = 0; m < spec->margin_count; m++) {
-        bool plate = spec->margin[m].basis == W_BASIS_TP || spec->margin[m].basis == W_BASIS_TS;
+        w_basis_kind kind = spec->margin[m].basis;
+        bool plate = kind == W_BASIS_TP || kind == W_BASIS_TS || w_basis_featured(kind);
         if (spec->margin[m].covariates > 1 && (spec->type != W_SMOOTH_S || !plate ||
                                                spec->margin[m].covariates > W_MAX_MARGINS))
             return w_fail(ctx, WEIR_E_FORMULA,
@@ -332,13 +337,16 @@ weir_status w_smooth_build(w_arena *arena, const w_smooth_spec *spec, const w_sm
     b.out.label = w_arena_strdup(arena, spec->label);
     status = b.out.label ? WEIR_OK : w_alloc_status(arena->ctx);
     bool separated = spec->type == W_SMOOTH_T2, levels = spec->type == W_SMOOTH_SZ;
+    bool trees = spec->margin[0].basis == W_BASIS_TREE;
+    if (!status && trees)
+        status = w_smooth_trees(arena, &b.work, spec, data, &b.out);
     if (!status && (separated || levels)) {
         status = (separated ? w_smooth_separated : w_smooth_levels)(arena, &b.work, spec, data, &b.out);
         if (!status && spec->select && b.out.null_dimension > 0 && !spec->fixed)
             status = penalise_null_space(&b);
     }
     weir_status (*const step[])(builder *) = {build_margins, constrain, build_penalties};
-    for (size_t i = 0; i < sizeof step / sizeof *step && !status && !separated && !levels; i++)
+    for (size_t i = 0; i < sizeof step / sizeof *step && !status && !separated && !levels && !trees; i++)
         status = step[i](&b);
     w_arena_free(&b.work);
     if (!status)
@@ -357,6 +365,8 @@ static int64_t sort_bytes(int64_t rows)
 static int64_t margin_bytes(const w_margin_spec *spec, int64_t k, bool tensor, int64_t rows)
 {
     bool plate = spec->basis == W_BASIS_TP || spec->basis == W_BASIS_TS;
+    if (w_basis_featured(spec->basis))
+        return w_feature_bytes(spec, k, rows);
     if (spec->covariates > 1)
         return w_plate_bytes(spec, k, rows);
     int64_t breaks = k + 2, copies = tensor ? 3 : 1;
@@ -394,7 +404,8 @@ int64_t w_smooth_bytes(const w_smooth_spec *spec, int64_t rows)
         matrices = w_add64(matrices, w_min64(combinations, W_MAX_PENALTIES));
     if (spec->natural)
         bytes = w_add64(bytes, w_mul64(w_add64(w_mul64(raw, 16), 2 * 1024 + 512), w_mul64(raw, 8)));
-    bytes = w_add64(bytes, w_mul64(w_mul64(raw, raw), 8 * matrices));
+    if (spec->margin[0].basis != W_BASIS_TREE)
+        bytes = w_add64(bytes, w_mul64(w_mul64(raw, raw), 8 * matrices));
     /* Unused ends of the two arenas' blocks: up to a third of what is filled, and a last block of each. Arrays
      * as long as the rows have blocks of their own as soon as they matter. */
     int64_t ends = w_add64(bytes / 3, w_min64(bytes, INT64_C(2) << 20));

@@ -19,7 +19,8 @@
 #define TILE 256
 
 typedef struct tile {
-    double *scratch; /* of a joint margin */
+    double *scratch; /* of a joint margin or one of features */
+    double *wide;    /* TILE values of a margin of features that has a map */
     int32_t cell[TILE];
     double value[TILE * 4];
     double *row[W_MAX_MARGINS]; /* TILE x k_i */
@@ -28,9 +29,22 @@ typedef struct tile {
 static tile *make_tile(w_arena *work, const w_smooth *smooth)
 {
     tile *t = w_arena_calloc(work, 1, sizeof *t);
-    if (t && smooth->margin[0].covariates > 1) {
-        t->scratch = w_arena_alloc(work, (size_t)w_joint_doubles(&smooth->margin[0]), sizeof(double));
+    int64_t scratch = 0, wide = 0;
+    for (int m = 0; m < smooth->margin_count; m++) {
+        const w_margin *margin = &smooth->margin[m];
+        if (margin->features || margin->covariates > 1)
+            scratch = w_max64(scratch, w_margin_doubles(margin));
+        if (margin->features && !margin->identity)
+            wide = w_max64(wide, margin->width);
+    }
+    if (t && scratch) {
+        t->scratch = w_arena_alloc(work, (size_t)scratch, sizeof(double));
         if (!t->scratch)
+            return NULL;
+    }
+    if (t && wide) {
+        t->wide = w_arena_alloc(work, w_mul_size(TILE, (size_t)wide), sizeof(double));
+        if (!t->wide)
             return NULL;
     }
     for (int m = 0; t && m < smooth->margin_count; m++) {
@@ -41,6 +55,25 @@ static tile *make_tile(w_arena *work, const w_smooth *smooth)
     return t;
 }
 
+/* Of a margin of features: values through their maps, unless there is none or it is the identity. */
+static void feature_rows(const w_margin *margin, const double *const *x, int64_t count, tile *t, double *restrict out)
+{
+    const int64_t k = margin->k;
+    if (margin->identity || !margin->map) {
+        w_margin_rows(margin, x, count, t->cell, out, t->scratch);
+        return;
+    }
+    w_margin_rows(margin, x, count, t->cell, t->wide, t->scratch);
+    for (int64_t i = 0; i < count; i++) {
+        const double *map = margin->map + t->cell[i] * margin->width * k, *v = t->wide + i * margin->width;
+        memset(out + i * k, 0, (size_t)k * sizeof *out);
+        for (int r = 0; r < margin->width; r++) {
+            for (int64_t j = 0; j < k; j++)
+                out[i * k + j] += v[r] * map[r * k + j];
+        }
+    }
+}
+
 /* Rows v'M_c of margin m. */
 static void margin_rows(const w_smooth *smooth, int m, const double *const *all, int64_t start, int64_t count, tile *t)
 {
@@ -48,10 +81,14 @@ static void margin_rows(const w_smooth *smooth, int m, const double *const *all,
     const double *x = all[m] + start;
     double *restrict out = t->row[m];
     int64_t k = margin->k;
+    const double *several[W_MAX_MARGINS] = {x};
+    for (int c = 1; c < margin->covariates; c++)
+        several[c] = all[c] + start;
+    if (margin->features) {
+        feature_rows(margin, several, count, t, out);
+        return;
+    }
     if (margin->covariates > 1) {
-        const double *several[W_MAX_MARGINS];
-        for (int c = 0; c < margin->covariates; c++)
-            several[c] = all[c] + start;
         w_joint_eval(margin, several, count, out, t->scratch);
         return;
     }
@@ -201,7 +238,7 @@ weir_status w_smooth_sums(w_arena *work, const w_smooth *smooth, const w_smooth_
                           double *largest_row)
 {
     memset(column_sum, 0, (size_t)smooth->raw_columns * sizeof *column_sum);
-    if (smooth->margin[0].covariates > 1)
+    if (smooth->margin_count == 1 && (smooth->margin[0].features || smooth->margin[0].covariates > 1))
         return sum_joint(work, smooth, data, column_sum, largest_row);
     return smooth->margin_count == 1
                ? sum_one_margin(work, &smooth->margin[0], data->rows, data->x[0], column_sum, largest_row)

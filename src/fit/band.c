@@ -180,7 +180,7 @@ static bool range_of(const w_design *design, const w_term *term, double *lower, 
 static bool is_curve(const w_design *design, const w_term *term, double *lower, double *upper)
 {
     return term->kind == W_TERM_SMOOTH && term->smooth && term->smooth->margin_count == 1 &&
-           term->smooth->margin[0].covariates <= 1 && term->variable_count == 1 &&
+           term->smooth->margin[0].covariates <= 1 && !w_smooth_is_trees(term->smooth) && term->variable_count == 1 &&
            term->columns == term->smooth->columns && range_of(design, term, lower, upper);
 }
 

@@ -302,7 +302,7 @@ weir_status w_builder_code(w_builder *b, int atom_count, const int *atoms, int *
 {
     struct w_design_program *g = b->program;
     for (int i = 0; i < g->code_count; i++) {
-        if (g->code[i].count == atom_count &&
+        if (g->code[i].count == atom_count && !g->code[i].trees &&
             memcmp(g->code[i].atom, atoms, (size_t)atom_count * sizeof *atoms) == 0) {
             *code = i;
             return WEIR_OK;
@@ -323,7 +323,7 @@ weir_status w_builder_code(w_builder *b, int atom_count, const int *atoms, int *
                       g->atom[atoms[0]].label, atom_count > 1 ? " and others" : "", (long long)W_COLUMNS_LIMIT);
     }
     g->code = grown;
-    grown[g->code_count] = (w_joint_code){atom_count, copy, levels};
+    grown[g->code_count] = (w_joint_code){.count = atom_count, .atom = copy, .levels = levels};
     *code = g->code_count++;
     return WEIR_OK;
 }

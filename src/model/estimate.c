@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "basis/features.h"
 #include "model/build.h"
 #include "model/scan.h"
 
@@ -55,6 +56,30 @@ static void skeleton_penalties(const w_smooth_call *call, int64_t combinations, 
     s->logdet_form = W_LOGDET_SEPARATE;
 }
 
+/* A margin of features: its sizes, and a description without numbers. */
+static weir_status skeleton_features(w_builder *b, const w_margin_spec *spec, w_smooth_type type, w_margin *margin)
+{
+    w_features *f = w_arena_calloc(b->arena, 1, sizeof *f);
+    if (!f) {
+        return w_alloc_status(b->ctx);
+    }
+    int64_t k = w_basis_default_k(spec, type != W_SMOOTH_S);
+    int64_t trees = spec->basis == W_BASIS_TREE ? (int64_t)w_feature_value(spec, W_OPTION_N_TREES) : 1;
+    f->covariates = spec->covariates > 1 ? spec->covariates : 1;
+    f->parameter_count = w_feature_parameters(spec, k);
+    f->leaf_count = spec->basis == W_BASIS_TREE ? k : 0;
+    f->count[0] = trees;
+    f->count[2] = k / trees;
+    *margin = (w_margin){.kind = spec->basis,
+                         .k = w_max64(1, k - (type == W_SMOOTH_TI)),
+                         .width = (int)w_min64(w_feature_width(spec, k), INT32_MAX),
+                         .cells = w_feature_cells(spec, k),
+                         .covariates = f->covariates,
+                         .features = f};
+    margin->rank = w_max64(1, w_min64(margin->k, w_feature_rank(spec, k)));
+    return WEIR_OK;
+}
+
 static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, const w_design_options *options,
                                    int64_t rows, w_smooth *s)
 {
@@ -69,6 +94,14 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
             int64_t levels = b->program->atom[call->covariate[m]].level_count;
             *margin = (w_margin){.kind = W_BASIS_SZ, .k = w_max64(1, levels - 1), .width = 1, .cells = levels, .rank = 1};
             combinations = w_mul64(combinations, levels);
+            s->raw_columns = w_mul64(s->raw_columns, margin->k);
+            continue;
+        }
+        if (w_basis_featured(margin->kind)) {
+            weir_status status = skeleton_features(b, &call->margin[m], call->type, margin);
+            if (status != WEIR_OK) {
+                return status;
+            }
             s->raw_columns = w_mul64(s->raw_columns, margin->k);
             continue;
         }
@@ -92,7 +125,8 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
         return w_formula_fail(b->terms.formula, call->node, "%s has more than %lld coefficients", call->label,
                               (long long)W_COLUMNS_LIMIT);
     }
-    bool levels = call->per_level || call->type == W_SMOOTH_SZ, centred = constant_by && !levels && call->type != W_SMOOTH_TI;
+    bool levels = call->per_level || call->type == W_SMOOTH_SZ;
+    bool centred = constant_by && !levels && call->type != W_SMOOTH_TI && !w_call_uncentred(call);
     for (int m = 0; m < s->margin_count && call->type == W_SMOOTH_T2; m++) { /* without a null space nothing is centred */
         s->margin[m].rank = w_max64(1, s->margin[m].k - w_basis_null(&call->margin[m]));
         centred = centred && s->margin[m].rank < s->margin[m].k;

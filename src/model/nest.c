@@ -589,7 +589,8 @@ weir_status w_nest_resolve(w_setup *s)
     weir_status status = n.call && n.covered ? WEIR_OK : no_memory(&n);
     for (int d = 1; d <= W_MAX_MARGINS && status == WEIR_OK; d++) {
         for (int i = 0; i < terms->smooth_count; i++) {
-            bool apart = terms->smooth[i].type == W_SMOOTH_TI || terms->smooth[i].type == W_SMOOTH_SZ;
+            bool apart = terms->smooth[i].type == W_SMOOTH_TI || terms->smooth[i].type == W_SMOOTH_SZ ||
+                         terms->smooth[i].margin[0].basis == W_BASIS_TREE;
             if (!terms->smooth[i].random && !terms->smooth[i].per_level && !apart &&
                 terms->smooth[i].covariate_count == d) {
                 n.call[n.count++] = i;

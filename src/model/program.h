@@ -36,6 +36,8 @@ typedef struct w_joint_code {
     int count;
     const int *atom;
     int64_t levels;
+    const w_smooth *trees; /* not NULL: the leaf of tree number `tree` at the atoms, which are numbers */
+    int64_t tree;
 } w_joint_code;
 
 typedef struct w_block_program {
@@ -43,6 +45,7 @@ typedef struct w_block_program {
     w_multiple multiple;     /* FACTOR, SMOOTH: times this; empty = 1 */
     int covariate[W_MAX_MARGINS];
     int level_code[W_MAX_MARGINS]; /* of a margin that is a factor */
+    const double *level_value;     /* FACTOR: times this, one per level; NULL = 1 */
 } w_block_program;
 
 struct w_design_program {

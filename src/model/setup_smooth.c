@@ -108,7 +108,7 @@ static weir_status gather_data(w_setup *s, const w_smooth_call *call, w_smooth_d
 /* A smooth times a number that varies needs no constraint: it holds no constant. */
 static weir_status is_centred(w_setup *s, const w_smooth_call *call, bool *out)
 {
-    bool levels = call->per_level || call->type == W_SMOOTH_SZ;
+    bool levels = call->per_level || call->type == W_SMOOTH_SZ || w_call_uncentred(call);
     *out = call->type != W_SMOOTH_TI && !levels;
     if (levels) {
         return WEIR_OK;

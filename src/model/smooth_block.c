@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "basis/features.h"
 #include "model/build.h"
 
 typedef struct placing {
@@ -74,6 +75,14 @@ static weir_status name_parts(placing *p)
 
 /* ---- smoothing parameters ---- */
 
+/* ap=: 10^ap per row on the penalty before its scaling; of trees, on columns times 1/sqrt(B). */
+static double penalty_per_row(const placing *p, double scale)
+{
+    const w_design *d = p->b->design;
+    int64_t leaves, trees = w_smooth_is_trees(p->smooth) ? w_trees_count(p->smooth, &leaves) : 1;
+    return pow(10, p->call->ap) * (double)(d->rows - d->rows_missing - d->rows_zero_weight) * scale * (double)trees;
+}
+
 static weir_status new_parameters(placing *p, const char *label, int count, int *first)
 {
     w_builder *b = p->b;
@@ -89,7 +98,8 @@ static weir_status new_parameters(placing *p, const char *label, int count, int 
         d->sp_fixed = fixed;
         d->sp_label = labels;
         b->sp_id = ids;
-        fixed[d->sp_count] = p->call->sp ? p->call->sp[j] : NAN;
+        bool per_row = p->smooth && p->call->ap_node && !p->b->skeleton;
+        fixed[d->sp_count] = p->call->sp ? p->call->sp[j] : per_row ? penalty_per_row(p, p->smooth->penalty[j].scale) : NAN;
         ids[d->sp_count] = p->call->id;
         labels[d->sp_count] = count == 1 ? label : w_arena_printf(b->arena, "%s%d", label, j + 1);
         if (!labels[d->sp_count]) {
@@ -148,7 +158,7 @@ static weir_status add_logdet(placing *p, int first, int count)
         return no_memory(p);
     }
     d->logdet = grown;
-    grown[d->logdet_count++] = (w_design_logdet){first, count, p->smooth};
+    grown[d->logdet_count++] = (w_design_logdet){first, count, w_smooth_is_trees(p->smooth) ? NULL : p->smooth};
     return WEIR_OK;
 }
 
@@ -254,6 +264,50 @@ static weir_status place_smooth(placing *p)
     }
     block.level_first = level_first;
     return status == WEIR_OK ? w_builder_block(b, block, program, &p->block) : status;
+}
+
+/* A tree is a factor whose level is the leaf: B blocks, one term, one smoothing parameter. */
+static weir_status place_trees(placing *p)
+{
+    w_builder *b = p->b;
+    int64_t leaves, trees = w_trees_count(p->smooth, &leaves);
+    if (trees > W_TERMS_LIMIT) {
+        return w_fail(b->ctx, WEIR_E_FORMULA, "%s: more than %d trees", p->call->label, W_TERMS_LIMIT);
+    }
+    bool weighted = w_feature_value(&p->call->margin[0], W_OPTION_SP_ALPHA) > 0;
+    weir_status status = WEIR_OK;
+    for (int64_t t = 0; t < trees && status == WEIR_OK; t++) {
+        int64_t *first = w_arena_alloc(b->arena, (size_t)leaves + 1, sizeof *first);
+        int *atom = w_arena_alloc(b->arena, (size_t)p->call->covariate_count, sizeof *atom);
+        w_joint_code *grown = w_terms_grow(b->arena, b->program->code, b->program->code_count, sizeof *grown);
+        if (!first || !atom || !grown) {
+            return no_memory(p);
+        }
+        const int32_t *column = w_trees_column(p->smooth, t);
+        for (int64_t l = 0; l < leaves; l++) {
+            first[l] = !column ? p->first + t * leaves + l : column[l] >= 0 ? p->first + column[l] : -1;
+        }
+        memcpy(atom, p->call->covariate, (size_t)p->call->covariate_count * sizeof *atom);
+        b->program->code = grown;
+        grown[b->program->code_count] = (w_joint_code){p->call->covariate_count, atom, leaves, p->smooth, t};
+        w_block block = {.kind = W_BLOCK_FACTOR,
+                         .width = 1,
+                         .levels = leaves,
+                         .cells = 1,
+                         .code = b->program->code_count++,
+                         .level_columns = 1,
+                         .level_first = first};
+        w_block_program program = {.multiple = {0, NULL}, .level_value = weighted ? w_trees_weight(p->smooth, t) : NULL};
+        status = w_builder_block(b, block, program, &p->block);
+    }
+    p->block = -1;
+    return status;
+}
+
+static weir_status tree_term(placing *p)
+{
+    w_design_penalty penalty = {.k = 1, .repeat = p->columns, .rank = 1, .scale = 1};
+    return place_term(p, 0, &penalty, p->smooth->penalty_count, p->smooth->null_dimension);
 }
 
 static weir_status smooth_terms(placing *p)
@@ -370,6 +424,10 @@ static weir_status place_call(w_builder *b, const w_smooth_call *call, w_smooth 
     }
     p.columns = smooth->columns;
     status = w_builder_take(b, w_mul64(p.columns, p.repeats), call->label, &p.first);
+    if (status == WEIR_OK && w_smooth_is_trees(smooth)) {
+        status = place_trees(&p);
+        return status == WEIR_OK ? tree_term(&p) : status;
+    }
     if (status == WEIR_OK) {
         status = place_smooth(&p);
     }

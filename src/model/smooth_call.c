@@ -3,10 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/terms.h"
+#include "basis/features.h"
+#include "model/smooth_features.h"
 
 static const char *const basis_names[] = {"cr", "cs", "cc", "ps", "cp", "tp", "ts", "re", "fs", "sz",
-                                         "mpi", "mpd", "cx", "cv", "micx", "micv", "mdcx", "mdcv", NULL};
+                                         "mpi", "mpd", "cx", "cv", "micx", "micv", "mdcx", "mdcv", "linear", "fourier",
+                                         "cheb", "wavelet", "rbf", "rff", "nominal", "ordinal", "catfourier", "lintree",
+                                         "tree", NULL};
 static const char *const s_arguments[] = {"bs", "by", "fx", "id", "k", "m", "sp", NULL};
 static const char *const fs_arguments[] = {"bs", "k", "m", "sp", "xt", NULL};
 static const char *const sz_arguments[] = {"bs", "id", "k", "m", "sp", "xt", NULL};
@@ -20,8 +23,9 @@ typedef struct reading {
     w_terms *terms;
     w_smooth_call *call;
     const w_node *node;
-    const w_item *argument[8]; /* by position in the list of names */
+    const w_item *argument[W_ARGUMENT_LIMIT]; /* by position in the list of names */
     const char *const *names;
+    const char *own[W_ARGUMENT_LIMIT]; /* names of a call with bases of features */
 } reading;
 
 static bool listed(const char *name, const char *const *names)
@@ -45,6 +49,15 @@ static weir_status unknown_argument(const reading *r, const w_item *item)
                                  r->node->text);
     }
     const char *near = w_nearest_name(item->name, r->names);
+    if (!near && r->names == r->own) {
+        const char *all = "";
+        for (int i = 0; r->names[i] && all; i++) {
+            all = w_arena_printf(r->terms->arena, "%s %s", all, r->names[i]);
+        }
+        return all ? w_formula_fail_at(f, item->start, item->end, "unknown argument '%.40s' of %s(); there are%s", item->name,
+                                       r->node->text, all)
+                   : w_alloc_status(f->ctx);
+    }
     return near ? w_formula_fail_at(f, item->start, item->end,
                                     "unknown argument '%.40s' of %s(); did you mean '%s'?", item->name,
                                     r->node->text, near)
@@ -131,7 +144,8 @@ static weir_status read_basis(const reading *r, const w_node *node, w_basis_kind
         const char *near = w_nearest_name(node->text, basis_names);
         return near ? w_formula_fail(f, node, "unknown basis '%.40s'; did you mean '%s'?", node->text, near)
                     : w_formula_fail(f, node, "unknown basis '%.40s'; there are cr cs cc ps cp tp ts re fs sz "
-                                           "mpi mpd cx cv micx micv mdcx mdcv",
+                                           "mpi mpd cx cv micx micv mdcx mdcv linear fourier cheb wavelet rbf rff "
+                                           "nominal ordinal catfourier lintree tree",
                                      node->text);
     }
     return WEIR_OK;
@@ -168,7 +182,8 @@ static weir_status read_inner_basis(reading *r)
         node = w_node_strip(node->item->node);
     }
     weir_status status = node ? read_basis(r, node, kind) : WEIR_OK;
-    bool other = *kind == W_BASIS_RE || *kind == W_BASIS_FS || *kind == W_BASIS_SZ || w_basis_shaped(*kind);
+    bool other = *kind == W_BASIS_RE || *kind == W_BASIS_FS || *kind == W_BASIS_SZ || w_basis_shaped(*kind) ||
+                 w_basis_featured(*kind);
     if (status == WEIR_OK && other) {
         status = w_formula_fail(r->terms->formula, node, "xt= takes the basis of one curve: cr cs cc ps cp tp ts");
     }
@@ -201,6 +216,12 @@ static weir_status read_bases(reading *r)
         if (status == WEIR_OK && call->type != W_SMOOTH_S && w_basis_shaped(call->margin[i].basis)) {
             status = w_formula_fail(r->terms->formula, each[i],
                                     "bs=\"%s\" goes with s() of one covariate: a margin of %s() keeps no shape",
+                                    w_basis_name(call->margin[i].basis), r->node->text);
+        }
+        bool featured = w_basis_featured(call->margin[i].basis);
+        if (status == WEIR_OK && call->type != W_SMOOTH_S && (featured && (call->type == W_SMOOTH_T2 ||
+                                                                           call->margin[i].basis == W_BASIS_TREE))) {
+            status = w_formula_fail(r->terms->formula, each[i], "bs=\"%s\" cannot be a margin of %s()",
                                     w_basis_name(call->margin[i].basis), r->node->text);
         }
         if (status == WEIR_OK && call->margin[i].basis == W_BASIS_RE) {
@@ -247,8 +268,10 @@ static weir_status read_order(const reading *r, const w_node *node, w_margin_spe
     }
     for (int i = 0; i < count; i++) {
         double m;
-        if (!w_node_constant(each[i], &m) || !(m >= -1 && m <= 20) || m != floor(m)) {
-            return w_formula_fail(r->terms->formula, each[i], "m= takes whole numbers from -1 to 20");
+        bool harmonics = margin->basis == W_BASIS_FOURIER || margin->basis == W_BASIS_CATFOURIER;
+        int least = harmonics ? 1 : -1, most = harmonics ? 5000 : 20;
+        if (!w_node_constant(each[i], &m) || !(m >= least && m <= most) || m != floor(m)) {
+            return w_formula_fail(r->terms->formula, each[i], "m= takes whole numbers from %d to %d", least, most);
         }
         margin->m[i] = (int)m;
     }
@@ -472,7 +495,8 @@ static weir_status read_shape(reading *r)
     }
     call->margin_count = call->covariate_count;
     if (call->type == W_SMOOTH_S && call->covariate_count > 1) {
-        if (basis != W_BASIS_TP && basis != W_BASIS_TS) {
+        bool several = basis == W_BASIS_RBF || basis == W_BASIS_RFF || basis == W_BASIS_TREE || basis == W_BASIS_LINTREE;
+        if (!several && basis != W_BASIS_TP && basis != W_BASIS_TS) {
             return w_formula_fail(f, r->node, "s() with bs=\"%s\" smooths one covariate; for several write te(…), or "
                                               "s(…) with bs=\"tp\" if they have the same units",
                                   w_basis_name(basis));
@@ -493,6 +517,33 @@ static weir_status read_margins(reading *r)
     weir_status status = WEIR_OK;
     for (size_t i = 0; i < sizeof step / sizeof *step && status == WEIR_OK; i++) {
         status = step[i](r);
+    }
+    return status;
+}
+
+/* What belongs to bases of features; ap= and centre= with them. */
+static weir_status read_features(reading *r)
+{
+    w_smooth_call *call = r->call;
+    weir_status status = WEIR_OK;
+    call->ap = NAN;
+    for (int i = 0; r->names == r->own && r->names[i] && status == WEIR_OK; i++) {
+        const w_node *node = r->argument[i] ? w_node_strip(r->argument[i]->node) : NULL;
+        if (!node) {
+            continue;
+        }
+        if (strcmp(r->names[i], "centre") == 0) {
+            call->uncentred = truth(node) == 0;
+            status = truth(node) < 0 ? w_formula_fail(r->terms->formula, node, "centre= must be TRUE or FALSE") : WEIR_OK;
+        } else if (strcmp(r->names[i], "ap") == 0) {
+            call->ap_node = node;
+            bool good = w_node_constant(node, &call->ap) && call->ap >= -300 && call->ap <= 300 && !value_of(r, "sp");
+            status = good ? WEIR_OK
+                          : w_formula_fail(r->terms->formula, node,
+                                           "ap= takes a number, log10 of a fixed smoothing parameter per row, and no sp= beside it");
+        } else if (strcmp(r->names[i], "extrapolate") == 0 || w_feature_rule_find(r->names[i])) {
+            status = w_feature_argument(r->terms, call, r->names[i], node);
+        }
     }
     return status;
 }
@@ -524,7 +575,16 @@ weir_status w_terms_smooth(w_terms *terms, const w_node *node)
               : call.type == W_SMOOTH_TI ? ti_arguments
               : call.type == W_SMOOTH_T2 ? t2_arguments
                                          : s_arguments_of(node);
-    weir_status (*const step[])(reading *) = {sort_arguments, read_shape,    read_margins, read_smoothing,
+    w_basis_kind kind[W_MAX_MARGINS];
+    int bases = 0;
+    for (const w_item *item = node->item; item && call.type != W_SMOOTH_T2; item = item->next) {
+        bases = item->name && strcmp(item->name, "bs") == 0 ? w_feature_bases(w_node_strip(item->node), kind) : bases;
+    }
+    if (bases) {
+        w_feature_arguments(kind, bases, call.type != W_SMOOTH_S, call.type == W_SMOOTH_TI, r.own);
+        r.names = r.own;
+    }
+    weir_status (*const step[])(reading *) = {sort_arguments, read_shape,    read_margins, read_features, read_smoothing,
                                               read_fixed,     read_centring, read_full,    read_id,
                                               read_covariates, read_by,      make_label};
     for (size_t i = 0; i < sizeof step / sizeof *step; i++) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "basis/features.h"
 #include "model/store.h"
 
 #define NAME_BYTES 64
@@ -40,6 +41,46 @@ static weir_status put_joint(w_archive *archive, weir_ctx *ctx, int number, int 
                              margin->covariates, "order", margin->order, "k", (json_int_t)margin->k, "rank",
                              (json_int_t)margin->rank, "knots", (json_int_t)margin->knot_count, "penalty",
                              margin->penalty != NULL);
+    return json && json_array_append_new(list, json) == 0
+               ? WEIR_OK
+               : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
+}
+
+static weir_status put_features(w_archive *archive, weir_ctx *ctx, int number, int m, const w_margin *margin, json_t *list)
+{
+    char name[NAME_BYTES];
+    const w_features *f = margin->features;
+    double range[2 * W_MAX_MARGINS];
+    for (int c = 0; c < f->covariates; c++) {
+        range[2 * c] = f->lower[c];
+        range[2 * c + 1] = f->upper[c];
+    }
+    bool mapped = margin->map && !margin->identity;
+    weir_status status = w_archive_put_f64(archive, array_name(name, number, "range", m), f->covariates, 2, range);
+    if (status == WEIR_OK) {
+        status = w_archive_put_f64(archive, array_name(name, number, "parameter", m), f->parameter_count, 0, f->parameter);
+    }
+    if (status == WEIR_OK && mapped) {
+        status = w_archive_put_f64(archive, array_name(name, number, "map", m), margin->cells * margin->width, margin->k,
+                                   margin->map);
+    }
+    if (status == WEIR_OK && margin->penalty) {
+        status = w_archive_put_f64(archive, array_name(name, number, "margin_penalty", m), margin->k, margin->k,
+                                   margin->penalty);
+    }
+    if (status == WEIR_OK && f->leaf_count) {
+        status = w_archive_put_f64(archive, array_name(name, number, "leaf", m), f->leaf_count, 0, f->leaf_weight);
+    }
+    if (status != WEIR_OK) {
+        return status;
+    }
+    json_t *json = json_pack("{s:s, s:i, s:i, s:s, s:[III], s:I, s:I, s:i, s:I, s:I, s:b, s:b, s:b}", "basis",
+                             w_basis_name(margin->kind), "covariates", f->covariates, "form", f->form, "extrapolate",
+                             w_extension_name(f->extension), "count", (json_int_t)f->count[0], (json_int_t)f->count[1],
+                             (json_int_t)f->count[2], "parameters", (json_int_t)f->parameter_count, "k",
+                             (json_int_t)margin->k, "width", margin->width, "cells", (json_int_t)margin->cells, "rank",
+                             (json_int_t)margin->rank, "map", mapped, "penalty", margin->penalty != NULL, "leaf",
+                             f->leaf_count > 0);
     return json && json_array_append_new(list, json) == 0
                ? WEIR_OK
                : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
@@ -96,8 +137,10 @@ static weir_status put_penalties(weir_ctx *ctx, w_archive *archive, int number, 
         if (json_array_append_new(list, json_integer(s->penalty[j].rank)) != 0) {
             return w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
         }
-        status = w_archive_put_f64(archive, array_name(name, number, "penalty", j), s->columns, s->columns,
-                                   s->penalty[j].matrix);
+        if (s->penalty[j].matrix) {
+            status = w_archive_put_f64(archive, array_name(name, number, "penalty", j), s->columns, s->columns,
+                                       s->penalty[j].matrix);
+        }
     }
     if (status == WEIR_OK && s->penalty_count) {
         status = w_archive_put_f64(archive, array_name(name, number, "scale", -1), s->penalty_count, 2, value);
@@ -143,6 +186,7 @@ weir_status w_store_put_smooth(weir_ctx *ctx, w_archive *archive, int number, co
     for (int m = 0; m < s->margin_count && status == WEIR_OK; m++) {
         const w_margin *margin = &s->margin[m];
         status = (margin->kind == W_BASIS_SZ ? put_factor
+                  : margin->features         ? put_features
                   : margin->covariates > 1   ? put_joint
                                              : put_margin)(archive, ctx, number, m, margin, json_object_get(json, "margins"));
     }
@@ -171,7 +215,7 @@ static weir_status get_margin(w_arena *arena, const w_archive *archive, int numb
     double *break_point, *map;
     w_basis_kind kind;
     const char *basis = json_string_value(json_object_get(json, "basis"));
-    if (!basis || !w_basis_parse(basis, &kind) || kind == W_BASIS_RE || kind == W_BASIS_SZ) {
+    if (!basis || !w_basis_parse(basis, &kind) || kind == W_BASIS_RE || kind == W_BASIS_SZ || w_basis_featured(kind)) {
         return w_store_damaged(ctx, "a smooth has an unknown basis");
     }
     weir_status status = w_store_integer(ctx, json, "k", 1, LIMIT, &k);
@@ -241,6 +285,75 @@ static weir_status get_joint(w_arena *arena, const w_archive *archive, int numbe
                : WEIR_OK;
 }
 
+static weir_status get_feature_arrays(w_arena *arena, const w_archive *archive, int number, int m, const json_t *json,
+                                      w_features *f, w_margin *out, double **map)
+{
+    char name[NAME_BYTES];
+    double *range;
+    weir_status status = w_store_array(arena, archive, array_name(name, number, "range", m), f->covariates, 2, &range);
+    for (int c = 0; c < f->covariates && status == WEIR_OK; c++) {
+        f->lower[c] = range[2 * c];
+        f->upper[c] = range[2 * c + 1];
+    }
+    if (status == WEIR_OK) {
+        status = w_store_array(arena, archive, array_name(name, number, "parameter", m), f->parameter_count, 0, &f->parameter);
+    }
+    if (status == WEIR_OK && json_is_true(json_object_get(json, "map"))) {
+        status = w_store_array(arena, archive, array_name(name, number, "map", m), w_mul64(out->cells, out->width), out->k, map);
+    }
+    if (status == WEIR_OK && json_is_true(json_object_get(json, "penalty"))) {
+        status = w_store_array(arena, archive, array_name(name, number, "margin_penalty", m), out->k, out->k, &out->penalty);
+    }
+    if (status == WEIR_OK && json_is_true(json_object_get(json, "leaf"))) {
+        f->leaf_count = w_mul64(f->count[0], f->count[2]);
+        status = w_store_array(arena, archive, array_name(name, number, "leaf", m), f->leaf_count, 0, &f->leaf_weight);
+    }
+    return status;
+}
+
+static weir_status get_features(w_arena *arena, const w_archive *archive, int number, int m, const json_t *json,
+                                const w_margin_spec *spec, w_margin *out)
+{
+    weir_ctx *ctx = arena->ctx;
+    w_features f = {.covariates = spec->covariates > 1 ? spec->covariates : 1};
+    w_margin margin = {0};
+    int64_t form, width, k;
+    double *map = NULL;
+    const char *basis = json_string_value(json_object_get(json, "basis"));
+    const char *extension = json_string_value(json_object_get(json, "extrapolate"));
+    if (!basis || strcmp(basis, w_basis_name(spec->basis)) != 0 || !extension || !w_extension_parse(extension, &f.extension)) {
+        return w_store_damaged(ctx, "a smooth has an unknown basis");
+    }
+    weir_status status = w_store_integer(ctx, json, "k", 1, LIMIT, &k);
+    status = status == WEIR_OK ? w_store_integer(ctx, json, "form", 0, 64, &form) : status;
+    status = status == WEIR_OK ? w_store_integer(ctx, json, "width", 1, LIMIT, &width) : status;
+    status = status == WEIR_OK ? w_store_integer(ctx, json, "cells", 1, LIMIT, &margin.cells) : status;
+    status = status == WEIR_OK ? w_store_integer(ctx, json, "rank", 0, k, &margin.rank) : status;
+    status = status == WEIR_OK ? w_store_integer(ctx, json, "parameters", 1, INT64_MAX / 16, &f.parameter_count) : status;
+    const json_t *count = json_object_get(json, "count");
+    for (size_t i = 0; i < 3 && status == WEIR_OK; i++) {
+        const json_t *one = json_array_get(count, i);
+        f.count[i] = json_integer_value(one);
+        if (!json_is_integer(one) || f.count[i] < 0) {
+            status = w_store_damaged(ctx, "a smooth has impossible counts");
+        }
+    }
+    if (status != WEIR_OK) {
+        return status;
+    }
+    margin.k = k;
+    margin.width = (int)width;
+    f.form = (int)form;
+    status = get_feature_arrays(arena, archive, number, m, json, &f, &margin, &map);
+    if (status == WEIR_OK) {
+        status = w_features_restore(arena, spec->basis, &f, k, map, &margin);
+    }
+    if (status == WEIR_OK) {
+        *out = margin;
+    }
+    return status;
+}
+
 static weir_status get_penalties(w_arena *arena, const w_archive *archive, int number, const json_t *list,
                                  w_smooth *s)
 {
@@ -263,8 +376,10 @@ static weir_status get_penalties(w_arena *arena, const w_archive *archive, int n
             return w_store_damaged(arena->ctx, "a penalty has an impossible rank or scale");
         }
         penalty->rank = json_integer_value(rank);
-        status = w_store_array(arena, archive, array_name(name, number, "penalty", j), s->columns, s->columns,
-                               &penalty->matrix);
+        if (!w_smooth_is_trees(s)) {
+            status = w_store_array(arena, archive, array_name(name, number, "penalty", j), s->columns, s->columns,
+                                   &penalty->matrix);
+        }
     }
     return status;
 }
@@ -331,6 +446,11 @@ static weir_status get_margins(w_arena *arena, const w_archive *archive, int num
             int64_t levels = 0;
             status = w_store_integer(arena->ctx, json, "levels", 2, LIMIT, &levels);
             status = status == WEIR_OK ? w_margin_contrast(arena, levels, &s->margin[m]) : status;
+            s->raw_columns = status == WEIR_OK ? w_mul64(s->raw_columns, s->margin[m].k) : 1;
+            continue;
+        }
+        if (w_basis_featured(call->margin[m].basis)) {
+            status = get_features(arena, archive, number, m, json, &call->margin[m], &s->margin[m]);
             s->raw_columns = status == WEIR_OK ? w_mul64(s->raw_columns, s->margin[m].k) : 1;
             continue;
         }

@@ -50,7 +50,17 @@ typedef struct w_smooth_call {
     /* bs="sz" (W_SMOOTH_SZ): the covariates are categories and one number; w_builder_atoms puts the number last, where its margin is. */
     bool per_level; /* bs="fs": a curve per level of `by`, which stands among the covariates in the formula */
     bool k_unused; /* k= given to a random effect */
+    bool uncentred; /* centre=FALSE */
+    double ap;      /* ap=: log10 of the smoothing parameter per row of the penalty as it stands; NaN = not given */
+    const w_node *ap_node;
 } w_smooth_call;
+
+/* No sum-to-zero constraint: asked for, or of a basis whose columns do not hold a constant or are all penalised alike. */
+static inline bool w_call_uncentred(const w_smooth_call *call)
+{
+    w_basis_kind basis = call->margin[0].basis;
+    return call->uncentred || (call->type == W_SMOOTH_S && (basis == W_BASIS_LINEAR || basis == W_BASIS_TREE));
+}
 
 typedef struct w_offset_call {
     const char *label;

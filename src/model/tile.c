@@ -53,24 +53,40 @@ static weir_status allocate_variables(w_arena *arena, const w_design *d, w_tile_
     return WEIR_OK;
 }
 
+/* Room for the values of margins that need it. */
 static int64_t joint_doubles(const w_smooth *smooth)
 {
-    return smooth->margin[0].covariates > 1 ? w_joint_doubles(&smooth->margin[0]) : 0;
+    int64_t doubles = 0;
+    for (int m = 0; m < smooth->margin_count; m++) {
+        doubles = w_max64(doubles, w_margin_doubles(&smooth->margin[m]));
+    }
+    return doubles;
+}
+
+/* Values of all margins of a tensor product, and of all but the last of three joined: doubles per row. */
+static int64_t tensor_doubles(const w_smooth *smooth)
+{
+    int64_t doubles = 0;
+    for (int m = 0; m < smooth->margin_count; m++) {
+        doubles += smooth->margin[m].width;
+    }
+    return doubles + (smooth->margin_count > 2 ? (int64_t)smooth->margin[0].width * smooth->margin[1].width : 0);
 }
 
 static weir_status allocate_dense_rows(w_arena *arena, const w_design *d, w_tile_scratch *s)
 {
-    int64_t largest = 1, joint = 1;
+    int64_t largest = 1, joint = 1, tensor = 1;
     for (int b = 0; b < d->block_count; b++) {
         const w_smooth *smooth = d->block[b].smooth;
         int64_t k = 1;
         joint = w_max64(joint, smooth ? joint_doubles(smooth) : 0);
+        tensor = w_max64(tensor, smooth && smooth->margin_count > 1 ? tensor_doubles(smooth) : 0);
         for (int m = 0; smooth && m < smooth->margin_count; m++) {
             k = w_mul64(k, w_max64(smooth->margin[m].k, smooth->margin[m].width));
         }
         largest = w_max64(largest, k);
     }
-    s->margin_value = w_arena_alloc(arena, W_MAX_MARGINS * W_TENSOR_RUN, 4 * sizeof(double));
+    s->margin_value = w_arena_alloc(arena, (size_t)w_mul64(tensor, W_TENSOR_RUN), sizeof(double));
     s->plate = w_arena_alloc(arena, (size_t)joint, sizeof(double));
     s->margin_cell = w_arena_alloc(arena, W_MAX_MARGINS * W_TENSOR_RUN, sizeof(int32_t));
     s->raw[0] = w_arena_alloc(arena, (size_t)largest, sizeof(double));
@@ -88,7 +104,8 @@ static weir_status allocate_blocks(w_arena *arena, const w_design *d, w_tile *ti
     for (int b = 0; b < d->block_count; b++) {
         const w_block *block = &d->block[b];
         w_tile_block *out = &tile->block[b];
-        bool ones = block->kind == W_BLOCK_FACTOR && d->program->block[b].multiple.count == 0;
+        const w_block_program *program = &d->program->block[b];
+        bool ones = block->kind == W_BLOCK_FACTOR && program->multiple.count == 0 && !program->level_value;
         if (!ones) {
             out->value = w_arena_alloc(arena, (size_t)block->width, W_TILE_ROWS * sizeof(double));
         }
@@ -165,7 +182,7 @@ int64_t w_tile_bytes(const w_design *d)
         bool category = g && g->atom[a].category;
         w_arena_need_add(&need, 1, category ? column / 2 : w_mul64(g ? w_max64(g->atom[a].degree, 1) : 1, column));
     }
-    int64_t dense = 1, joint = 1;
+    int64_t dense = 1, joint = 1, tensor = 1;
     for (int b = 0; b < d->block_count; b++) {
         int64_t k = 1;
         const w_smooth *smooth = d->block[b].smooth;
@@ -174,12 +191,13 @@ int64_t w_tile_bytes(const w_design *d)
         }
         dense = w_max64(dense, k);
         joint = w_max64(joint, smooth ? joint_doubles(smooth) : 0);
+        tensor = w_max64(tensor, smooth && smooth->margin_count > 1 ? tensor_doubles(smooth) : 0);
         w_arena_need_add(&need, 1, w_mul64(d->block[b].width, column));
         w_arena_need_add(&need, 1, column / 2);
     }
     w_arena_need_add(&need, 1, d->block_count * (int64_t)sizeof(w_tile_block));
     w_arena_need_add(&need, 2, w_mul64(dense, sizeof(double)));
-    w_arena_need_add(&need, 1, W_MAX_MARGINS * W_TENSOR_RUN * 4 * (int64_t)sizeof(double));
+    w_arena_need_add(&need, 1, w_mul64(tensor, W_TENSOR_RUN * (int64_t)sizeof(double)));
     w_arena_need_add(&need, 1, w_mul64(joint, sizeof(double)));
     w_arena_need_add(&need, 1, W_MAX_MARGINS * W_TENSOR_RUN * (int64_t)sizeof(int32_t));
     w_arena_need_add(&need, (g ? g->depth + 1 : 8), W_EXPR_RUN * (int64_t)sizeof(double));
@@ -534,6 +552,14 @@ static void join_codes(evaluation *e)
     for (int k = 0; k < g->code_count; k++) {
         int32_t *joint = e->s->joint[k];
         int32_t stride = 1;
+        if (g->code[k].trees) {
+            const double *x[W_MAX_MARGINS] = {NULL};
+            for (int c = 0; c < g->code[k].count; c++) {
+                x[c] = e->s->value[g->code[k].atom[c]];
+            }
+            w_trees_leaves(g->code[k].trees, g->code[k].tree, x, e->rows, joint);
+            continue;
+        }
         for (int j = 0; j < g->code[k].count; j++) {
             const w_atom *atom = &g->atom[g->code[k].atom[j]];
             const int32_t *code = atom->number ? e->s->atom_code[g->code[k].atom[j]] : e->s->code[atom->column];

@@ -18,7 +18,7 @@ typedef struct w_tile_scratch {
     int32_t **joint;       /* per joint code: W_TILE_ROWS */
     double *stack;
     double *offset;       /* one expression's values */
-    double *margin_value; /* W_MAX_MARGINS runs of W_TENSOR_RUN x the widest margin */
+    double *margin_value; /* W_TENSOR_RUN rows of the margins of a tensor product, see tensor_doubles */
     int32_t *margin_cell;
     double *plate;        /* of a joint margin: w_joint_doubles */
     double *raw[2]; /* dense rows */

@@ -84,7 +84,7 @@ static void fill_tensor(const w_design *d, int b, w_tile *tile)
     const w_smooth *smooth = d->block[b].smooth;
     const int *covariate = d->program->block[b].covariate;
     const int width = d->block[b].width, d_margins = smooth->margin_count;
-    double *value[W_MAX_MARGINS], joined[W_TENSOR_RUN * 16];
+    double *value[W_MAX_MARGINS];
     int32_t *cell[W_MAX_MARGINS];
     double *next = s->margin_value;
     for (int m = 0; m < d_margins; m++) {
@@ -101,7 +101,8 @@ static void fill_tensor(const w_design *d, int b, w_tile *tile)
                     value[m][i] = 1;
                 }
             } else {
-                w_margin_eval(&smooth->margin[m], s->value[covariate[m]] + start, run, cell[m], value[m]);
+                const double *x = s->value[covariate[m]] + start;
+                w_margin_rows(&smooth->margin[m], &x, run, cell[m], value[m], s->plate);
             }
         }
         int32_t *out_cell = tile->block[b].cell + start;
@@ -117,8 +118,8 @@ static void fill_tensor(const w_design *d, int b, w_tile *tile)
         if (d_margins == 2) {
             join_margins(value[0], w0, value[1], w1, run, out);
         } else {
-            join_margins(value[0], w0, value[1], w1, run, joined);
-            join_margins(joined, w0 * w1, value[2], smooth->margin[2].width, run, out);
+            join_margins(value[0], w0, value[1], w1, run, next);
+            join_margins(next, w0 * w1, value[2], smooth->margin[2].width, run, out);
         }
     }
 }
@@ -129,16 +130,12 @@ static void fill_smooth(const w_design *d, int b, w_tile *tile)
     const w_block *block = &d->block[b];
     const w_block_program *program = &d->program->block[b];
     w_tile_block *out = &tile->block[b];
-    if (block->smooth->margin[0].covariates > 1) {
-        const double *x[W_MAX_MARGINS];
-        for (int c = 0; c < block->smooth->margin[0].covariates; c++) {
+    if (block->smooth->margin_count == 1) {
+        const double *x[W_MAX_MARGINS] = {s->value[program->covariate[0]]};
+        for (int c = 1; c < block->smooth->margin[0].covariates; c++) {
             x[c] = s->value[program->covariate[c]];
         }
-        memset(out->cell, 0, (size_t)tile->rows * sizeof *out->cell);
-        w_joint_eval(&block->smooth->margin[0], x, tile->rows, out->value, s->plate);
-    } else if (block->smooth->margin_count == 1) {
-        w_margin_eval(&block->smooth->margin[0], s->value[program->covariate[0]], tile->rows, out->cell,
-                      out->value);
+        w_margin_rows(&block->smooth->margin[0], x, tile->rows, out->cell, out->value, s->plate);
     } else {
         fill_tensor(d, b, tile);
     }
@@ -165,6 +162,11 @@ void w_tile_fill_blocks(const w_design *d, w_tile *tile)
             fill_dense(d, tile);
         } else if (d->block[b].kind == W_BLOCK_SMOOTH) {
             fill_smooth(d, b, tile);
+        } else if (d->program->block[b].level_value) {
+            const double *weight = d->program->block[b].level_value;
+            for (int64_t i = 0; i < tile->rows; i++) {
+                tile->block[b].value[i] = weight[tile->block[b].cell[i]];
+            }
         } else if (d->program->block[b].multiple.count) {
             multiply_out(tile->scratch, &d->program->block[b].multiple, 0, tile->rows, 1, tile->block[b].value);
         }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "basis/features.h"
 #include "normal/ar1.h"
 #include "normal/runs.h"
 
@@ -32,6 +33,14 @@ static uint64_t mixed_text(uint64_t hash, const char *text)
     return mixed(hash, 256);
 }
 
+static uint64_t mixed_features(uint64_t hash, const w_features *f)
+{
+    hash = mixed(mixed(mixed(hash, (uint64_t)f->extension), (uint64_t)f->form), (uint64_t)f->covariates);
+    hash = mixed_doubles(mixed_doubles(hash, f->lower, f->covariates), f->upper, f->covariates);
+    hash = mixed_doubles(hash, f->parameter, f->parameter_count);
+    return mixed_doubles(hash, f->leaf_weight, f->leaf_count);
+}
+
 static uint64_t mixed_block(uint64_t hash, const w_block *block)
 {
     hash = mixed(mixed(mixed(hash, (uint64_t)block->kind), (uint64_t)block->width), (uint64_t)(int64_t)block->code);
@@ -49,14 +58,18 @@ static uint64_t mixed_block(uint64_t hash, const w_block *block)
         for (int m = 0; m < smooth->margin_count; m++) {
             const w_margin *margin = &smooth->margin[m];
             hash = mixed_doubles(hash, margin->break_point, margin->break_count);
-            if (margin->covariates > 1) {
+            if (margin->features) {
+                hash = mixed_features(hash, margin->features);
+            } else if (margin->covariates > 1) {
                 hash = mixed(mixed(hash, (uint64_t)margin->covariates), (uint64_t)margin->order);
                 hash = mixed_doubles(hash, margin->knot, margin->knot_count * margin->covariates);
                 hash = mixed_doubles(hash, margin->centre, margin->covariates);
                 int64_t terms = margin->knot_count + w_plate_polynomials(margin->covariates, margin->order);
                 hash = mixed_doubles(hash, margin->weight, terms * margin->k);
             }
-            hash = mixed_doubles(hash, margin->map, margin->cells * margin->width * margin->k);
+            if (margin->map) {
+                hash = mixed_doubles(hash, margin->map, margin->cells * margin->width * margin->k);
+            }
         }
     }
     return hash;
@@ -69,6 +82,11 @@ static uint64_t fingerprint(const w_design *design, int extra_count)
     hash = mixed_doubles(mixed(hash, (uint64_t)design->p), &design->response_shift, 1);
     for (int b = 0; b < design->block_count; b++) {
         hash = mixed_block(hash, &design->block[b]);
+    }
+    for (int t = 0; t < design->term_count; t++) {
+        if (w_smooth_is_trees(design->term[t].smooth)) { /* blocks of trees are factors by their leaves */
+            hash = mixed_features(hash, design->term[t].smooth->margin[0].features);
+        }
     }
     for (int c = 0; c < design->column_count; c++) {
         hash = mixed_text(hash, design->column[c]);

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/size.h"
+#include "basis/features.h"
 #include "plan/plan.h"
 
 #define DOUBLE ((int64_t)sizeof(double))
@@ -15,8 +16,15 @@ static void add_doubles(w_arena_need *need, int64_t rows, int64_t columns)
 
 static void add_margin(w_arena_need *need, const w_margin *margin)
 {
-    add_doubles(need, w_mul64(margin->cells, margin->width), margin->k);
-    add_doubles(need, margin->k, margin->k);
+    if (margin->kind != W_BASIS_TREE) {
+        add_doubles(need, w_mul64(margin->cells, margin->width), margin->k);
+        add_doubles(need, margin->k, margin->k);
+    }
+    if (margin->features) {
+        add_doubles(need, w_add64(margin->features->parameter_count, 2 * margin->features->leaf_count), 1);
+        add_doubles(need, 32, 1);
+        return;
+    }
     if (margin->covariates > 1) {
         int64_t terms = w_add64(margin->knot_count, w_plate_polynomials(margin->covariates, margin->order));
         add_doubles(need, terms, margin->k);
@@ -33,6 +41,10 @@ static void add_margin(w_arena_need *need, const w_margin *margin)
 
 static void add_smooth(w_arena_need *need, const w_smooth *smooth)
 {
+    if (w_smooth_is_trees(smooth)) {
+        add_margin(need, &smooth->margin[0]);
+        return;
+    }
     add_doubles(need, smooth->raw_columns, smooth->columns);
     for (int i = 0; i < smooth->margin_count; i++) {
         add_margin(need, &smooth->margin[i]);
@@ -51,6 +63,11 @@ int64_t w_plan_design_bytes(const w_design *design)
         w_arena_need_add(&need, 1, w_mul64(block->levels, 96));
         if (block->kind == W_BLOCK_SMOOTH) {
             add_smooth(&need, block->smooth);
+        }
+    }
+    for (int t = 0; t < design->term_count; t++) {
+        if (w_smooth_is_trees(design->term[t].smooth)) {
+            add_smooth(&need, design->term[t].smooth);
         }
     }
     return w_add64(OBJECT_BYTES, w_arena_need_bytes(&need));

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "basis/features.h"
 #include "fit/band.h"
 
 #define BATCH 128
@@ -25,6 +26,9 @@ bool w_effect_range(const w_design *design, const w_term *term, int v, double *l
     if (column >= 0) {
         *lower = design->column_lower[column];
         *upper = design->column_upper[column];
+    } else if (term->smooth && term->smooth->margin_count == 1 && term->smooth->margin[0].features) {
+        *lower = term->smooth->margin[0].features->lower[v];
+        *upper = term->smooth->margin[0].features->upper[v];
     } else if (term->smooth && v < term->smooth->margin_count && term->smooth->margin[v].break_count > 1) {
         const w_margin *margin = &term->smooth->margin[v];
         *lower = margin->break_point[0];
