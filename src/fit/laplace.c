@@ -1,57 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fit/laplace.h"
+#include "fit/laplace_parts.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "fit/criterion.h"
-#include "fit/newton.h"
 
-#define ITERATIONS 40
-#define HALVINGS 10
-#define GRADIENT_BOUND 2e-6
-#define FLAT_BOUND 1e-5
-#define SMALL_STEPS 3      /* that promise nothing end the search */
-#define AGAIN_ROWS 50000   /* above, the two criteria are alike and passes cost */
 #define FARTHEST 16.0      /* from balance: beyond, lambda beta'S beta is made of rounding and no step can be told to help */
-#define LARGEST_STEP 3.0   /* in log lambda and log phi */
-#define LARGEST_THETA_STEP 1.0
 #define TABLE_BYTES ((int64_t)256 << 20)
-#define W_PAIRS 10
 #define TAG "laplace criterion"
 
-/* The parameters searched, in one vector: log lambda (all sp_count), log phi, theta. Fixed ones have free[j] = false. */
-typedef struct laplace {
-    w_pirls *pirls;
-    int sp_count, count;
-    bool phi_free;
-    bool *free;
-    int *index;                   /* of the parameters that move */
-    double *point, *trial, *step; /* count */
-    double *gradient;             /* count */
-    double *hessian;              /* count x count */
-    double *matrix, *eigen, *reduced;
-    double *beta;                 /* p: of the best point */
-    double *u;                    /* p */
-    double *pair;                 /* steps and changes of the gradient along them: 2 count each, W_PAIRS kept */
-    int pairs;
-    double *before;               /* count: gradient at `point` while a trial is looked at */
-    double *first, *first_beta;   /* count, p: where the working criterion ended */
-    void *block;
-    double value;
-} laplace;
+static int theta_place(const w_laplace *l, int a) { return l->sp_count + 1 + a; }
 
-static int theta_place(const laplace *l, int a) { return l->sp_count + 1 + a; }
-
-static weir_status allocate(laplace *l)
+static weir_status allocate(w_laplace *l)
 {
     w_pirls *pirls = l->pirls;
     const size_t p = (size_t)pirls->design->p;
     l->sp_count = pirls->design->sp_count;
     l->count = l->sp_count + 1 + W_FAMILY_PARAMS;
     const size_t c = (size_t)l->count;
-    double *block = w_calloc(pirls->ctx, TAG, (10 + 2 * W_PAIRS) * c + 2 * c * c + 3 * p, sizeof *block);
+    double *block = w_calloc(pirls->ctx, TAG, (11 + 2 * W_LAPLACE_PAIRS) * c + 2 * c * c + 3 * p, sizeof *block);
     l->block = block;
     if (!block) {
         return w_alloc_status(pirls->ctx);
@@ -64,18 +33,19 @@ static weir_status allocate(laplace *l)
     l->reduced = block + 5 * c;
     l->free = (bool *)(block + 6 * c);
     l->index = (int *)(block + 7 * c);
-    l->hessian = block + 8 * c;
+    l->bend = block + 8 * c;
+    l->hessian = block + 9 * c;
     l->matrix = l->hessian + c * c;
     l->beta = l->matrix + c * c;
     l->u = l->beta + p;
     l->before = l->u + p;
     l->first = l->before + c;
     l->pair = l->first + c;
-    l->first_beta = l->pair + 2 * W_PAIRS * c;
+    l->first_beta = l->pair + 2 * W_LAPLACE_PAIRS * c;
     return WEIR_OK;
 }
 
-static void start(laplace *l)
+static void start(w_laplace *l)
 {
     const w_pirls *pirls = l->pirls;
     const w_design *design = pirls->design;
@@ -84,34 +54,21 @@ static void start(laplace *l)
         l->free[j] = !design->sp_fixed || isnan(design->sp_fixed[j]);
         l->point[j] = l->free[j] ? fmin(pirls->rho[j], w_smoothing_balance(design, pirls->gram, j) + FARTHEST) : pirls->rho[j];
     }
-    l->phi_free = !glm->family->scale_known && !(pirls->options->scale > 0);
     l->point[l->sp_count] = log(pirls->phi);
-    l->free[l->sp_count] = l->phi_free;
+    l->free[l->sp_count] = !glm->family->scale_known && !(pirls->options->scale > 0);
     for (int a = 0; a < glm->family->param_count; a++) {
         l->point[theta_place(l, a)] = w_pirls_parameter(glm, a);
         l->free[theta_place(l, a)] = glm->estimate[a];
     }
 }
 
-static void set_parameters(laplace *l, const double *point)
+void w_laplace_set(w_laplace *l, const double *point)
 {
     w_pirls *pirls = l->pirls;
     pirls->phi = exp(point[l->sp_count]);
     for (int a = 0; a < pirls->glm.family->param_count; a++) {
         if (pirls->glm.estimate[a]) {
             w_pirls_set_parameter(&pirls->glm, a, point[theta_place(l, a)]);
-        }
-    }
-}
-
-/* Parameters of the family as they will be set. */
-static void keep_in_range(const laplace *l, double *point)
-{
-    w_glm glm = l->pirls->glm;
-    for (int a = 0; a < glm.family->param_count; a++) {
-        if (glm.estimate[a]) {
-            w_pirls_set_parameter(&glm, a, point[theta_place(l, a)]);
-            point[theta_place(l, a)] = w_pirls_parameter(&glm, a);
         }
     }
 }
@@ -144,7 +101,7 @@ static void times_covariance(const w_covariance *covariance, const double *s, do
 }
 
 /* x' (S_j beta) summed over the penalties of each smoothing parameter, times lambda_j, taken off the gradient by halves. */
-static void subtract_pull(laplace *l, const double *x)
+static void subtract_pull(w_laplace *l, const double *x)
 {
     const w_pirls *pirls = l->pirls;
     for (int q = 0; q < pirls->design->penalty_count; q++) {
@@ -154,7 +111,7 @@ static void subtract_pull(laplace *l, const double *x)
 }
 
 /* The parts of the gradient that come from the dependence of the weights on beta and theta. */
-static weir_status add_weight_terms(laplace *l, w_system *system)
+static weir_status add_weight_terms(w_laplace *l, w_system *system)
 {
     w_pirls *pirls = l->pirls;
     w_covariance *covariance = NULL;
@@ -162,7 +119,7 @@ static weir_status add_weight_terms(laplace *l, w_system *system)
     w_gram *gram = NULL;
     weir_status status = w_system_covariance(system, &covariance);
     if (status >= 0) {
-        int64_t room = w_min64(TABLE_BYTES, w_ledger_free_bytes(pirls->ctx) / 2);
+        int64_t room = pirls->ctx->lean ? 0 : w_min64(TABLE_BYTES, w_ledger_free_bytes(pirls->ctx) / 2);
         status = w_quadratic_create(pirls->ctx, pirls->design, covariance->core_matrix, covariance->core, NULL, room, &leverage);
     }
     if (status == WEIR_OK) {
@@ -193,7 +150,7 @@ static weir_status add_weight_terms(laplace *l, w_system *system)
 }
 
 /* Direct derivatives in log phi and theta, and V itself. */
-static void add_likelihood_terms(laplace *l, const w_criterion *criterion, w_system *system)
+static void add_likelihood_terms(w_laplace *l, const w_criterion *criterion, w_system *system)
 {
     const w_pirls *pirls = l->pirls;
     const double *sum = pirls->gram->extra;
@@ -221,17 +178,19 @@ static void add_likelihood_terms(laplace *l, const w_criterion *criterion, w_sys
             l->hessian[i * c + theta_place(l, b)] = sum[W_SUM_THETA + W_FAMILY_PARAMS + a * W_FAMILY_PARAMS + b];
         }
     }
+    for (int i = 0; i < c; i++) {
+        l->bend[i] = l->hessian[i * (c + 1)];
+    }
 }
 
-/* beta at this point to convergence, then V and, if asked for, its derivatives. V = +infinity where beta does not exist. */
-static weir_status evaluate(laplace *l, const double *point, bool derivatives)
+weir_status w_laplace_differentiate(w_laplace *l, const double *point)
 {
     w_pirls *pirls = l->pirls;
     w_gram *gram = NULL;
     w_system *system = NULL;
     w_criterion criterion;
     memset(&criterion, 0, sizeof criterion);
-    set_parameters(l, point);
+    w_laplace_set(l, point);
     memcpy(pirls->rho, point, (size_t)l->sp_count * sizeof *point);
     weir_status status = w_pirls_settle(pirls, point);
     if (status == WEIR_NOT_CONVERGED) {
@@ -251,12 +210,12 @@ static weir_status evaluate(laplace *l, const double *point, bool derivatives)
         status = w_criterion_create(pirls->ctx, system, pirls->design, pirls->gram, &options, &criterion);
     }
     if (status >= 0) {
-        status = w_criterion_evaluate(&criterion, point, derivatives);
+        status = w_criterion_evaluate(&criterion, point, true);
     }
     if (status >= 0) {
         add_likelihood_terms(l, &criterion, system);
     }
-    if (status >= 0 && derivatives) {
+    if (status >= 0) {
         status = add_weight_terms(l, system);
     }
     status = status > 0 && status != WEIR_DECLINED ? WEIR_OK : status;
@@ -265,238 +224,8 @@ static weir_status evaluate(laplace *l, const double *point, bool derivatives)
     return status;
 }
 
-/* lambda so large that nothing is left to smooth. */
-static bool is_flat(const laplace *l, int j)
-{
-    return j < l->sp_count && l->free[j] && fabs(l->gradient[j]) < FLAT_BOUND &&
-           fabs(l->hessian[j * (l->count + 1)]) < FLAT_BOUND;
-}
-
-/* A family's parameter at the end of its range that V would push beyond. */
-static bool is_bound(const laplace *l, int j)
-{
-    int a = j - l->sp_count - 1;
-    return a >= 0 && l->free[j] && w_pirls_parameter_bound(&l->pirls->glm, a) * l->gradient[j] < 0;
-}
-
-static bool is_active(const laplace *l, int j)
-{
-    return l->free[j] && !is_flat(l, j) && !is_bound(l, j);
-}
-
-static double largest_gradient(const laplace *l)
-{
-    double largest = 0;
-    for (int j = 0; j < l->count; j++) {
-        if (is_active(l, j)) {
-            largest = fmax(largest, fabs(l->gradient[j]));
-        }
-    }
-    return largest;
-}
-
-/* The model's Hessian lacks what couples lambda, phi and theta through the weights: the last steps show it, and the BFGS
- * formula B += yy'/(y's) - Bs s'B/(s'Bs) puts it in. work: count. */
-static void learn(laplace *l, double *work)
-{
-    const int c = l->count;
-    for (int q = 0; q < l->pairs; q++) {
-        const double *s = l->pair + (size_t)(2 * q) * (size_t)c, *y = s + c;
-        double ys = 0, sbs = 0, ss = 0;
-        for (int i = 0; i < c; i++) {
-            work[i] = 0;
-            for (int j = 0; j < c; j++) {
-                work[i] += l->hessian[i * c + j] * s[j];
-            }
-            ys += y[i] * s[i];
-            sbs += work[i] * s[i];
-            ss += s[i] * s[i];
-        }
-        if (!(sbs > 1e-12 * ss) || !(ys > 1e-3 * sbs)) {
-            continue;
-        }
-        for (int i = 0; i < c; i++) {
-            for (int j = 0; j < c; j++) {
-                l->hessian[i * c + j] += y[i] * y[j] / ys - work[i] * work[j] / sbs;
-            }
-        }
-    }
-}
-
-static void remember(laplace *l, const double *from)
-{
-    const size_t c = (size_t)l->count;
-    if (l->pairs == W_PAIRS) {
-        memmove(l->pair, l->pair + 2 * c, 2 * c * (W_PAIRS - 1) * sizeof *l->pair);
-        l->pairs--;
-    }
-    double *s = l->pair + 2 * c * (size_t)l->pairs++, *y = s + c;
-    for (size_t j = 0; j < c; j++) {
-        s[j] = l->free[j] ? l->trial[j] - from[j] : 0.0;
-        y[j] = l->free[j] ? l->gradient[j] - l->before[j] : 0.0;
-    }
-}
-
-static weir_status newton_step(laplace *l)
-{
-    int *index = l->index, active = 0;
-    learn(l, l->reduced);
-    for (int j = 0; j < l->count; j++) {
-        if (is_active(l, j)) {
-            index[active++] = j;
-        }
-    }
-    const w_newton newton = { .count = l->count, .active = active, .index = index, .gradient = l->gradient, .hessian = l->hessian };
-    weir_status status = w_newton_step(l->pirls->ctx, &newton, l->matrix, l->eigen, l->step, NULL);
-    double scale = 1;
-    for (int a = 0; a < active; a++) {
-        double bound = index[a] > l->sp_count ? LARGEST_THETA_STEP : LARGEST_STEP;
-        scale = fmin(scale, bound / fmax(fabs(l->step[index[a]]), bound));
-    }
-    for (int a = 0; a < active; a++) {
-        l->step[index[a]] *= scale;
-    }
-    return status;
-}
-
-/* The working model at a beta that was put back, which the deviance of another one would not go with. */
-static weir_status come_back(laplace *l, const double *point)
-{
-    set_parameters(l, point);
-    weir_status status = w_pirls_refresh(l->pirls, true, false);
-    return status > 0 ? WEIR_OK : status;
-}
-
-/* Moves to point + step, halved until V does not rise, and differentiates there. WEIR_NOT_CONVERGED: it cannot be lowered;
- * everything is as it was at `point`. */
-static weir_status advance(laplace *l)
-{
-    w_pirls *pirls = l->pirls;
-    const size_t p = (size_t)pirls->design->p, c = (size_t)l->count;
-    const double before = l->value, noise = 1e-9 * (1.0 + fabs(before));
-    memcpy(l->beta, pirls->beta, p * sizeof *l->beta);
-    memcpy(l->before, l->gradient, c * sizeof *l->before);
-    for (int halving = 0; halving <= HALVINGS; halving++) {
-        for (size_t j = 0; j < c; j++) {
-            l->trial[j] = l->point[j] + ldexp(l->step[j], -halving);
-        }
-        keep_in_range(l, l->trial);
-        weir_status status = evaluate(l, l->trial, true);
-        if (status != WEIR_OK) {
-            return status;
-        }
-        if (l->value <= before + noise) {
-            remember(l, l->point);
-            memcpy(l->point, l->trial, c * sizeof *l->point);
-            return WEIR_OK;
-        }
-        memcpy(pirls->beta, l->beta, p * sizeof *l->beta);
-        status = come_back(l, l->point);
-        if (status != WEIR_OK) {
-            return status;
-        }
-    }
-    weir_status status = evaluate(l, l->point, true);
-    return status == WEIR_OK ? WEIR_NOT_CONVERGED : status;
-}
-
-static bool is_optimal(const laplace *l)
-{
-    return largest_gradient(l) <= GRADIENT_BOUND * (1.0 + 1e-3 * fabs(l->value));
-}
-
-/* Where the working model's criterion has taken lambda to infinity V has neither slope nor bend to tell by, and may be lower
- * beyond a ridge: the search starts again from lambda that balances data and penalty. */
-static weir_status start_again(laplace *l, bool *again)
-{
-    *again = false;
-    for (int j = 0; j < l->sp_count && l->pirls->gram->n <= AGAIN_ROWS; j++) {
-        if (is_flat(l, j)) {
-            l->point[j] = w_smoothing_balance(l->pirls->design, l->pirls->gram, j);
-            *again = true;
-        }
-    }
-    return *again ? evaluate(l, l->point, true) : WEIR_OK;
-}
-
-static weir_status no_value(const laplace *l)
-{
-    return w_fail(l->pirls->ctx, WEIR_E_NUMERIC, "the Laplace criterion does not exist where the working one ends");
-}
-
-static weir_status descend(laplace *l)
-{
-    weir_status status = WEIR_OK;
-    int small = 0;
-    double last = INFINITY;
-    for (int step = 0; status == WEIR_OK && step < ITERATIONS; step++) {
-        if (!isfinite(l->value)) {
-            return no_value(l);
-        }
-        l->pirls->gradient = largest_gradient(l);
-        l->pirls->criterion = l->value;
-        w_progress_criterion(l->pirls->ctx, l->value);
-        status = w_check_cancel(l->pirls->ctx);
-        if (status < 0) {
-            return status;
-        }
-        if (is_optimal(l)) {
-            return WEIR_OK;
-        }
-        status = newton_step(l);
-        if (status < 0) {
-            return status;
-        }
-        double gain = 0; /* what the step promises; when it cannot be had, and lies within rounding, this is the optimum */
-        for (int j = 0; j < l->count; j++) {
-            gain -= 0.5 * l->step[j] * l->gradient[j];
-        }
-        status = advance(l);
-        if (status == WEIR_NOT_CONVERGED && gain < 1e-7 * (1.0 + fabs(l->value))) {
-            return WEIR_OK;
-        }
-        small = gain < 1e-8 * (1.0 + fabs(l->value)) ? small + 1 : 0;
-        if (status == WEIR_OK && small == SMALL_STEPS) {
-            return WEIR_OK;
-        }
-        last = gain;
-    }
-    bool close = last < 1e-6 * (1.0 + fabs(l->value));
-    return status == WEIR_OK && !close ? WEIR_NOT_CONVERGED : status;
-}
-
-static weir_status search(laplace *l)
-{
-    bool again = false;
-    w_pirls *pirls = l->pirls;
-    const size_t c = (size_t)l->count, p = (size_t)pirls->design->p;
-    weir_status status = evaluate(l, l->point, true);
-    if (status == WEIR_OK && !isfinite(l->value)) {
-        return no_value(l);
-    }
-    const double value = l->value;
-    memcpy(l->first, l->point, c * sizeof *l->first);
-    memcpy(l->first_beta, pirls->beta, p * sizeof *l->first_beta);
-    if (status == WEIR_OK) {
-        status = start_again(l, &again);
-    }
-    if (status == WEIR_OK && isfinite(l->value)) {
-        status = descend(l);
-    }
-    bool worse = !isfinite(l->value) || status == WEIR_NOT_CONVERGED || l->value > value + 1e-7 * (1.0 + fabs(value));
-    if (again && worse && status >= 0) { /* there was nothing nearer */
-        memcpy(l->point, l->first, c * sizeof *l->first);
-        memcpy(pirls->beta, l->first_beta, p * sizeof *l->first_beta);
-        l->pairs = 0;
-        status = come_back(l, l->point);
-        status = status == WEIR_OK ? evaluate(l, l->point, true) : status;
-        status = status == WEIR_OK ? descend(l) : status;
-    }
-    return status;
-}
-
 /* The part of the Hessian in log lambda and, when it is estimated, log phi. */
-static weir_status hand_over(const laplace *l)
+static weir_status hand_over(const w_laplace *l)
 {
     w_pirls *pirls = l->pirls;
     const int m = l->sp_count, c = l->count;
@@ -504,7 +233,7 @@ static weir_status hand_over(const laplace *l)
     if (!pirls->hessian) {
         return w_alloc_status(pirls->ctx);
     }
-    const int used = l->phi_free ? m + 1 : m;
+    const int used = l->free[m] ? m + 1 : m;
     for (int i = 0; i < used; i++) {
         memcpy(pirls->hessian + i * (m + 1), l->hessian + i * c, (size_t)used * sizeof(double));
     }
@@ -516,11 +245,11 @@ weir_status w_laplace_run(w_pirls *pirls)
     if (pirls->arrow_block >= 0) {
         return WEIR_DECLINED;
     }
-    laplace l = { .pirls = pirls };
+    w_laplace l = { .pirls = pirls };
     weir_status status = allocate(&l);
     if (status >= 0) {
         start(&l);
-        status = search(&l);
+        status = w_laplace_search(&l);
     }
     weir_status handed = status >= 0 && status != WEIR_DECLINED ? hand_over(&l) : WEIR_OK;
     w_free(pirls->ctx, l.block);
@@ -532,11 +261,11 @@ weir_status w_laplace_evaluate(w_pirls *pirls, const double *point, double *valu
     if (pirls->arrow_block >= 0) {
         return WEIR_DECLINED;
     }
-    laplace l = { .pirls = pirls };
+    w_laplace l = { .pirls = pirls };
     weir_status status = allocate(&l);
     if (status >= 0) {
         start(&l);
-        status = evaluate(&l, point, true);
+        status = w_laplace_differentiate(&l, point);
     }
     if (status == WEIR_OK) {
         *value = l.value;
