@@ -33,7 +33,7 @@ typedef struct blocks {
 
 typedef struct job {
     const blocks *b;
-    const w_block *block;
+    const w_vectors *block;
     const double *x;
     double *y;
     bool root;
@@ -119,14 +119,14 @@ static weir_status apply_task(void *arg, int64_t task, int worker)
     return WEIR_OK;
 }
 
-static weir_status apply(void *user, const w_block *block, const double *r, double *z)
+static weir_status apply(void *user, const w_vectors *block, const double *r, double *z)
 {
     const blocks *b = user;
     job j = { .b = b, .block = block, .x = r, .y = z };
     return w_pool_run(b->ctx, block->slices * b->most_runs, apply_task, &j);
 }
 
-static weir_status root(void *user, const w_block *block, const double *x, double *y)
+static weir_status root(void *user, const w_vectors *block, const double *x, double *y)
 {
     const blocks *b = user;
     job j = { .b = b, .block = block, .x = x, .y = y, .root = true };

@@ -114,7 +114,7 @@ static void arrange(w_columns *c, int64_t columns)
         first += c->n[group] * (end - column);
         column = end;
     }
-    c->block = (w_block){ .slices = slices, .columns = columns, .values = first, .slice = c->slice, .system = c->system };
+    c->block = (w_vectors){ .slices = slices, .columns = columns, .values = first, .slice = c->slice, .system = c->system };
     cut(c);
 }
 

@@ -21,7 +21,7 @@ typedef struct w_columns {
     weir_ctx *ctx;
     int64_t groups, per_group, systems, rows; /* rows: sum of n_g */
     const int64_t *n;
-    w_block block;
+    w_vectors block;
     int64_t *group_first; /* groups: sum of the n_g before */
     w_slice *slice;
     int64_t *system;

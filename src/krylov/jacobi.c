@@ -27,7 +27,7 @@ static void destroy(weir_ctx *ctx, void *user)
     w_free(ctx, j);
 }
 
-static void scale_rows(const jacobi *j, const double *factor, const w_block *block, const double *x, double *y)
+static void scale_rows(const jacobi *j, const double *factor, const w_vectors *block, const double *x, double *y)
 {
     for (int64_t s = 0; s < block->slices; s++) {
         const w_slice *slice = &block->slice[s];
@@ -41,14 +41,14 @@ static void scale_rows(const jacobi *j, const double *factor, const w_block *blo
     }
 }
 
-static weir_status apply(void *user, const w_block *block, const double *r, double *z)
+static weir_status apply(void *user, const w_vectors *block, const double *r, double *z)
 {
     const jacobi *j = user;
     scale_rows(j, j->inverse, block, r, z);
     return WEIR_OK;
 }
 
-static weir_status root(void *user, const w_block *block, const double *x, double *y)
+static weir_status root(void *user, const w_vectors *block, const double *x, double *y)
 {
     const jacobi *j = user;
     scale_rows(j, j->root, block, x, y);

@@ -132,7 +132,7 @@ static weir_status outer_task(void *arg, int64_t task, int worker)
 }
 
 /* y = x + U diag(f(c)) U'x with f(c) = c, or for the root 1 / sqrt(1 + c) - 1. */
-static weir_status times(const nystrom *y, const w_block *block, const double *x, double *out, bool root)
+static weir_status times(const nystrom *y, const w_vectors *block, const double *x, double *out, bool root)
 {
     for (int64_t s = 0; s < block->slices; s++) {
         const w_slice *slice = &block->slice[s];
@@ -165,12 +165,12 @@ static weir_status times(const nystrom *y, const w_block *block, const double *x
     return WEIR_OK;
 }
 
-static weir_status apply(void *user, const w_block *block, const double *r, double *z)
+static weir_status apply(void *user, const w_vectors *block, const double *r, double *z)
 {
     return times(user, block, r, z, false);
 }
 
-static weir_status root(void *user, const w_block *block, const double *x, double *y)
+static weir_status root(void *user, const w_vectors *block, const double *x, double *y)
 {
     return times(user, block, x, y, true);
 }
@@ -324,7 +324,7 @@ static weir_status draw(sketch *k, const w_operator *a, const w_nystrom_options 
     weir_status status = WEIR_OK;
     w_slice *slice = w_alloc_array(k->ctx, "preconditioner", (size_t)y->groups, sizeof *slice);
     int64_t *system = w_alloc_array(k->ctx, "preconditioner", (size_t)w_mul64(y->groups, y->rank), sizeof *system);
-    w_block block = { .slice = slice, .system = system };
+    w_vectors block = { .slice = slice, .system = system };
     w_rng rng;
     if (slice == NULL || system == NULL) {
         status = w_alloc_status(k->ctx);

@@ -22,16 +22,16 @@ typedef struct w_slice {
     int64_t column;   /* number of its first column in the block */
 } w_slice;
 
-typedef struct w_block {
+typedef struct w_vectors {
     int64_t slices, columns, values;
     const w_slice *slice;  /* ascending groups */
     const int64_t *system; /* columns: the system each belongs to, ascending */
-} w_block;
+} w_vectors;
 
 /* y = A x, called from the calling thread (it may use the pool). x and y do not overlap; every value of y is written.
  * A negative status ends the solve with that status; the callback sets the message. The result of a column must not
  * depend on the number of threads. */
-typedef weir_status (*w_operator_fn)(void *user, const w_block *block, const double *x, double *y);
+typedef weir_status (*w_operator_fn)(void *user, const w_vectors *block, const double *x, double *y);
 
 typedef struct w_operator {
     w_operator_fn apply;

@@ -73,7 +73,7 @@ static weir_status product_task(void *arg, int64_t task, int worker)
     return WEIR_OK;
 }
 
-static weir_status apply(void *user, const w_block *block, const double *x, double *y)
+static weir_status apply(void *user, const w_vectors *block, const double *x, double *y)
 {
     w_block_arrow *run = user;
     product job = { .run = run, .x = x, .count = block->columns };

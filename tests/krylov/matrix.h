@@ -70,7 +70,7 @@ static inline double *matrix_geometric(int64_t n, double condition, uint64_t see
     return a;
 }
 
-static inline weir_status matrix_apply(void *user, const w_block *block, const double *x, double *y)
+static inline weir_status matrix_apply(void *user, const w_vectors *block, const double *x, double *y)
 {
     matrix *m = user;
     m->calls++;

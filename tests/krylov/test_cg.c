@@ -230,7 +230,7 @@ static void test_not_converged(void **state)
     weir_ctx_destroy(ctx);
 }
 
-static weir_status negate(void *user, const w_block *block, const double *r, double *z)
+static weir_status negate(void *user, const w_vectors *block, const double *r, double *z)
 {
     (void)user;
     for (int64_t i = 0; i < block->values; i++) {
@@ -240,7 +240,7 @@ static weir_status negate(void *user, const w_block *block, const double *r, dou
 }
 
 /* diag(1, …, 1, -1): the residual's norm turns negative only when the last entry dominates. */
-static weir_status mostly_positive(void *user, const w_block *block, const double *r, double *z)
+static weir_status mostly_positive(void *user, const w_vectors *block, const double *r, double *z)
 {
     (void)user;
     memcpy(z, r, (size_t)block->values * sizeof *z);
@@ -253,7 +253,7 @@ static weir_status mostly_positive(void *user, const w_block *block, const doubl
     return WEIR_OK;
 }
 
-static weir_status not_a_number(void *user, const w_block *block, const double *r, double *z)
+static weir_status not_a_number(void *user, const w_vectors *block, const double *r, double *z)
 {
     negate(user, block, r, z);
     z[0] = NAN;
@@ -345,7 +345,7 @@ static void test_failing_callbacks(void **state)
 }
 
 /* (2 + shift) on the diagonal, -1 beside it. */
-static weir_status stencil(void *user, const w_block *block, const double *x, double *y)
+static weir_status stencil(void *user, const w_vectors *block, const double *x, double *y)
 {
     const double shift = *(const double *)user;
     for (int64_t s = 0; s < block->slices; s++) {

@@ -17,7 +17,7 @@ static void dense_of(const w_preconditioner *m, w_operator_fn fn, int64_t group,
         system[i] = group * n + i;
     }
     const w_slice slice = { .group = group, .n = n, .count = n };
-    const w_block block = { .slices = 1, .columns = n, .values = n * n, .slice = &slice, .system = system };
+    const w_vectors block = { .slices = 1, .columns = n, .values = n * n, .slice = &slice, .system = system };
     assert_int_equal(fn(m->user, &block, identity, out), WEIR_OK);
     free(identity);
     free(system);
@@ -50,7 +50,7 @@ static void check_consistent(weir_ctx *ctx, const w_preconditioner *m, int64_t g
     double *r = random_vector(n, 9), *z = malloc((size_t)n * sizeof *z);
     const int64_t system = group;
     const w_slice slice = { .group = group, .n = n, .count = 1 };
-    const w_block block = { .slices = 1, .columns = 1, .values = n, .slice = &slice, .system = &system };
+    const w_vectors block = { .slices = 1, .columns = 1, .values = n, .slice = &slice, .system = &system };
     assert_int_equal(m->apply(m->user, &block, r, z), WEIR_OK);
     for (int64_t i = 0; i < n; i++) {
         assert_true(fabs(z[i] - w_dot(n, inverse + i * n, r)) <= fmax(1e-12, tolerance) * norm(n, z));
@@ -346,7 +346,7 @@ static void test_nystrom_corners(void **state)
     double x[12] = { 1.0 }, y[12];
     const int64_t system[2] = { 0, 1 };
     const w_slice slice = { .n = 6, .count = 2 };
-    const w_block block = { .slices = 1, .columns = 2, .values = 12, .slice = &slice, .system = system };
+    const w_vectors block = { .slices = 1, .columns = 2, .values = 12, .slice = &slice, .system = system };
     assert_int_equal(m.apply(m.user, &block, x, y), WEIR_E_ARG);
     w_preconditioner_free(ctx, &m);
     matrix_free(&a);
@@ -354,7 +354,7 @@ static void test_nystrom_corners(void **state)
 }
 
 /* A diagonal matrix of many rows, whose application takes several tasks. */
-static weir_status decay(void *user, const w_block *block, const double *x, double *y)
+static weir_status decay(void *user, const w_vectors *block, const double *x, double *y)
 {
     (void)user;
     for (int64_t s = 0; s < block->slices; s++) {

@@ -69,7 +69,7 @@ static void test_ritz_values(void **state)
 }
 
 /* y = S x with S = diag(0, 1, 2, …) / n */
-static weir_status ramp(void *user, const w_block *block, const double *x, double *y)
+static weir_status ramp(void *user, const w_vectors *block, const double *x, double *y)
 {
     (void)user;
     for (int64_t s = 0; s < block->slices; s++) {
