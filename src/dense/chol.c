@@ -1,122 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cholesky factorization, solve and inverse.
+/* Cholesky factorization, solve and inverse of a float64 matrix, on the packed panels of chol.h; matrices of up to
+ * W_CHOL_SMALL columns go to LAPACK.
  *
- * Tiled (n > W_CHOL_TILED), right-looking, T tiles a side: for step s
- *     R_ss'R_ss = A_ss;   R_sj = R_ss'^-1 A_sj  (j > s, in parallel);   A_ij -= R_si'R_sj  (s < i <= j, in parallel).
- * Every tile is updated by one task per step and the steps follow each other, so the order of additions is fixed.
+ * Inverse, A = L L', L = R': M = L^-1 by columns of tiles (L M_:j = E_j below row j), kept in the lower triangle of the result,
+ * then A^-1 = M'M, tile (i, j) of the upper triangle summed over the rows from tile j on: n^3/3 multiplications each. The
+ * tiles on the diagonal, whose room M still holds, come last.
  *
- * Inverse: W = R^-1 by column tiles (W_:j solves R W_:j = E_j, rows 0 … end of tile j), then A^-1 = W W', tile (i,j)
- * summing over the columns from tile j on: n^3/3 multiplications each, all tiles of a phase independent.
+ * Jitter (w_chol_factor_jitter): the factor of A + delta diag(T) for the smallest delta of 0, d, 10 d, 100 d, ... that has one.
  * Reference: Golub & Van Loan, Matrix Computations, 4.2; Buttari et al. (2009) for the tiling. */
 #include "dense/dense.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/blas.h"
 #include "base/size.h"
+#include "dense/chol.h"
+#include "dense/level3.h"
 
-typedef struct tiled {
-    weir_ctx *ctx;
-    int64_t n, tiles, step;
-    double *a;
-    const double *factor;
-    double *work;
-    int64_t failed;
-} tiled;
-
-static int64_t tile_first(int64_t tile) { return tile * W_CHOL_TILE; }
-
-static int64_t tile_size(const tiled *t, int64_t tile)
-{
-    return w_min64(W_CHOL_TILE, t->n - tile_first(tile));
-}
-
-static double *tile_at(const tiled *t, double *a, int64_t i, int64_t j)
-{
-    return a + tile_first(i) + tile_first(j) * t->n;
-}
-
-static weir_status panel_task(void *arg, int64_t task, int worker)
-{
-    (void)worker;
-    const tiled *t = arg;
-    const int64_t s = t->step, j = s + 1 + task;
-    const double one = 1.0;
-    w_blas_int m = (w_blas_int)tile_size(t, s), n = (w_blas_int)tile_size(t, j), ld = (w_blas_int)t->n;
-    dtrsm_("L", "U", "T", "N", &m, &n, &one, tile_at(t, t->a, s, s), &ld, tile_at(t, t->a, s, j), &ld);
-    return WEIR_OK;
-}
-
-/* Tile number `task` of the upper triangle of an m x m grid, column by column. */
-static void triangle_tile(int64_t task, int64_t *row, int64_t *col)
-{
-    int64_t j = (int64_t)((sqrt(8.0 * (double)task + 1.0) - 1.0) / 2.0);
-    while (j * (j + 1) / 2 > task) {
-        j--;
-    }
-    while ((j + 1) * (j + 2) / 2 <= task) {
-        j++;
-    }
-    *col = j;
-    *row = task - j * (j + 1) / 2;
-}
-
-static weir_status update_task(void *arg, int64_t task, int worker)
-{
-    (void)worker;
-    const tiled *t = arg;
-    const int64_t s = t->step;
-    int64_t i, j;
-    triangle_tile(task, &i, &j);
-    i += s + 1;
-    j += s + 1;
-    const double one = 1.0, minus = -1.0;
-    w_blas_int m = (w_blas_int)tile_size(t, i), n = (w_blas_int)tile_size(t, j), k = (w_blas_int)tile_size(t, s);
-    w_blas_int ld = (w_blas_int)t->n;
-    if (i == j) {
-        dsyrk_("U", "T", &n, &k, &minus, tile_at(t, t->a, s, j), &ld, &one, tile_at(t, t->a, j, j), &ld);
-    } else {
-        dgemm_("T", "N", &m, &n, &k, &minus, tile_at(t, t->a, s, i), &ld, tile_at(t, t->a, s, j), &ld, &one,
-               tile_at(t, t->a, i, j), &ld);
-    }
-    return WEIR_OK;
-}
-
-static weir_status factor_tiled(weir_ctx *ctx, int64_t n, double *a, int64_t *failed)
-{
-    tiled t = { .ctx = ctx, .n = n, .tiles = (n + W_CHOL_TILE - 1) / W_CHOL_TILE, .a = a };
-    w_blas_int ld = (w_blas_int)n;
-    for (int64_t s = 0; s < t.tiles; s++) {
-        t.step = s;
-        w_blas_int size = (w_blas_int)tile_size(&t, s), info = 0;
-        dpotrf_("U", &size, tile_at(&t, a, s, s), &ld, &info);
-        if (info != 0) {
-            *failed = tile_first(s) + (info > 0 ? info : 1);
-            return WEIR_OK;
-        }
-        const int64_t rest = t.tiles - s - 1;
-        weir_status status = w_pool_run(ctx, rest, panel_task, &t);
-        if (status >= 0) {
-            status = w_pool_run(ctx, rest * (rest + 1) / 2, update_task, &t);
-        }
-        if (status < 0) {
-            return status;
-        }
-    }
-    *failed = 0;
-    return WEIR_OK;
-}
+#define W_CHOL_SMALL 32
+#define FEW 8 /* right-hand sides that leave most lanes of a strip empty */
+#define MIRROR 32
 
 weir_status w_chol_factor(weir_ctx *ctx, int64_t n, double *a, int64_t *failed)
 {
-    W_BLAS_SERIAL;
     if (w_narrow(n) < 0) {
         return w_fail(ctx, WEIR_E_ARG, "a matrix of %lld columns is too large to factor", (long long)n);
     }
-    if (n > W_CHOL_TILED) {
-        return factor_tiled(ctx, n, a, failed);
+    if (n > W_CHOL_SMALL) {
+        return w_chol_factor_panels(ctx, w_panel_best(sizeof *a), true, n, a, n, failed);
     }
+    W_BLAS_SERIAL;
     w_blas_int size = (w_blas_int)n, info = 0;
     if (n > 0) {
         dpotrf_("U", &size, a, &size, &info);
@@ -125,13 +40,74 @@ weir_status w_chol_factor(weir_ctx *ctx, int64_t n, double *a, int64_t *failed)
     return WEIR_OK;
 }
 
+/* ---- jitter ------------------------------------------------------------------------------------------------------- */
+
+static void keep_upper(int64_t n, const double *a, double *kept)
+{
+    for (int64_t c = 0; c < n; c++) {
+        memcpy(kept + c * (c + 1) / 2, a + c * n, (size_t)(c + 1) * sizeof *kept);
+    }
+}
+
+static void put_upper(int64_t n, const double *kept, double delta, const double *scale, double trace, double *a)
+{
+    for (int64_t c = 0; c < n; c++) {
+        memcpy(a + c * n, kept + c * (c + 1) / 2, (size_t)(c + 1) * sizeof *kept);
+        a[c * (n + 1)] += delta * (scale ? scale[c] : trace);
+    }
+}
+
+int64_t w_chol_jitter_bytes(int64_t n) { return w_alloc_bytes(w_mul64(w_mul64(n, n + 1) / 2, sizeof(double))); }
+
+weir_status w_chol_factor_jitter(weir_ctx *ctx, int64_t n, double *a, const double *scale, w_jitter *out)
+{
+    w_jitter done = { 0 };
+    double trace = 0.0;
+    if (w_narrow(n) < 0) {
+        return w_fail(ctx, WEIR_E_ARG, "a matrix of %lld columns is too large to factor", (long long)n);
+    }
+    double *kept = w_alloc_array(ctx, "jitter", (size_t)(n * (n + 1) / 2), sizeof *kept);
+    if (!kept) {
+        return w_alloc_status(ctx);
+    }
+    keep_upper(n, a, kept);
+    for (int64_t c = 0; c < n; c++) {
+        trace += fabs(kept[c * (c + 1) / 2 + c]) / (double)n;
+    }
+    weir_status status = w_chol_factor(ctx, n, a, &done.failed);
+    while (status >= 0 && done.failed && isfinite(trace) && done.tries < W_JITTER_TRIES) {
+        done.delta = done.tries == 0 ? (double)n * DBL_EPSILON : 10.0 * done.delta;
+        done.tries++;
+        put_upper(n, kept, done.delta, scale, trace, a);
+        status = w_chol_factor(ctx, n, a, &done.failed);
+    }
+    w_free(ctx, kept);
+    if (status >= 0) {
+        *out = done;
+    }
+    return status;
+}
+
+/* ---- solve -------------------------------------------------------------------------------------------------------- */
+
+static weir_status solve(weir_ctx *ctx, int64_t n, const double *factor, double *b, int64_t count)
+{
+    const w_panel *k = w_panel_best(sizeof *b);
+    weir_status status = w_trsm(ctx, k, (w_triangular){ .upper = true, .trans = true }, n, factor, n, count, b, n);
+    return status < 0 ? status : w_trsm(ctx, k, (w_triangular){ .upper = true }, n, factor, n, count, b, n);
+}
+
 void w_chol_solve(int64_t n, const double *factor, double *b, int64_t count)
 {
-    W_BLAS_SERIAL;
     w_blas_int size = (w_blas_int)n, one = 1;
     if (n == 0 || count == 0) {
         return;
     }
+    if (count >= FEW && n > W_CHOL_SMALL) {
+        solve(NULL, n, factor, b, count);
+        return;
+    }
+    W_BLAS_SERIAL;
     if (count == 1) {
         dtrsv_("U", "T", "N", &size, factor, &size, b, &one);
         dtrsv_("U", "N", "N", &size, factor, &size, b, &one);
@@ -143,67 +119,149 @@ void w_chol_solve(int64_t n, const double *factor, double *b, int64_t count)
     dtrsm_("L", "U", "N", "N", &size, &columns, &unit, factor, &size, b, &size);
 }
 
+weir_status w_chol_solve_many(weir_ctx *ctx, int64_t n, const double *factor, double *b, int64_t count)
+{
+    if (count >= FEW && n > W_CHOL_SMALL) {
+        return solve(ctx, n, factor, b, count);
+    }
+    w_chol_solve(n, factor, b, count);
+    return WEIR_OK;
+}
+
+/* ---- inverse ------------------------------------------------------------------------------------------------------ */
+
+typedef struct inversion {
+    const w_panel *k;
+    int64_t n, tiles;
+    const double *factor;
+    double *out;
+} inversion;
+
+static int64_t tile_first(int64_t tile) { return tile * W_PANEL_TILE; }
+static int64_t tile_size(const inversion *v, int64_t tile) { return w_min64(W_PANEL_TILE, v->n - tile_first(tile)); }
+
+/* Column j of tiles of M; the upper triangle of its first tile becomes zero. */
 static weir_status root_task(void *arg, int64_t task, int worker)
 {
     (void)worker;
-    const tiled *t = arg;
-    const int64_t j = task, rows = tile_first(j) + tile_size(t, j);
-    double *w = t->work + tile_first(j) * t->n;
-    for (int64_t c = 0; c < tile_size(t, j); c++) {
-        memset(w + c * t->n, 0, (size_t)rows * sizeof *w);
-        w[c * t->n + tile_first(j) + c] = 1.0;
+    const inversion *v = arg;
+    const int64_t first = tile_first(task), rest = v->n - first, n = v->n;
+    double *m = v->out + first * (n + 1);
+    for (int64_t c = 0; c < tile_size(v, task); c++) {
+        memset(m + c * n, 0, (size_t)rest * sizeof *m);
+        m[c * (n + 1)] = 1.0;
     }
-    const double one = 1.0;
-    w_blas_int m = (w_blas_int)rows, n = (w_blas_int)tile_size(t, j), ld = (w_blas_int)t->n;
-    dtrsm_("L", "U", "N", "N", &m, &n, &one, t->factor, &ld, w, &ld);
-    return WEIR_OK;
+    return w_trsm(NULL, v->k, (w_triangular){ .upper = true, .trans = true }, rest, v->factor + first * (n + 1), n,
+                  tile_size(v, task), m, n);
+}
+
+/* Tile number `task` of the strict upper triangle of a grid, column by column. */
+static void upper_tile(int64_t task, int64_t *row, int64_t *col)
+{
+    int64_t j = 1;
+    for (; task >= j; j++) {
+        task -= j;
+    }
+    *row = task;
+    *col = j;
+}
+
+/* Rows of M from tile j on, columns of tile i, as an operand: depth along the rows. */
+static w_operand columns_of(const inversion *v, int64_t i, int64_t s)
+{
+    return (w_operand){ v->out + s + tile_first(i) * v->n, v->n, 1 };
 }
 
 static weir_status square_task(void *arg, int64_t task, int worker)
 {
     (void)worker;
-    const tiled *t = arg;
+    const inversion *v = arg;
     int64_t i, j;
-    triangle_tile(task, &i, &j);
-    const double one = 1.0, zero = 0.0;
-    const int64_t inner = t->n - tile_first(j);
-    w_blas_int m = (w_blas_int)tile_size(t, i), n = (w_blas_int)tile_size(t, j), k = (w_blas_int)inner;
-    w_blas_int ld = (w_blas_int)t->n;
-    double *c = tile_at(t, t->a, i, j);
-    dgemm_("N", "T", &m, &n, &k, &one, tile_at(t, t->work, i, j), &ld, tile_at(t, t->work, j, j), &ld, &zero, c, &ld);
-    for (int64_t b = 0; b < n; b++) {
-        for (int64_t a = 0; a < m; a++) {
-            const int64_t row = tile_first(i) + a, col = tile_first(j) + b;
-            if (row < col) {
-                t->a[col + row * t->n] = t->a[row + col * t->n];
+    upper_tile(task, &i, &j);
+    const int64_t first = tile_first(j), n = v->n;
+    double *c = v->out + tile_first(i) + first * n;
+    for (int64_t q = 0; q < tile_size(v, j); q++) {
+        memset(c + q * n, 0, (size_t)tile_size(v, i) * sizeof *c);
+    }
+    return w_gemm(NULL, v->k, tile_size(v, i), tile_size(v, j), n - first, 1.0, columns_of(v, i, first),
+                  columns_of(v, j, first), c, n);
+}
+
+/* Packed before its room is cleared. */
+static weir_status diagonal_task(void *arg, int64_t task, int worker)
+{
+    (void)worker;
+    const inversion *v = arg;
+    _Alignas(64) char tile[W_PANEL_TILE_BYTES];
+    const int64_t first = tile_first(task), size = tile_size(v, task), n = v->n;
+    double *c = v->out + first * (n + 1);
+    for (int64_t s = first; s < n; s += W_PANEL_TILE) {
+        const int64_t depth = w_min64(W_PANEL_TILE, n - s);
+        w_panel_pack(v->k, size, depth, columns_of(v, task, s), NULL, tile);
+        for (int64_t q = 0; s == first && q < size; q++) {
+            memset(c + q * n, 0, (size_t)(q + 1) * sizeof *c);
+        }
+        w_panel_update(v->k, size, size, depth, tile, tile, 1.0, c, n, W_PANEL_LOW, 1);
+    }
+    return WEIR_OK;
+}
+
+/* Columns [32 task, 32 task + 32) of the upper triangle to the rows of the lower one. */
+static weir_status mirror_task(void *arg, int64_t task, int worker)
+{
+    (void)worker;
+    const inversion *v = arg;
+    const int64_t n = v->n, first = task * MIRROR, end = w_min64(n, first + MIRROR);
+    double *a = v->out;
+    for (int64_t block = 0; block <= first; block += MIRROR) {
+        for (int64_t r = block; r < w_min64(n, block + MIRROR); r++) {
+            for (int64_t c = w_max64(first, r + 1); c < end; c++) {
+                a[c + r * n] = a[r + c * n];
             }
         }
     }
     return WEIR_OK;
 }
 
-weir_status w_chol_inverse(weir_ctx *ctx, int64_t n, const double *factor, double *out, double *work)
+static weir_status invert_small(weir_ctx *ctx, int64_t n, const double *factor, double *out)
 {
     W_BLAS_SERIAL;
-    if (n > W_CHOL_TILED) {
-        tiled t = { .ctx = ctx, .n = n, .tiles = (n + W_CHOL_TILE - 1) / W_CHOL_TILE, .a = out, .factor = factor,
-                    .work = work };
-        weir_status status = w_pool_run(ctx, t.tiles, root_task, &t);
-        if (status >= 0) {
-            status = w_pool_run(ctx, t.tiles * (t.tiles + 1) / 2, square_task, &t);
-        }
-        return status;
-    }
+    w_blas_int size = (w_blas_int)n, info = 0;
     if (n > 0) {
-        w_blas_int size = (w_blas_int)n, info = 0;
         memcpy(out, factor, (size_t)n * (size_t)n * sizeof *out);
         dpotri_("U", &size, out, &size, &info);
-        if (info != 0) {
-            return w_fail(ctx, WEIR_E_NUMERIC, "the factor has a zero on its diagonal (column %d)", (int)info);
-        }
-        w_mirror_upper(n, out);
     }
+    if (info != 0) {
+        return w_fail(ctx, WEIR_E_NUMERIC, "the factor has a zero on its diagonal (column %d)", (int)info);
+    }
+    w_mirror_upper(n, out);
     return WEIR_OK;
+}
+
+weir_status w_chol_inverse(weir_ctx *ctx, int64_t n, const double *factor, double *out, double *work)
+{
+    (void)work;
+    if (n <= W_CHOL_SMALL) {
+        return invert_small(ctx, n, factor, out);
+    }
+    for (int64_t c = 0; c < n; c++) {
+        if (factor[c * (n + 1)] == 0.0) {
+            return w_fail(ctx, WEIR_E_NUMERIC, "the factor has a zero on its diagonal (column %lld)", (long long)c + 1);
+        }
+    }
+    inversion v = { w_panel_best(sizeof *out), n, (n + W_PANEL_TILE - 1) / W_PANEL_TILE, factor, out };
+    weir_status status = w_pool_run(ctx, v.tiles, root_task, &v);
+    status = status < 0 ? status : w_pool_run(ctx, v.tiles * (v.tiles - 1) / 2, square_task, &v);
+    status = status < 0 ? status : w_pool_run(ctx, v.tiles, diagonal_task, &v);
+    return status < 0 ? status : w_pool_run(ctx, (n + MIRROR - 1) / MIRROR, mirror_task, &v);
+}
+
+void w_mirror_upper(int64_t n, double *a)
+{
+    inversion v = { .n = n, .out = a };
+    for (int64_t task = 0; task * MIRROR < n; task++) {
+        mirror_task(&v, task, 0);
+    }
 }
 
 double w_chol_log_det(int64_t n, const double *factor)
@@ -225,15 +283,6 @@ double w_chol_condition(int64_t n, const double *factor, double norm, double *wo
     double reciprocal = 0.0;
     dpocon_("U", &size, factor, &size, &norm, &reciprocal, work, iwork, &info);
     return info == 0 && reciprocal > 0.0 ? 1.0 / reciprocal : INFINITY;
-}
-
-void w_mirror_upper(int64_t n, double *a)
-{
-    for (int64_t c = 1; c < n; c++) {
-        for (int64_t r = 0; r < c; r++) {
-            a[c + r * n] = a[r + c * n];
-        }
-    }
 }
 
 double w_dot(int64_t n, const double *x, const double *y)
