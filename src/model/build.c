@@ -124,8 +124,9 @@ weir_status w_builder_columns(w_builder *b, const w_formula *formula, const char
         if (c < 0) {
             c = d->column_count++;
             d->column[c] = b->program->start;
-            d->column_want[c] = W_WANT_EITHER;
+            d->column_want[c] = d->grouped ? W_WANT_FACTOR : W_WANT_EITHER;
         }
+        b->program->needed[c] = b->program->needed[c] || d->grouped;
         d->start_column = c;
     }
     d->response_label = w_arena_strdup(b->arena, b->terms.response_label);

@@ -103,6 +103,7 @@ typedef struct w_design {
     double *column_typical;     /* median over the set-up rows (plots, predictions at fixed others); factor: mode level */
     int weight_column;          /* index in `column`, -1 = none */
     bool ar1;                   /* neighbouring rows are correlated: sums keep their products too (normal/ar1.h) */
+    bool grouped;               /* start_column is the group of each row instead: its level in w_tile.series, for predictions too */
     int start_column;           /* tells where a series of them begins; index in `column`, -1 = at the first row alone */
     int start_code;             /* code of the blocks whose level is that of start_column, so that it never changes within a series; -1 = none */
     int offset_count;
@@ -120,6 +121,7 @@ typedef struct w_design_options {
     const char *weights;        /* column name or NULL */
     bool ar1;                   /* neighbouring rows are correlated */
     const char *start;          /* column of their series, or NULL */
+    bool grouped;               /* `start` is the column of groups that are fitted apart (fit/group.h) */
     bool exact_knots;           /* knots from all rows whatever their number */
     bool select;
     double gamma;               /* unused here; kept by fit */
@@ -154,7 +156,7 @@ typedef struct w_tile {
     double *response;          /* y (untransformed shift), NaN when absent (prediction) */
     double *offset;            /* sum of the offsets, zeros if none */
     uint8_t *missing;          /* 1 = a used value is missing (weight is 0 then) */
-    int32_t *series;           /* of a design with start_column: its level, or for a logical one 1 where a series begins; else NULL */
+    int32_t *series;           /* of a design with start_column: its level (grouped: always that), or for a logical one 1 where a series begins; else NULL */
     bool unit_weight;          /* every weight is 1 */
     w_tile_block *block;       /* block_count */
     int64_t counted;           /* rows with weight > 0 */

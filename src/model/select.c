@@ -60,7 +60,7 @@ static weir_status missing_column(const selecting *c, const char *name, const w_
     if (!node) {
         bool weights = c->weights && strcmp(name, c->weights) == 0;
         return w_fail(c->b->ctx, WEIR_E_DATA, "%s has no column '%s' for the %s%s%s%s", label, name,
-                      weights ? "weights" : "starts of the series", near ? "; did you mean '" : "", near ? near : "",
+                      weights ? "weights" : c->b->design->grouped ? "groups" : "starts of the series", near ? "; did you mean '" : "", near ? near : "",
                       near ? "'?" : "");
     }
     return w_formula_fail_as(c->formula, WEIR_E_DATA, node->start, node->end, "%s has no column '%s'%s%s%s", label,
@@ -71,6 +71,7 @@ weir_status w_builder_select(w_builder *b, const w_formula *formula, weir_table 
 {
     selecting c = {b, formula, table, options->weights, options->start};
     b->design->ar1 = options->ar1;
+    b->design->grouped = options->grouped;
     w_arena work;
     w_arena_init(&work, b->ctx, "formula");
     const char **dot;

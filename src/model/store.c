@@ -141,6 +141,9 @@ weir_status w_design_save(const w_design *d, w_archive *archive)
     if (status == WEIR_OK && d->ar1) {
         status = w_store_set(d->ctx, root, "ar1", json_true());
     }
+    if (status == WEIR_OK && d->grouped) {
+        status = w_store_set(d->ctx, root, "grouped", json_true());
+    }
     if (status == WEIR_OK && g->start) {
         status = w_store_set(d->ctx, root, "series", w_store_text(g->start));
     }
@@ -203,6 +206,7 @@ static weir_status get_formula(loading *l, w_arena *work)
     }
     if (status == WEIR_OK) {
         l->builder.design->ar1 = json_is_true(json_object_get(l->root, "ar1"));
+        l->builder.design->grouped = start && json_is_true(json_object_get(l->root, "grouped"));
         status = w_builder_columns(&l->builder, l->formula, dot, (int)dot_count, weight, start);
     }
     return status;

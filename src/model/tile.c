@@ -462,7 +462,7 @@ static weir_status read_weights(evaluation *e)
 static weir_status read_series(evaluation *e)
 {
     const int column = e->d->start_column;
-    return column < 0 || e->predict ? WEIR_OK
+    return column < 0 || (e->predict && !e->d->grouped) ? WEIR_OK
                                     : w_tile_read_series(e->d, e->s->number[column], e->s->code[column], e->rows,
                                                          e->window->first_row + e->start, e->tile->series);
 }

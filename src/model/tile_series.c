@@ -42,7 +42,7 @@ weir_status w_tile_read_series(const w_design *design, const double *number, con
 {
     const int column = design->start_column;
     if (design->column_kind[column] == W_FACTOR) {
-        const int32_t truth = true_level(design, column);
+        const int32_t truth = design->grouped ? -1 : true_level(design, column);
         for (int64_t i = 0; i < rows; i++) {
             series[i] = truth == -1 ? code[i] : code[i] == truth;
         }

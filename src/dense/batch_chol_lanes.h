@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels of dense/batch_chol.h over the lanes of one instruction set. Included by batch_chol_*.c, which define W_LANES_TABLE
+ * and W_LANES_NAME. */
+#include "dense/batch_chol.h"
+#include "dense/lanes.h"
+
+#define EACH_PART(l) for (int l = 0; l < W_BATCH; l += LANES)
+#define AT(array, e, l) ((array) + (int64_t)(e) * W_BATCH + (l))
+
+/* I x J entries from row i and column j, j >= i + I - 1, in registers over all steps. */
+#define TILE(NAME, I, J)                                                                                                        \
+    LANES_INLINE void NAME(int64_t steps, int64_t p, const double *x, double *acc, int64_t i, int64_t j, int l)                 \
+    {                                                                                                                           \
+        vec sum[I][J];                                                                                                          \
+        for (int a = 0; a < I; a++)                                                                                             \
+            for (int b = 0; b < J; b++)                                                                                         \
+                sum[a][b] = lanes_load(AT(acc, w_packed(j + b) + i + a, l));                                                    \
+        for (int64_t t = 0; t < steps; t++) {                                                                                   \
+            const double *row = x + t * p * W_BATCH;                                                                            \
+            vec left[I], right[J];                                                                                              \
+            for (int a = 0; a < I; a++)                                                                                         \
+                left[a] = lanes_load(AT(row, i + a, l));                                                                        \
+            for (int b = 0; b < J; b++)                                                                                         \
+                right[b] = lanes_load(AT(row, j + b, l));                                                                       \
+            for (int a = 0; a < I; a++)                                                                                         \
+                for (int b = 0; b < J; b++)                                                                                     \
+                    sum[a][b] = lanes_fma(left[a], right[b], sum[a][b]);                                                        \
+        }                                                                                                                       \
+        for (int a = 0; a < I; a++)                                                                                             \
+            for (int b = 0; b < J; b++)                                                                                         \
+                lanes_store(AT(acc, w_packed(j + b) + i + a, l), sum[a][b]);                                                    \
+    }
+TILE(tile_4_4, 4, 4)
+TILE(tile_4_1, 4, 1)
+TILE(tile_1_1, 1, 1)
+#undef TILE
+
+static void gram(int64_t steps, int64_t p, const double *x, double *acc)
+{
+    EACH_PART(l) {
+        for (int64_t i = 0; i < p; i += 4) {
+            int64_t j = i;
+            if (i + 4 > p) { /* the last corner */
+                for (; j < p; j++) {
+                    for (int64_t a = i; a <= j; a++) {
+                        tile_1_1(steps, p, x, acc, a, j, l);
+                    }
+                }
+                continue;
+            }
+            for (; j < i + 4; j++) {
+                for (int64_t a = i; a <= j; a++) {
+                    tile_1_1(steps, p, x, acc, a, j, l);
+                }
+            }
+            for (; j + 4 <= p; j += 4) {
+                tile_4_4(steps, p, x, acc, i, j, l);
+            }
+            for (; j < p; j++) {
+                tile_4_1(steps, p, x, acc, i, j, l);
+            }
+        }
+    }
+}
+
+static void gram_one(int64_t rows, const double *const *x, int64_t p, int64_t stride, double *acc)
+{
+    for (int64_t i = 0; i < p; i++) {
+        for (int64_t j = i / LANES * LANES; j < p; j += LANES) {
+            double *at = acc + i * stride + j;
+            vec sum = lanes_load(at);
+            for (int64_t r = 0; r < rows; r++) {
+                sum = lanes_fma(lanes_set(x[r][i]), lanes_load(x[r] + j), sum);
+            }
+            lanes_store(at, sum);
+        }
+    }
+}
+
+#if defined W_LANES_AVX512
+LANES_INLINE void transpose_8(const double *const *x, int64_t c, double *out)
+{
+    __m512d r[8], s[8];
+    for (int l = 0; l < 8; l++) {
+        r[l] = _mm512_loadu_pd(x[l] + c);
+    }
+    for (int l = 0; l < 8; l += 2) {
+        s[l] = _mm512_unpacklo_pd(r[l], r[l + 1]);
+        s[l + 1] = _mm512_unpackhi_pd(r[l], r[l + 1]);
+    }
+    for (int h = 0; h < 2; h++) {
+        __m512d a = _mm512_shuffle_f64x2(s[h], s[h + 2], 0x88), b = _mm512_shuffle_f64x2(s[h + 4], s[h + 6], 0x88);
+        __m512d d = _mm512_shuffle_f64x2(s[h], s[h + 2], 0xdd), e = _mm512_shuffle_f64x2(s[h + 4], s[h + 6], 0xdd);
+        _mm512_storeu_pd(out + (0 + h) * 8, _mm512_shuffle_f64x2(a, b, 0x88));
+        _mm512_storeu_pd(out + (4 + h) * 8, _mm512_shuffle_f64x2(a, b, 0xdd));
+        _mm512_storeu_pd(out + (2 + h) * 8, _mm512_shuffle_f64x2(d, e, 0x88));
+        _mm512_storeu_pd(out + (6 + h) * 8, _mm512_shuffle_f64x2(d, e, 0xdd));
+    }
+}
+#endif
+
+static void interleave(int64_t p, const double *const *x, double *out)
+{
+    int64_t c = 0;
+#if defined W_LANES_AVX512
+    for (; c + 8 <= p; c += 8) {
+        transpose_8(x, c, out + c * W_BATCH);
+    }
+#endif
+    for (; c < p; c++) {
+        for (int l = 0; l < W_BATCH; l++) {
+            out[c * W_BATCH + l] = x[l][c];
+        }
+    }
+}
+
+/* Row by row: R_kk, the rest of row k, then the rows below lose what row k explains. */
+static void factor(int64_t p, const double *a, const double *s, double *r, double *scale, double *pivot)
+{
+    EACH_PART(l) {
+        vec least = lanes_set(1.0);
+        for (int64_t j = 0; j < p; j++) {
+            const int64_t d = w_packed(j) + j;
+            lanes_store(AT(scale, j, l), lanes_set(1.0) / lanes_sqrt(lanes_load(AT(a, d, l)) + lanes_set(s[d])));
+        }
+        for (int64_t j = 0, e = 0; j < p; j++) {
+            for (int64_t i = 0; i <= j; i++, e++) {
+                vec h = lanes_load(AT(a, e, l)) + lanes_set(s[e]);
+                lanes_store(AT(r, e, l), h * (lanes_load(AT(scale, i, l)) * lanes_load(AT(scale, j, l))));
+            }
+        }
+        for (int64_t k = 0; k < p; k++) {
+            const int64_t d = w_packed(k) + k;
+            vec square = lanes_load(AT(r, d, l));
+            mask sound = lanes_lt(lanes_set(0.0), square);
+            least = lanes_select(lanes_lt(least, square), least, square); /* NaN stays in its lane: see below */
+            vec root = lanes_sqrt(lanes_select(sound, square, lanes_set(NAN)));
+            lanes_store(AT(r, d, l), root);
+            vec inverse = lanes_set(1.0) / root;
+            for (int64_t j = k + 1; j < p; j++) {
+                double *at = AT(r, w_packed(j) + k, l);
+                lanes_store(at, lanes_load(at) * inverse);
+            }
+            for (int64_t j = k + 1; j < p; j++) {
+                vec right = lanes_negate(lanes_load(AT(r, w_packed(j) + k, l)));
+                for (int64_t i = k + 1; i <= j; i++) {
+                    double *at = AT(r, w_packed(j) + i, l);
+                    lanes_store(at, lanes_fma(lanes_load(AT(r, w_packed(i) + k, l)), right, lanes_load(at)));
+                }
+            }
+        }
+        /* A failed pivot has made NaN of every later one, so the last tells. */
+        vec last = lanes_load(AT(r, w_packed(p) - 1, l));
+        lanes_store(pivot + l, lanes_select(lanes_eq(last, last), least, lanes_set(NAN)));
+    }
+}
+
+static void solve(int64_t p, const double *r, const double *scale, const double *b, double *x)
+{
+    EACH_PART(l) {
+        for (int64_t i = 0; i < p; i++) { /* R'y = D b */
+            vec sum = lanes_load(AT(b, i, l)) * lanes_load(AT(scale, i, l));
+            for (int64_t k = 0; k < i; k++) {
+                sum = lanes_fma(lanes_negate(lanes_load(AT(r, w_packed(i) + k, l))), lanes_load(AT(x, k, l)), sum);
+            }
+            lanes_store(AT(x, i, l), sum / lanes_load(AT(r, w_packed(i) + i, l)));
+        }
+        for (int64_t i = p - 1; i >= 0; i--) { /* R u = y */
+            vec value = lanes_load(AT(x, i, l)) / lanes_load(AT(r, w_packed(i) + i, l));
+            lanes_store(AT(x, i, l), value);
+            value = lanes_negate(value);
+            for (int64_t k = 0; k < i; k++) {
+                lanes_store(AT(x, k, l), lanes_fma(lanes_load(AT(r, w_packed(i) + k, l)), value, lanes_load(AT(x, k, l))));
+            }
+        }
+        for (int64_t i = 0; i < p; i++) {
+            lanes_store(AT(x, i, l), lanes_load(AT(x, i, l)) * lanes_load(AT(scale, i, l)));
+        }
+    }
+}
+
+/* W = R^-1 (upper), then W W'. */
+static void inverse(int64_t p, const double *r, const double *scale, double *out, double *w)
+{
+    EACH_PART(l) {
+        for (int64_t j = 0; j < p; j++) {
+            vec head = lanes_set(1.0) / lanes_load(AT(r, w_packed(j) + j, l));
+            lanes_store(AT(w, w_packed(j) + j, l), head);
+            head = lanes_negate(head);
+            for (int64_t i = 0; i < j; i++) { /* column j of W: -W_ii.. (R_.j) / R_jj */
+                vec sum = lanes_set(0.0);
+                for (int64_t k = i; k < j; k++) {
+                    sum = lanes_fma(lanes_load(AT(w, w_packed(k) + i, l)), lanes_load(AT(r, w_packed(j) + k, l)), sum);
+                }
+                lanes_store(AT(w, w_packed(j) + i, l), sum * head);
+            }
+        }
+        for (int64_t j = 0; j < p; j++) {
+            for (int64_t i = 0; i <= j; i++) {
+                vec sum = lanes_set(0.0);
+                for (int64_t k = j; k < p; k++) {
+                    sum = lanes_fma(lanes_load(AT(w, w_packed(k) + i, l)), lanes_load(AT(w, w_packed(k) + j, l)), sum);
+                }
+                lanes_store(AT(out, w_packed(j) + i, l),
+                            sum * (lanes_load(AT(scale, i, l)) * lanes_load(AT(scale, j, l))));
+            }
+        }
+    }
+}
+
+LANES_INLINE int64_t entry(int64_t i, int64_t j) { return i <= j ? w_packed(j) + i : w_packed(i) + j; }
+
+static void times(int64_t p, const double *m, const double *x, double *out)
+{
+    EACH_PART(l) {
+        for (int64_t i = 0; i < p; i++) {
+            vec sum = lanes_set(0.0);
+            for (int64_t j = 0; j < p; j++) {
+                sum = lanes_fma(lanes_load(AT(m, entry(i, j), l)), lanes_load(AT(x, j, l)), sum);
+            }
+            lanes_store(AT(out, i, l), sum);
+        }
+    }
+}
+
+static void times_shared(int64_t p, const double *s, const double *x, double *out)
+{
+    EACH_PART(l) {
+        for (int64_t i = 0; i < p; i++) {
+            vec sum = lanes_set(0.0);
+            for (int64_t j = 0; j < p; j++) {
+                const double weight = s[entry(i, j)];
+                if (weight != 0) {
+                    sum = lanes_fma(lanes_set(weight), lanes_load(AT(x, j, l)), sum);
+                }
+            }
+            lanes_store(AT(out, i, l), sum);
+        }
+    }
+}
+
+static void dot(int64_t p, const double *x, const double *y, double *out)
+{
+    EACH_PART(l) {
+        vec sum = lanes_set(0.0);
+        for (int64_t i = 0; i < p; i++) {
+            sum = lanes_fma(lanes_load(AT(x, i, l)), lanes_load(AT(y, i, l)), sum);
+        }
+        lanes_store(out + l, sum);
+    }
+}
+
+static void trace_shared(int64_t p, const double *m, const double *s, double *out)
+{
+    EACH_PART(l) {
+        vec sum = lanes_set(0.0);
+        for (int64_t j = 0, e = 0; j < p; j++) {
+            for (int64_t i = 0; i <= j; i++, e++) {
+                const double weight = i < j ? 2 * s[e] : s[e];
+                if (weight != 0) {
+                    sum = lanes_fma(lanes_set(weight), lanes_load(AT(m, e, l)), sum);
+                }
+            }
+        }
+        lanes_store(out + l, sum);
+    }
+}
+
+/* Column j of S M first, then M times it. */
+static void sandwich(int64_t p, const double *m, const double *s, double *out, double *work)
+{
+    EACH_PART(l) {
+        for (int64_t j = 0; j < p; j++) {
+            for (int64_t i = 0; i < p; i++) {
+                vec sum = lanes_set(0.0);
+                for (int64_t k = 0; k < p; k++) {
+                    const double weight = s[entry(i, k)];
+                    if (weight != 0) {
+                        sum = lanes_fma(lanes_set(weight), lanes_load(AT(m, entry(k, j), l)), sum);
+                    }
+                }
+                lanes_store(AT(work, i, l), sum);
+            }
+            for (int64_t i = 0; i <= j; i++) {
+                vec sum = lanes_set(0.0);
+                for (int64_t k = 0; k < p; k++) {
+                    sum = lanes_fma(lanes_load(AT(m, entry(i, k), l)), lanes_load(AT(work, k, l)), sum);
+                }
+                lanes_store(AT(out, w_packed(j) + i, l), sum);
+            }
+        }
+    }
+}
+
+const w_batch_kernels W_LANES_TABLE = {
+    .name = W_LANES_NAME, .gram = gram, .gram_one = gram_one, .interleave = interleave, .factor = factor, .solve = solve,
+    .inverse = inverse, .times = times, .times_shared = times_shared, .dot = dot, .trace_shared = trace_shared,
+    .sandwich = sandwich,
+};

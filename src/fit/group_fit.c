@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run of a fit by groups:
+ *
+ *   scan, compile   as for one model: bases, knots, centring and penalties come from the whole table
+ *   sums            as many groups at a time as the budget holds, a pass over the rows for each such share
+ *   solve           smoothing parameters fixed or chosen group by group: at the end of each share's pass;
+ *                   shared: the shares' sums are kept (in memory, or in the scratch folder), searched, then solved
+ *
+ * Nothing grows with the rows. A group's sums are the same bits whichever share it is in. */
+#include "fit/group.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/format.h"
+#include "base/size.h"
+#include "fit/gam.h"
+#include "fit/planning.h"
+#include "fit/shape.h"
+#include "table/table.h"
+
+#define TAG "group sums"
+
+typedef struct run {
+    weir_ctx *ctx;
+    weir_table *table;
+    weir_groups *groups;
+    w_dense_rows *rows;
+    w_group_task task;
+    w_group_pass pass;
+    w_spool *spool;
+    int64_t blocks, share;  /* blocks of all groups; at a time */
+    w_group_stats *stats;   /* of all groups when they are shared, else of one share */
+    int64_t spool_first;    /* offset of block 0 */
+    bool keep;              /* sums of all shares are needed again */
+    const double *rho;      /* NULL: each group searches */
+} run;
+
+/* ---- checks ------------------------------------------------------------------------------------------------------ */
+
+static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options, const weir_groups_options *how)
+{
+    w_glm glm;
+    weir_status status = w_family_parse(ctx, options->family ? options->family : "gaussian", &glm);
+    if (status < 0) {
+        return status;
+    }
+    if (glm.family->kind != W_FAMILY_GAUSSIAN || glm.link->kind != W_LINK_IDENTITY) {
+        return w_fail(ctx, WEIR_E_ARG, "groups are fitted by linear models: family gaussian with link identity, not %s", glm.family->name);
+    }
+    if (options->ar1 != 0 || options->ar1_estimate || options->ar1_start) {
+        return w_fail(ctx, WEIR_E_ARG, "groups cannot have AR(1) residuals: leave --ar1 out, or fit the groups one by one");
+    }
+    if (options->diagnostics) {
+        return w_fail(ctx, WEIR_E_ARG, "a fit by groups keeps no residuals for an HTML report: write JSON, or fit one group");
+    }
+    if (options->gamma < 0 || options->scale < 0 || !isfinite(options->gamma) || !isfinite(options->scale)) {
+        return w_fail(ctx, WEIR_E_ARG, "gamma and scale must be positive numbers");
+    }
+    if (options->criterion == WEIR_UBRE && !(options->scale > 0)) {
+        return w_fail(ctx, WEIR_E_ARG, "UBRE needs a known scale: give it, or use REML or GCV");
+    }
+    return how->column && *how->column ? WEIR_OK : w_fail(ctx, WEIR_E_ARG, "a fit by groups needs the name of their column");
+}
+
+static bool has_free(const w_design *design)
+{
+    for (int j = 0; j < design->sp_count; j++) {
+        if (isnan(design->sp_fixed[j])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static weir_status check_design(weir_ctx *ctx, const w_design *design, const weir_fit_options *options, const weir_groups_options *how)
+{
+    const int c = design->start_column;
+    if (c < 0 || design->column_kind[c] != W_FACTOR) {
+        return w_fail(ctx, WEIR_E_DATA, "column '%s' cannot tell groups apart: it is not a column of categories", how->column);
+    }
+    if (c != design->column_count - 1 || c == design->weight_column) {
+        return w_fail(ctx, WEIR_E_ARG, "column '%s' is in the formula and tells the groups apart: within a group it is constant; leave "
+                      "it out of one of them", how->column);
+    }
+    if (design->trials) {
+        return w_fail(ctx, WEIR_E_ARG, "the response %s counts successes and failures: groups are fitted by linear models",
+                      design->response_label);
+    }
+    if (design->level_count[c] < 1) {
+        return w_fail(ctx, WEIR_E_DATA, "column '%s' has no group with rows that count", how->column);
+    }
+    for (int t = 0; t < design->term_count; t++) {
+        const w_smooth *smooth = design->term[t].smooth;
+        for (int m = 0; smooth && m < smooth->margin_count; m++) {
+            if (w_basis_shaped(smooth->margin[m].kind)) {
+                return w_fail(ctx, WEIR_E_ARG, "%s has a shape constraint, which a fit by groups does not hold: fit the groups one by one, "
+                              "or use an unconstrained basis", design->term[t].label);
+            }
+        }
+    }
+    if (!how->each && has_free(design) && options->criterion != WEIR_REML && options->criterion != WEIR_GCV) {
+        return w_fail(ctx, WEIR_E_ARG, "smoothing parameters shared by all groups are chosen by REML or GCV");
+    }
+    return WEIR_OK;
+}
+
+static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                           const weir_groups_options *how, w_design **out)
+{
+    w_formula *parsed = NULL;
+    weir_plan plan;
+    weir_fit_options sketch = *options;
+    sketch.ar1_start = how->column;
+    weir_status status = w_formula_parse(ctx, formula, &parsed);
+    if (status >= 0) {
+        status = w_planning_estimate(ctx, table, parsed, &sketch, &plan);
+    }
+    if (status >= 0) {
+        w_design_options choice;
+        w_planning_design_options(&sketch, &plan, &choice);
+        choice.grouped = true;
+        choice.keep_bytes /= 2; /* the rest is for sums */
+        w_progress_expect(ctx, 2);
+        status = w_design_compile(ctx, parsed, table, &choice, out);
+    }
+    w_formula_free(parsed);
+    if (status >= 0) {
+        status = check_design(ctx, *out, options, how);
+    }
+    return status;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+static int64_t block_bytes(int64_t p)
+{
+    return w_mul64(w_group_block_doubles(p), 8) + W_BATCH * (int64_t)sizeof(w_group_stats);
+}
+
+/* How many blocks at a time: those that leave room for what the pass and the solver take. */
+static weir_status choose_share(run *r)
+{
+    const w_design *design = r->groups->design;
+    const int64_t p = r->groups->p, room = w_ledger_free_bytes(r->ctx);
+    const int workers = w_pool_workers(r->ctx);
+    int64_t beside = w_add64(w_group_pass_bytes(design, workers), w_group_task_bytes(p, design->sp_count, workers));
+    if (r->keep) { /* the search's parts, statistics and room for a block of each worker */
+        beside = w_add64(beside, w_mul64(r->blocks, 8 * (2 + 3 * (int64_t)design->sp_count) + 1 + W_BATCH * (int64_t)sizeof(w_group_stats)));
+        beside = w_add64(beside, w_mul64(workers, w_group_block_doubles(p) * 8));
+    }
+    beside = w_add64(beside, 65536 + w_mul64(r->blocks, 8));
+    const int64_t usable = room == INT64_MAX ? INT64_MAX : (room - beside) / 10 * 9;
+    if (usable < block_bytes(p)) {
+        char have[W_FORMAT_BYTES], need[W_FORMAT_BYTES];
+        const int64_t bytes = w_add64(w_add64(r->ctx->ledger.in_use, beside), w_mul64(2, block_bytes(p)));
+        return w_fail(r->ctx, WEIR_E_BUDGET, "memory budget of %s is too small for %lld groups of p = %lld columns: %s would do",
+                      w_format_bytes(have, r->ctx->ledger.budget), (long long)r->groups->groups, (long long)p,
+                      w_format_bytes_up(need, bytes));
+    }
+    r->share = w_min64(r->blocks, usable / block_bytes(p));
+    if (r->share < r->blocks) { /* equal shares */
+        const int64_t passes = (r->blocks + r->share - 1) / r->share;
+        r->share = (r->blocks + passes - 1) / passes;
+    }
+    r->groups->in_flight = w_min64(r->groups->groups, r->share * W_BATCH);
+    return WEIR_OK;
+}
+
+/* ---- sums and solutions ------------------------------------------------------------------------------------------ */
+
+static weir_status read_block(void *arg, int64_t block, double *room, const double **out)
+{
+    const run *r = arg;
+    const int64_t doubles = w_group_block_doubles(r->groups->p);
+    if (!r->spool) {
+        *out = r->pass.sums + block * doubles;
+        return WEIR_OK;
+    }
+    *out = room;
+    return w_spool_read(r->spool, r->spool_first + block * doubles * 8, room, doubles * 8);
+}
+
+typedef struct finishing {
+    run *r;
+    double *room; /* a block per worker; NULL: the share's sums are at hand */
+} finishing;
+
+static weir_status finish_task(void *arg, int64_t task, int worker)
+{
+    const finishing *f = arg;
+    run *r = f->r;
+    const int64_t doubles = w_group_block_doubles(r->groups->p), number = r->task.first_block + task;
+    const double *block = r->pass.sums + task * doubles;
+    weir_status status = WEIR_OK;
+    if (f->room) {
+        status = read_block(r, number, f->room + worker * doubles, &block);
+    }
+    return status < 0 ? status : w_group_finish(&r->task, block, number, worker, r->rho);
+}
+
+static weir_status finish_blocks(run *r, int64_t first, int64_t count)
+{
+    finishing f = { .r = r };
+    const double begin = w_clock_seconds();
+    r->task.first_block = first;
+    r->task.stats = r->stats;
+    if (r->rho) {
+        w_group_task_at(&r->task, r->rho);
+    }
+    if (r->spool) {
+        f.room = w_alloc_array(r->ctx, TAG, (size_t)(r->task.workers * w_group_block_doubles(r->groups->p)), sizeof *f.room);
+        if (!f.room) {
+            return w_alloc_status(r->ctx);
+        }
+    }
+    weir_status status = w_pool_run(r->ctx, count, finish_task, &f);
+    w_free(r->ctx, f.room);
+    r->groups->seconds_solve += w_clock_seconds() - begin;
+    return status;
+}
+
+static weir_status accumulate_share(run *r, int64_t first, int64_t count)
+{
+    const double begin = w_clock_seconds();
+    r->pass.first_block = first;
+    r->pass.block_count = count;
+    r->pass.stats = r->stats + (r->keep ? first * W_BATCH : 0);
+    w_group_clear(&r->pass);
+    weir_status status = w_group_accumulate(r->ctx, &r->pass);
+    const int64_t bytes = count * w_group_block_doubles(r->groups->p) * 8;
+    int64_t offset = 0;
+    if (status >= 0 && r->spool) {
+        status = w_spool_append(r->spool, r->pass.sums, bytes, &offset);
+        r->spool_first = first == 0 ? offset : r->spool_first;
+    }
+    r->groups->passes++;
+    r->groups->seconds_accumulate += w_clock_seconds() - begin;
+    return status;
+}
+
+static weir_status run_shares(run *r)
+{
+    weir_status status = WEIR_OK;
+    for (int64_t first = 0; status >= 0 && first < r->blocks; first += r->share) {
+        const int64_t count = w_min64(r->share, r->blocks - first);
+        status = accumulate_share(r, first, count);
+        if (status >= 0 && !r->keep) {
+            status = finish_blocks(r, first, count);
+        }
+    }
+    return status;
+}
+
+static weir_status search_and_finish(run *r)
+{
+    const double begin = w_clock_seconds();
+    r->task.stats = r->stats;
+    weir_status status = w_group_search(&r->task, read_block, r, r->groups->rho);
+    r->groups->seconds_solve += w_clock_seconds() - begin;
+    r->rho = r->groups->rho;
+    if (status >= 0) {
+        r->groups->status = status;
+        status = finish_blocks(r, 0, r->blocks);
+    }
+    return status;
+}
+
+static weir_status run_fit(run *r, const weir_fit_options *options)
+{
+    weir_groups *groups = r->groups;
+    const w_design *design = groups->design;
+    w_tile_request request = { .missing = options->missing };
+    r->keep = !groups->each && groups->estimated;
+    r->blocks = w_group_blocks(groups->groups);
+    for (int j = 0; !groups->each && !groups->estimated && j < groups->sp_count; j++) {
+        groups->rho[j] = log(design->sp_fixed[j]);
+    }
+    r->rho = groups->each && groups->estimated ? NULL : groups->rho;
+    weir_status status = w_dense_rows_create(r->ctx, design, &r->rows);
+    if (status >= 0) {
+        status = choose_share(r);
+    }
+    if (status >= 0) {
+        status = w_group_task_create(r->ctx, groups, options, &r->task);
+    }
+    if (status >= 0 && r->keep && r->share < r->blocks) {
+        status = w_spool_create(r->ctx, &r->spool);
+    }
+    if (status >= 0) {
+        r->pass = (w_group_pass){ .design = design, .rows = r->rows, .request = &request, .table = r->table };
+        r->stats = w_calloc(r->ctx, TAG, (size_t)((r->keep ? r->blocks : r->share) * W_BATCH), sizeof *r->stats);
+        r->pass.sums = w_alloc_array(r->ctx, TAG, w_mul_size((size_t)r->share, (size_t)w_group_block_doubles(groups->p)), sizeof(double));
+        status = r->stats && r->pass.sums ? WEIR_OK : w_alloc_status(r->ctx);
+    }
+    w_progress_phase(r->ctx, "accumulate");
+    if (status >= 0) {
+        w_progress_expect(r->ctx, 1 + (int)((r->blocks + r->share - 1) / r->share));
+        status = run_shares(r);
+    }
+    return status >= 0 && r->keep ? search_and_finish(r) : status;
+}
+
+static void run_close(run *r)
+{
+    w_group_task_free(&r->task);
+    w_dense_rows_free(r->rows);
+    if (r->spool) {
+        w_spool_free(r->spool);
+    }
+    w_free(r->ctx, r->stats);
+    w_free(r->ctx, r->pass.sums);
+}
+
+static void finish_summary(weir_ctx *ctx, weir_groups *groups, double start)
+{
+    weir_memory_info memory;
+    weir_ctx_memory(ctx, &memory);
+    groups->actual_bytes = memory.peak;
+    groups->budget = memory.budget;
+    for (int64_t g = 0; g < groups->groups; g++) {
+        groups->criterion_sum += isfinite(groups->value[g]) ? groups->value[g] : 0.0;
+        if (groups->state[g] == WEIR_GROUP_NOT_CONVERGED) {
+            groups->status = WEIR_NOT_CONVERGED;
+        }
+    }
+    for (int j = 0; !groups->each && j < groups->sp_count; j++) {
+        groups->sp[j] = exp(groups->rho[j]);
+    }
+    groups->seconds_total = w_clock_seconds() - start;
+}
+
+weir_status w_fit_groups(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                         const weir_groups_options *how, weir_groups **out)
+{
+    const double start = w_clock_seconds();
+    w_design *design = NULL;
+    run r = { .ctx = ctx, .table = table };
+    w_ledger_reset_peak(ctx);
+    weir_status status = check_options(ctx, options, how);
+    if (status >= 0) {
+        status = compile(ctx, table, formula, options, how, &design);
+    }
+    if (status >= 0) {
+        status = w_groups_create(ctx, design, how->each != 0, &r.groups);
+    }
+    if (status < 0) {
+        w_design_free(design);
+        return status;
+    }
+    r.groups->criterion = (int32_t)options->criterion;
+    r.groups->estimated = has_free(design);
+    status = run_fit(&r, options);
+    run_close(&r);
+    if (status < 0) {
+        w_groups_free(r.groups);
+        return status;
+    }
+    w_message_clear(ctx); /* remarks of single groups are in their states */
+    finish_summary(ctx, r.groups, start);
+    *out = r.groups;
+    return r.groups->status == WEIR_NOT_CONVERGED
+               ? w_remark(ctx, WEIR_NOT_CONVERGED, "smoothing parameters did not converge: the result is the last step of the search")
+               : WEIR_OK;
+}
