@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The penalised normal equations as an operator, never formed:
+ *
+ *     H v = X'W (X v) + S_lambda v        for blocks of vectors (krylov/operator.h), one group.
+ *
+ * Rows stay in local form (model/design.h): per block of the design a cell and `width` values, so that with
+ * gamma_c = M_c T v made once per product
+ *     eta_i = sum over blocks of v_i' gamma_(c_i),   g_c += v_i w_i eta_i,   (X'W X v) = T' sum_c M_c' g_c.
+ * A row costs 2 width multiply-adds per block and vector: 4 values of a spline, 1 of a factor.
+ *
+ * Tiles are evaluated once and kept when they fit in `cache_bytes` (cells in 2 or 4 bytes, values and z in float64, weights
+ * unless all are 1), else evaluated again in every product from the table's windows.
+ *
+ * Order of additions. Tile t belongs to shard t mod S, S fixed by the model; a shard adds its rows in order into sums of its own and
+ * the shards are added by number. The bits depend neither on threads, windows and cache nor on how many vectors share a
+ * product.
+ *
+ * Coordinates. The vectors have their p entries in an order of their own in which each block of the design is consecutive: dense
+ * parametric columns first, then block after block by first column. w_matrix_free_column maps them to columns of X.
+ *
+ * Preconditioner: per-block Cholesky, one block per level of a smooth, one of all dense columns; factors, trees and blocks
+ * wider than W_MATRIX_FREE_ORDER (or with larger tables) by their diagonal. Where factors are in the model a coarse space is added,
+ *     M^-1 = B^-1 + Z (Z'HZ)^-1 Z',   Z: the dense columns, and the constant of each factor,
+ * for constants can be moved between factors and the intercept at the price of the penalty alone: the smallest eigenvalues of
+ * B^-1 H, which Z takes away. Source: two-level additive Schwarz, e.g. Toselli & Widlund (2005), ch. 2. */
+#ifndef W_NORMAL_OPERATOR_H
+#define W_NORMAL_OPERATOR_H
+
+#include "krylov/preconditioner.h"
+#include "model/design.h"
+
+#define W_MATRIX_FREE_ORDER 512  /* widest block that is factored */
+#define W_MATRIX_FREE_VECTORS 8  /* most vectors of one sweep over the rows */
+#define W_MATRIX_FREE_COARSE 256 /* most vectors of Z */
+
+typedef struct w_matrix_free w_matrix_free;
+
+typedef struct w_matrix_free_options {
+    const w_tile_request *request; /* NULL: the training table itself */
+    int64_t cache_bytes;           /* evaluated tiles are kept when they need at most this */
+    int vectors;                   /* of one sweep over the rows: 1, 2, 4 or 8; 0 = 8. Bytes, not bits, depend on it */
+} w_matrix_free_options;
+
+/* What the first pass knows of the rows. */
+typedef struct w_matrix_free_sums {
+    int64_t n;               /* rows with weight > 0 */
+    double weight, weight_z, zz; /* sum w, sum w z, sum w z^2 */
+    double log_weight;
+    bool cached;
+} w_matrix_free_sums;
+
+/* One pass over the table: X'Wz, the sums, the preconditioner's blocks, and the tiles where they are kept. design, table and
+ * request must outlive it. WEIR_E_NUMERIC when z or X is not finite. */
+weir_status w_matrix_free_create(weir_ctx *ctx, const w_design *design, weir_table *table, const w_matrix_free_options *options,
+                                 w_matrix_free **out);
+void w_matrix_free_free(w_matrix_free *op);
+
+const w_matrix_free_sums *w_matrix_free_sums_of(const w_matrix_free *op);
+const double *w_matrix_free_rhs(const w_matrix_free *op);        /* p: X'Wz */
+const double *w_matrix_free_diagonal(const w_matrix_free *op);   /* p: diag(X'WX); of a very wide basis an approximation */
+const int64_t *w_matrix_free_column(const w_matrix_free *op);    /* p: column of X of each coordinate */
+const int64_t *w_matrix_free_position(const w_matrix_free *op);  /* p: coordinate of each column of X */
+const double *w_matrix_free_lambda(const w_matrix_free *op);     /* sp_count */
+
+/* S_lambda of later products and preconditioners: lambda = exp(rho), sp_count values. All 0 (no penalty) before. */
+void w_matrix_free_penalise(w_matrix_free *op, const double *rho);
+/* H; borrowed, valid as long as op. Products run one at a time. */
+const w_operator *w_matrix_free_operator(w_matrix_free *op);
+/* The preconditioner at the present lambda. Costs the products of the coarse space the first time it is asked for. `report` may
+ * be NULL. Free with w_preconditioner_free before op. */
+weir_status w_matrix_free_preconditioner(w_matrix_free *op, w_block_report *report, w_preconditioner *out);
+int64_t w_matrix_free_coarse(const w_matrix_free *op); /* vectors of Z; 0 = no coarse space */
+
+/* out (p, coordinates) = lambda_j S_j v of penalty number j; returns v'(lambda_j S_j)v. out may be NULL. */
+double w_matrix_free_penalty(const w_matrix_free *op, int penalty, const double *v, double *out);
+/* An operator (only apply and user) for lambda_j S_j, for the traces of krylov/probe.h. `user` is one of these. */
+typedef struct w_matrix_free_part {
+    const w_matrix_free *op;
+    int penalty;
+} w_matrix_free_part;
+weir_status w_matrix_free_part_apply(void *user, const w_vectors *block, const double *x, double *y);
+
+/* sum w r^2 and sum w r of r = z - X v (one pass). */
+weir_status w_matrix_free_residual(w_matrix_free *op, const double *v, double *rss, double *sum);
+
+/* Bytes of evaluated tiles of one row, of the operator without them, and of a preconditioner. They read shapes only. */
+int64_t w_matrix_free_row_bytes(const w_design *design);
+int64_t w_matrix_free_bytes(const w_design *design, int vectors, int workers);
+int64_t w_matrix_free_preconditioner_bytes(const w_design *design);
+/* Values of X a row has: multiply-adds of a product and vector are twice this. */
+int64_t w_matrix_free_row_values(const w_design *design);
+
+#endif

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define LANE_KERNELS w_lane_avx2
+#include "normal/operator_lanes.h"
