@@ -119,7 +119,7 @@ static weir_status add_weight_terms(w_laplace *l, w_system *system)
     w_gram *gram = NULL;
     weir_status status = w_system_covariance(system, &covariance);
     if (status >= 0) {
-        int64_t room = pirls->ctx->lean ? 0 : w_min64(TABLE_BYTES, w_ledger_free_bytes(pirls->ctx) / 2);
+        int64_t room = w_min64(TABLE_BYTES, w_ledger_free_bytes(pirls->ctx) / 2);
         status = w_quadratic_create(pirls->ctx, pirls->design, covariance->core_matrix, covariance->core, NULL, room, &leverage);
     }
     if (status == WEIR_OK) {
