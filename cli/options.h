@@ -19,7 +19,7 @@ typedef struct cli_args {
     bool knots_exact;
     double *sp; /* owned; NaN = estimate */
     int32_t sp_count;
-    double gamma, scale;
+    double gamma, scale, ridge;
     bool select;
     int64_t iterations;
 

@@ -214,6 +214,7 @@ weir_fit_options cli_fit_options(const cli_run *run)
     options.ar1 = isnan(args->ar1) ? 0 : args->ar1;
     options.ar1_estimate = isnan(args->ar1);
     options.ar1_start = args->ar1_start;
+    options.ridge = args->ridge;
     return options;
 }
 

@@ -43,11 +43,15 @@ typedef struct weir_fit_options {
     int32_t ar1_estimate;     /**< non-zero: rho is estimated by REML or ML, from the same single pass */
     const char *ar1_start;    /**< column that tells where a series of such rows begins: 1 or true in its first row, or a
                                    factor that changes there; NULL = one series */
+    double ridge;             /**< since version 4. Linear models: adds ridge times the sum of squares of all coefficients, the
+                                   intercept's included, to the criterion of least squares; 0 = none. Residual sums and
+                                   effective degrees of freedom count it as rows of data whose response is 0 */
 } weir_fit_options;
 
-/** Options of version 1, which end before `laplace`, and of version 2, which end before `ar1`, are taken as well. */
-#define WEIR_FIT_OPTIONS_VERSION 3
-#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+/** Options of version 1, which end before `laplace`, of version 2, which end before `ar1`, and of version 3, which end before
+ *  `ridge`, are taken as well. */
+#define WEIR_FIT_OPTIONS_VERSION 4
+#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** What weir_fit would do with this formula, table and context, before any row is read (the head of a text file is
  *  looked at to tell kinds and width). */

@@ -23,6 +23,9 @@ static weir_status read_fit_options(weir_ctx *ctx, const weir_fit_options *given
     } else if (given && given->version == 2) {
         memcpy(out, given, offsetof(weir_fit_options, ar1));
         out->version = WEIR_FIT_OPTIONS_VERSION;
+    } else if (given && given->version == 3) {
+        memcpy(out, given, offsetof(weir_fit_options, ridge));
+        out->version = WEIR_FIT_OPTIONS_VERSION;
     } else if (given) {
         *out = *given;
     }

@@ -21,6 +21,7 @@
 #include "fit/finish.h"
 #include "fit/generalised.h"
 #include "fit/planning.h"
+#include "fit/ridge.h"
 
 typedef struct fit_times {
     double start, read, design, normal, smoothing;
@@ -54,6 +55,9 @@ static weir_status fit_from_sums(weir_ctx *ctx, w_design *design, w_sums *sums, 
     weir_status status = w_sums_gram(sums, w_plan_arrow_block(design), &gram);
     times->normal += w_clock_seconds() - begin;
     begin = w_clock_seconds();
+    if (status >= 0) {
+        w_ridge_add(design, options->ridge, gram);
+    }
     if (status >= 0) {
         status = w_finish_model(ctx, design, gram, plan, options, NULL, out);
     }
@@ -161,7 +165,8 @@ static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options,
     if (options->gamma < 0 || options->scale < 0 || !isfinite(options->gamma) || !isfinite(options->scale)) {
         return w_fail(ctx, WEIR_E_ARG, "gamma and scale must be positive numbers");
     }
-    return w_ar1_check(ctx, options, glm);
+    status = w_ridge_check(ctx, options, glm->family->kind == W_FAMILY_GAUSSIAN && glm->link->kind == W_LINK_IDENTITY);
+    return status < 0 ? status : w_ar1_check(ctx, options, glm); /* after the check of ridge */
 }
 
 static weir_status check_linear(weir_ctx *ctx, const weir_fit_options *options)
