@@ -305,5 +305,5 @@ int64_t w_diagnose_bytes(const w_design *design, int workers)
     int64_t terms = w_mul64(design->term_count, (int64_t)sizeof(weir_smooth_check));
     int64_t arena = 65536; /* the block begun for the arrays that stay */
     int64_t samples = w_add64(w_mul64(w_add64(kept + meanwhile, columns), number), w_add64(terms, arena));
-    return w_add64(w_add64(w_rows_bytes(design, COLUMNS, workers), w_product_bytes(design)), samples);
+    return w_add64(w_add64(w_rows_bytes(design, COLUMNS, workers), w_product_bytes(design, workers)), samples);
 }

@@ -150,13 +150,14 @@ static weir_status begin(w_pirls *pirls, double *rho, double *trial)
     return status;
 }
 
+bool w_generalised_exact(const weir_fit_options *options, int64_t rows)
+{
+    return options->criterion == WEIR_REML && options->laplace >= 0 && (options->laplace > 0 || rows < LAPLACE_ROWS);
+}
+
 static bool wants_laplace(const w_pirls *pirls)
 {
-    const weir_fit_options *options = pirls->options;
-    if (options->criterion != WEIR_REML || options->laplace < 0 || pirls->shape) {
-        return false;
-    }
-    return options->laplace > 0 || pirls->gram->n < LAPLACE_ROWS;
+    return !pirls->shape && w_generalised_exact(pirls->options, pirls->gram->n);
 }
 
 static bool all_given(const w_pirls *pirls)
@@ -237,6 +238,17 @@ static weir_status examine(w_pirls *pirls, double *rho, double *trial, weir_stat
     return looked < 0 ? looked : status;
 }
 
+/* Who asked for the exact criterion is told why there is another one. */
+static void remark_on_criterion(w_pirls *pirls, weir_status laplace)
+{
+    if (laplace == WEIR_DECLINED && pirls->options->laplace > 0) {
+        w_remarks_add(&pirls->remarks, "the smoothing parameters are those of the working model's criterion, not of the "
+                      "Laplace one, which %s",
+                      pirls->arrow_block >= 0 ? "does not go with a factor of so many levels"
+                                              : "does not exist where the working one ends");
+    }
+}
+
 weir_status w_generalised_run(w_pirls *pirls)
 {
     weir_ctx *ctx = pirls->ctx;
@@ -267,6 +279,7 @@ weir_status w_generalised_run(w_pirls *pirls)
     if (status >= 0 && wants_laplace(pirls) && !pirls->separated) {
         laplace = run_laplace(pirls, block, block + m);
         status = laplace == WEIR_DECLINED ? status : laplace;
+        remark_on_criterion(pirls, laplace);
     }
     bool rough = status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED;
     if (rough && (all_given(pirls) || (!canonical(&pirls->glm) && pirls->gram->n < LAPLACE_ROWS)) && !pirls->separated) {

@@ -8,7 +8,6 @@
 #include "fit/criterion.h"
 
 #define FARTHEST 16.0      /* from balance: beyond, lambda beta'S beta is made of rounding and no step can be told to help */
-#define TABLE_BYTES ((int64_t)256 << 20)
 #define TAG "laplace criterion"
 
 static int theta_place(const w_laplace *l, int a) { return l->sp_count + 1 + a; }
@@ -119,8 +118,8 @@ static weir_status add_weight_terms(w_laplace *l, w_system *system)
     w_gram *gram = NULL;
     weir_status status = w_system_covariance(system, &covariance);
     if (status >= 0) {
-        int64_t room = w_min64(TABLE_BYTES, w_ledger_free_bytes(pirls->ctx) / 2);
-        status = w_quadratic_create(pirls->ctx, pirls->design, covariance->core_matrix, covariance->core, NULL, room, &leverage);
+        const w_quadratic_form form = { .v = covariance->core_matrix, .order = covariance->core };
+        status = w_quadratic_create(pirls->ctx, pirls->design, &form, &leverage);
     }
     if (status == WEIR_OK) {
         status = linear_pass(pirls, leverage, -1, &gram);

@@ -13,8 +13,7 @@
 
 #include "fit/pirls.h"
 
-/* Goes on from a converged working model. WEIR_DECLINED (pirls unchanged) when the model has an arrow block or the tables for
- * the leverages do not fit. */
+/* Goes on from a converged working model. WEIR_DECLINED (pirls unchanged) when the model has an arrow block. */
 weir_status w_laplace_run(w_pirls *pirls);
 /* V at `point` = (log lambda, log phi, theta as w_pirls_parameter has it), sp_count + 1 + W_FAMILY_PARAMS numbers, and its gradient,
  * of the same length, 0 for parameters that are fixed; beta to convergence from where pirls stands, which is left there.

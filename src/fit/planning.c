@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "fit/ar1.h"
 #include "fit/diagnose.h"
+#include "fit/generalised.h"
 #include "fit/model.h"
 #include "fit/rows.h"
 #include "fit/shape.h"
@@ -31,7 +32,7 @@ static int64_t iteration_bytes(const w_design *design, int arrow_block, int thre
 {
     int64_t vectors = w_mul64(w_mul64(design->p + design->sp_count + 64, 16 + 4 * (int64_t)design->sp_count), (int64_t)sizeof(double));
     int64_t tiles = w_mul64(threads, 16 * W_TILE_ROWS * (int64_t)sizeof(double));
-    return w_add64(w_add64(w_gram_held_bytes(design, arrow_block), w_product_bytes(design)), w_add64(vectors, tiles));
+    return w_add64(w_add64(w_gram_held_bytes(design, arrow_block), w_product_bytes(design, threads)), w_add64(vectors, tiles));
 }
 
 static bool is_linear(weir_ctx *ctx, const char *family)
@@ -146,7 +147,6 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
     input.setup_bytes = estimated ? design->setup_bytes : 0;
     input.system_bytes = system_bytes(design, input.arrow_block);
     input.iterations = is_linear(ctx, options->family) ? 1 : GENERALISED_PASSES;
-    input.optional_bytes = input.iterations > 1 ? w_quadratic_bytes(design) : 0;
     input.iteration_bytes = iteration_bytes(design, input.arrow_block, input.threads);
     input.budget = budget;
     input.budget_free = budget > 0 ? w_max64(0, budget - ctx->ledger.in_use) : INT64_MAX;
@@ -166,6 +166,10 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
         input.rows = design->rows;
         input.rows_exact = true;
         input.in_place = true;
+    }
+    if (input.iterations > 1 && input.arrow_block < 0 && w_generalised_exact(options, input.rows_exact ? input.rows : 0)) {
+        const w_quadratic_form form = { .order = design->p };
+        input.iteration_bytes = w_add64(input.iteration_bytes, w_quadratic_bytes(design, &form, input.threads));
     }
     list_windows(ctx, table, design, &input);
     w_plan_rates(ctx, &input.rates);

@@ -257,9 +257,9 @@ static weir_status scan_table(weir_ctx *ctx, const prediction *p, weir_table *ta
 {
     const w_design *design = p->model->design;
     int workers = w_pool_workers(ctx);
-    int64_t beside = w_add64(w_rows_bytes(design, tile_columns(p), workers), w_product_bytes(design));
+    int64_t beside = w_add64(w_rows_bytes(design, tile_columns(p), workers), w_product_bytes(design, workers));
     if (p->options->se || p->options->interval > 0) {
-        beside = w_add64(beside, w_variance_bytes(p->model, workers));
+        beside = w_add64(beside, w_variance_bytes(p->model, p->options->type == WEIR_PREDICT_TERMS, workers));
         int64_t widest = 0;
         for (int t = 0; p->options->simultaneous && t < design->term_count; t++) {
             widest = w_max64(widest, design->term[t].columns);

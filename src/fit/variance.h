@@ -14,9 +14,8 @@ typedef struct w_variance w_variance;
 /* Of whole predictions (per_term false) or of each term's contribution (rows x term_count). */
 weir_status w_variance_create(weir_ctx *ctx, const weir_model *model, bool per_term, w_variance **out);
 void w_variance_free(w_variance *variance);
-/* Upper bound of what w_variance_create takes where memory is tight; it takes more where there is more, but leaves what a pass over
- * the rows needs. */
-int64_t w_variance_bytes(const weir_model *model, int workers);
+/* Upper bound of what w_variance_create takes: a function of the model, as is the way the variances are computed. */
+int64_t w_variance_bytes(const weir_model *model, bool per_term, int workers);
 /* out: rows, or with per_term column t at out + t*rows. Thread-safe for different workers. */
 weir_status w_variance_tile(const w_variance *variance, int worker, const w_tile *tile, double *out);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "normal/expand.h"
 
 /* Mean number of rows in a cell before it changes that makes keeping its block in registers worth a branch. */
 #define RUN_ROWS 8
@@ -38,21 +39,14 @@ static bool has_cells(const w_form *form)
     return form->used && form->expanded && form->levels > 1;
 }
 
-/* Scratch of one row of a tensor being expanded margin by margin: two buffers of this many doubles. */
 static int64_t stage_doubles(const w_pairs *plan)
 {
     int64_t most = 0;
     for (int b = 0; b < plan->block_count; b++) {
-        const w_form *form = &plan->form[plan->block_count + b];
-        const w_smooth *smooth = form->used ? plan->design->block[b].smooth : NULL;
-        int64_t left = form->source_width, right = 1;
-        for (int m = smooth ? smooth->margin_count - 1 : -1; m >= 0; m--) {
-            left /= smooth->margin[m].width;
-            right *= smooth->margin[m].k;
-            most = w_max64(most, left * right);
-        }
+        const w_smooth *smooth = plan->form[plan->block_count + b].used ? plan->design->block[b].smooth : NULL;
+        most = w_max64(most, smooth ? w_expand_doubles(smooth) : 0);
     }
-    return 2 * most;
+    return most;
 }
 
 int64_t w_adder_bytes(const w_pairs *plan)
@@ -146,34 +140,6 @@ static void levels_of(const int32_t *restrict cell, int64_t cells, int64_t rows,
     }
 }
 
-/* v (products of the margins' values, last margin fastest) -> raw coefficients of one row, last margin first:
- * [.., v1, v2] -> [.., v1, j2] -> [.., j1, j2]. */
-static void expand_row(w_adder *adder, const w_smooth *smooth, int64_t cell, const double *v, int width, double *out)
-{
-    double *half[2] = { adder->stage, adder->stage + stage_doubles(adder->plan) / 2 };
-    const double *in = v;
-    int64_t left = width, right = 1;
-    for (int m = smooth->margin_count - 1; m >= 0; m--) {
-        const w_margin *margin = &smooth->margin[m];
-        const double *map = margin->map + cell % margin->cells * margin->width * margin->k;
-        double *to = m == 0 ? out : half[m & 1];
-        cell /= margin->cells;
-        left /= margin->width;
-        memset(to, 0, (size_t)(left * margin->k * right) * sizeof *to);
-        for (int64_t q = 0; q < left; q++) {
-            const double *from = in + q * margin->width * right;
-            double *result = to + q * margin->k * right;
-            if (right == 1) {
-                adder->kernels->gemm(1, margin->k, margin->width, from, 0, 1, map, margin->k, result, 0);
-            } else {
-                adder->kernels->gemm(margin->k, right, margin->width, map, 1, margin->k, from, right, result, right);
-            }
-        }
-        right *= margin->k;
-        in = to;
-    }
-}
-
 static void expand(w_adder *adder, const w_form *form, form_view *view, const int32_t *cell, const double *value,
                    int64_t rows)
 {
@@ -192,8 +158,8 @@ static void expand(w_adder *adder, const w_form *form, form_view *view, const in
                             view->plain_buffer);
     } else {
         for (int64_t i = 0; i < rows; i++) {
-            expand_row(adder, smooth, local[i], value + i * form->source_width, form->source_width,
-                       view->plain_buffer + i * form->width);
+            w_expand_row(adder->kernels, smooth, local[i], value + i * form->source_width, view->plain_buffer + i * form->width,
+                         adder->stage);
         }
     }
     view->plain = view->plain_buffer;

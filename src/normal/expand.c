@@ -140,3 +140,51 @@ void w_spread(const w_kernels *kernels, const w_smooth *smooth, const double *ra
         in = out;
     }
 }
+
+static int64_t value_count(const w_smooth *smooth)
+{
+    int64_t values = 1;
+    for (int m = 0; m < smooth->margin_count; m++) {
+        values = w_mul64(values, smooth->margin[m].width);
+    }
+    return values;
+}
+
+int64_t w_expand_doubles(const w_smooth *smooth)
+{
+    int64_t most = 0, left = value_count(smooth), right = 1;
+    for (int m = smooth->margin_count - 1; m >= 0; m--) {
+        left /= smooth->margin[m].width;
+        right = w_mul64(right, smooth->margin[m].k);
+        most = w_max64(most, w_mul64(left, right));
+    }
+    return w_mul64(2, most);
+}
+
+/* Last margin first: [.., v1, v2] -> [.., v1, j2] -> [.., j1, j2]. */
+void w_expand_row(const w_kernels *kernels, const w_smooth *smooth, int64_t cell, const double *value, double *out,
+                  double *scratch)
+{
+    double *half[2] = { scratch, scratch + w_expand_doubles(smooth) / 2 };
+    const double *in = value;
+    int64_t left = value_count(smooth), right = 1;
+    for (int m = smooth->margin_count - 1; m >= 0; m--) {
+        const w_margin *margin = &smooth->margin[m];
+        const double *map = margin->map + cell % margin->cells * margin->width * margin->k;
+        double *to = m == 0 ? out : half[m & 1];
+        cell /= margin->cells;
+        left /= margin->width;
+        memset(to, 0, (size_t)(left * margin->k * right) * sizeof *to);
+        for (int64_t q = 0; q < left; q++) {
+            const double *from = in + q * margin->width * right;
+            double *result = to + q * margin->k * right;
+            if (right == 1) {
+                kernels->gemm(1, margin->k, margin->width, from, 0, 1, map, margin->k, result, 0);
+            } else {
+                kernels->gemm(margin->k, right, margin->width, map, 1, margin->k, from, right, result, right);
+            }
+        }
+        right *= margin->k;
+        in = to;
+    }
+}

@@ -25,4 +25,10 @@ int64_t w_contract_doubles(const w_smooth *smooth, bool all_cells, int64_t q, in
 void w_spread(const w_kernels *kernels, const w_smooth *smooth, const double *raw, double *gamma, double *scratch);
 int64_t w_spread_doubles(const w_smooth *smooth);
 
+/* One row: value (products of the margins' values, last margin fastest) at a cell -> raw_columns coefficients. scratch:
+ * w_expand_doubles. */
+void w_expand_row(const w_kernels *kernels, const w_smooth *smooth, int64_t cell, const double *value, double *out,
+                  double *scratch);
+int64_t w_expand_doubles(const w_smooth *smooth);
+
 #endif

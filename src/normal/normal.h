@@ -107,7 +107,8 @@ void w_gram_relinearise(w_gram *gram, const w_gram *linear, const double *beta, 
 /* ---- products with X, for prediction and residuals --------------------------------------------------------------- */
 
 /* eta = X beta per tile through per-cell coefficients gamma_c = M_c T beta (width values per cell), O(width) per row and
- * block. With terms != NULL the contribution of each term of the design is returned too. */
+ * block; of tensor products with more than 2 MiB of them through rows expanded to their raw coefficients. For as many callers at a
+ * time as the pool has workers. With terms != NULL the contribution of each term of the design is returned too. */
 typedef struct w_product w_product;
 weir_status w_product_create(weir_ctx *ctx, const w_design *design, const double *beta, w_product **out);
 void w_product_free(w_product *product);
@@ -115,6 +116,6 @@ void w_product_free(w_product *product);
 void w_product_tile(const w_product *product, const w_tile *tile, double *out);
 /* out: rows x term_count, row-major: contribution of each term (the intercept belongs to no term). */
 void w_product_terms(const w_product *product, const w_tile *tile, double *out);
-int64_t w_product_bytes(const w_design *design);
+int64_t w_product_bytes(const w_design *design, int workers);
 
 #endif

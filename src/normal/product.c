@@ -1,25 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Per block a table gamma[cell][r] = (M_cell T beta)_r, made once; a row's contribution is then one short dot product
  *     eta_i = sum over blocks of  v_i' gamma[cell_i]
+ * Of a tensor product with more than WIDE_DOUBLES of them in a level T beta is kept instead, and each row is expanded to its raw
+ * coefficients.
  * Terms: every level of a block belongs to one term, every value of the DENSE block to one, the intercept to none. */
 #include <string.h>
 
 #include "base/size.h"
 #include "normal/expand.h"
 #include "normal/normal.h"
+#include "normal/slots.h"
 
 #define LANE_ROWS 512
+#define WIDE_DOUBLES ((int64_t)1 << 18)
 
 struct w_product {
     weir_ctx *ctx;
     const w_design *design;
-    double **gamma;  /* per block: levels*cells x width */
+    double **gamma;  /* per block: levels*cells x width, of a wide one levels x raw_columns */
     int32_t **term;  /* per block: of a level (of a value for DENSE); -1 = none */
+    w_slots slots;   /* wide blocks: the raw coefficients of a row and what expanding them takes */
 };
 
-static int64_t block_cells(const w_block *block)
+static bool is_wide(const w_block *block)
 {
-    return w_mul64(block->levels, block->cells);
+    return block->kind == W_BLOCK_SMOOTH && block->smooth->margin_count > 1 && w_mul64(block->cells, block->width) > WIDE_DOUBLES;
+}
+
+static int64_t gamma_doubles(const w_block *block)
+{
+    return w_mul64(block->levels, is_wide(block) ? block->smooth->raw_columns : w_mul64(block->cells, block->width));
+}
+
+static int64_t slot_doubles(const w_design *design)
+{
+    int64_t most = 0;
+    for (int b = 0; b < design->block_count; b++) {
+        const w_smooth *smooth = design->block[b].smooth;
+        most = w_max64(most, is_wide(&design->block[b]) ? w_add64(smooth->raw_columns, w_expand_doubles(smooth)) : 0);
+    }
+    return w_round_up64(most, 8);
 }
 
 static int64_t block_keys(const w_block *block)
@@ -33,19 +53,20 @@ static int64_t scratch_doubles(const w_design *design)
     for (int b = 0; b < design->block_count; b++) {
         const w_smooth *smooth = design->block[b].smooth;
         if (smooth) {
-            most = w_max64(most, w_spread_doubles(smooth) + smooth->raw_columns);
+            const int64_t spread = is_wide(&design->block[b]) ? 0 : w_spread_doubles(smooth);
+            most = w_max64(most, w_add64(spread, smooth->raw_columns));
         }
     }
     return most;
 }
 
-int64_t w_product_bytes(const w_design *design)
+int64_t w_product_bytes(const w_design *design, int workers)
 {
     int64_t total = 512 + w_alloc_bytes(design->block_count * 16) + w_alloc_bytes(scratch_doubles(design) * 8) +
-                    w_alloc_bytes(design->p * 4);
+                    w_alloc_bytes(design->p * 4) + w_slots_bytes(workers, slot_doubles(design));
     for (int b = 0; b < design->block_count; b++) {
         const w_block *block = &design->block[b];
-        total = w_add64(total, w_alloc_bytes(w_mul64(block_cells(block), 8 * block->width)));
+        total = w_add64(total, w_alloc_bytes(w_mul64(gamma_doubles(block), 8)));
         total = w_add64(total, w_alloc_bytes(block_keys(block) * 4));
     }
     return total;
@@ -55,8 +76,9 @@ static void fill_smooth(const w_block *block, const double *beta, double *gamma,
 {
     const w_smooth *smooth = block->smooth;
     const w_kernels *kernels = w_kernels_choose();
-    int64_t level_size = block->cells * block->width;
-    double *raw = scratch + w_spread_doubles(smooth);
+    const bool wide = is_wide(block);
+    int64_t level_size = wide ? smooth->raw_columns : block->cells * block->width;
+    double *raw = scratch + (wide ? 0 : w_spread_doubles(smooth));
     for (int64_t l = 0; l < block->levels; l++) {
         double *to = gamma + l * level_size;
         if (block->level_first[l] < 0) {
@@ -70,7 +92,11 @@ static void fill_smooth(const w_block *block, const double *beta, double *gamma,
                           raw, 1);
             coefficient = raw;
         }
-        w_spread(kernels, smooth, coefficient, to, scratch);
+        if (wide) {
+            memcpy(to, coefficient, (size_t)level_size * sizeof *to);
+        } else {
+            w_spread(kernels, smooth, coefficient, to, scratch);
+        }
     }
 }
 
@@ -108,7 +134,7 @@ static weir_status fill(w_product *product, const double *beta, double *scratch,
     for (int b = 0; b < design->block_count; b++) {
         const w_block *block = &design->block[b];
         int64_t keys = block_keys(block);
-        product->gamma[b] = w_alloc_array(ctx, "product", (size_t)w_mul64(block_cells(block), block->width), sizeof(double));
+        product->gamma[b] = w_alloc_array(ctx, "product", (size_t)gamma_doubles(block), sizeof(double));
         product->term[b] = w_alloc_array(ctx, "product", (size_t)keys, sizeof(int32_t));
         if (!product->gamma[b] || !product->term[b]) {
             return w_alloc_status(ctx);
@@ -139,6 +165,9 @@ weir_status w_product_create(weir_ctx *ctx, const w_design *design, const double
     }
     w_free(ctx, scratch);
     w_free(ctx, term);
+    if (status == WEIR_OK && slot_doubles(design) > 0) {
+        status = w_slots_create(ctx, "product", w_pool_workers(ctx), slot_doubles(design), &product->slots);
+    }
     if (status == WEIR_OK) {
         *out = product;
     } else {
@@ -160,6 +189,7 @@ void w_product_free(w_product *product)
             w_free(product->ctx, product->term[b]);
         }
     }
+    w_slots_free(product->ctx, &product->slots);
     w_free(product->ctx, product->gamma);
     w_free(product->ctx, product->term);
     w_free(product->ctx, product);
@@ -172,6 +202,26 @@ static inline double dot(const double *v, const double *gamma, int width)
         sum += v[r] * gamma[r];
     }
     return sum;
+}
+
+/* x' T beta of a wide block's row. */
+static double wide_value(const w_block *block, const double *gamma, int64_t cell, const double *value, double *raw)
+{
+    const w_smooth *smooth = block->smooth;
+    const int64_t count = smooth->raw_columns;
+    double sum[4] = { 0 };
+    int64_t j = 0;
+    w_expand_row(w_kernels_choose(), smooth, cell % block->cells, value, raw, raw + count);
+    gamma += cell / block->cells * count;
+    for (; j + 4 <= count; j += 4) {
+        for (int l = 0; l < 4; l++) {
+            sum[l] += raw[j + l] * gamma[j + l];
+        }
+    }
+    for (; j < count; j++) {
+        sum[j % 4] += raw[j] * gamma[j];
+    }
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
 static bool is_spline(const w_block *block)
@@ -212,11 +262,19 @@ static void add_block(const w_block *block, const w_tile_block *local, const dou
 void w_product_tile(const w_product *product, const w_tile *tile, double *out)
 {
     const w_design *design = product->design;
+    const int slot = product->slots.count > 0 ? w_slots_take(&product->slots) : -1;
+    double *raw = slot >= 0 ? w_slots_piece(&product->slots, slot) : NULL;
     fill_splines(product, tile, out);
     for (int b = 0; b < design->block_count; b++) {
         const w_block *block = &design->block[b];
         const w_tile_block *local = &tile->block[b];
         if (is_spline(block)) {
+            continue;
+        }
+        if (is_wide(block)) {
+            for (int64_t i = 0; i < tile->rows; i++) {
+                out[i] += wide_value(block, product->gamma[b], local->cell[i], local->value + i * block->width, raw);
+            }
             continue;
         }
         if (block->kind != W_BLOCK_DENSE) {
@@ -228,12 +286,17 @@ void w_product_tile(const w_product *product, const w_tile *tile, double *out)
             out[i] += dot(local->value + i * block->width, product->gamma[b], block->width - 1);
         }
     }
+    if (slot >= 0) {
+        w_slots_give(&product->slots, slot);
+    }
 }
 
 void w_product_terms(const w_product *product, const w_tile *tile, double *out)
 {
     const w_design *design = product->design;
     int64_t terms = design->term_count;
+    const int slot = product->slots.count > 0 ? w_slots_take(&product->slots) : -1;
+    double *raw = slot >= 0 ? w_slots_piece(&product->slots, slot) : NULL;
     memset(out, 0, (size_t)(tile->rows * terms) * sizeof *out);
     for (int b = 0; b < design->block_count; b++) {
         const w_block *block = &design->block[b];
@@ -253,9 +316,14 @@ void w_product_terms(const w_product *product, const w_tile *tile, double *out)
             }
             int64_t cell = local->cell[i];
             int32_t owner = term[cell / block->cells];
-            if (owner >= 0) {
+            if (owner >= 0 && is_wide(block)) {
+                out[i * terms + owner] += wide_value(block, gamma, cell, v, raw);
+            } else if (owner >= 0) {
                 out[i * terms + owner] += v ? dot(v, gamma + cell * width, width) : gamma[cell];
             }
         }
+    }
+    if (slot >= 0) {
+        w_slots_give(&product->slots, slot);
     }
 }

@@ -2,16 +2,24 @@
 /* Tables are made per pair of levels from the maps of whole blocks, E = cells*width rows of k columns kept transposed:
  *     U = V_ab B'  (k_a x E_b),     Q = A U  (E_a x E_b),     then [c r][d s] -> [c][d][r][s].
  * Rows are taken RUN at a time, pair after pair, into eight partial sums per row that are added at the end, so that a
- * 4 x 4 block is two vector products without a horizontal sum. */
+ * 4 x 4 block is two vector products without a horizontal sum.
+ *
+ * Panels: of V the square that holds all places in use is taken. */
 #include "normal/quadratic.h"
 
 #include <string.h>
 
+#include "base/blas.h"
 #include "base/size.h"
 #include "normal/expand.h"
+#include "normal/slots.h"
+#include "normal/written.h"
 
 #define RUN 256
 #define LANES 8
+#define LEAST_TABLES ((int64_t)4 << 20)
+#define MOST_TABLES ((int64_t)64 << 20)
+#define BYTES_PER_SQUARE 1024 /* of tables, against 2 p^2 flops */
 #define TAG "quadratic form"
 
 typedef struct pair_table {
@@ -26,8 +34,13 @@ struct w_quadratic {
     const w_design *design;
     const w_kernels *kernels;
     double **map;      /* per smooth block: columns x (cells*width); NULL otherwise */
-    pair_table *pair;
+    pair_table *pair;  /* NULL: panels */
     int pair_count;
+    bool *used;        /* per block: some column counts */
+    int64_t *place;    /* of a column in the square of v that is used, -1 = none */
+    const double *square;
+    int64_t width, stride; /* of the square, of a row of v */
+    w_slots slots;     /* a panel, its image, scratch to write rows out */
 };
 
 static int64_t block_entries(const w_block *block)
@@ -63,18 +76,92 @@ static int64_t scratch_doubles(const w_block *a, const w_block *b)
     return w_add64(w_mul64(ka, kb), w_add64(w_mul64(ka, eb), w_mul64(a->width, eb)));
 }
 
-int64_t w_quadratic_bytes(const w_design *design)
+static int64_t place_of(const w_quadratic_form *form, int64_t column)
+{
+    const bool outside = column < 0 || (form->last > 0 && (column < form->first || column >= form->last));
+    return outside ? -1 : form->position ? form->position[column] : column;
+}
+
+static bool counts(const w_block *block, const w_quadratic_form *form)
+{
+    bool any = !form->position && form->last == 0;
+    if (block->kind == W_BLOCK_DENSE) {
+        for (int r = 0; r < block->width && !any; r++) {
+            any = place_of(form, block->dense_column[r]) >= 0;
+        }
+        return any;
+    }
+    for (int64_t l = 0; l < block->levels && !any; l++) {
+        for (int64_t j = 0; block->level_first[l] >= 0 && j < block->level_columns && !any; j++) {
+            any = place_of(form, block->level_first[l] + j) >= 0;
+        }
+    }
+    return any;
+}
+
+static int64_t table_bytes(const w_design *design, const w_quadratic_form *form)
 {
     int64_t total = 1024, scratch = 0;
     for (int i = 0; i < design->block_count; i++) {
         const w_block *a = &design->block[i];
+        if (!counts(a, form)) {
+            continue;
+        }
         total = w_add64(total, a->smooth ? w_alloc_bytes(w_mul64(block_entries(a), 8 * a->level_columns)) : 0);
         for (int j = i; j < design->block_count; j++) {
-            total = w_add64(total, w_alloc_bytes(w_mul64(8, pair_entries(a, &design->block[j]))) + 64);
-            scratch = w_max64(scratch, scratch_doubles(a, &design->block[j]));
+            if (counts(&design->block[j], form)) {
+                total = w_add64(total, w_alloc_bytes(w_mul64(8, pair_entries(a, &design->block[j]))));
+                scratch = w_max64(scratch, scratch_doubles(a, &design->block[j]));
+            }
         }
     }
+    const int64_t blocks = design->block_count;
+    total = w_add64(total, w_alloc_bytes(blocks * (blocks + 1) / 2 * (int64_t)sizeof(pair_table)));
+    total = w_add64(total, w_alloc_bytes(16 * blocks));
     return w_add64(total, w_alloc_bytes(w_mul64(scratch, 8)));
+}
+
+/* Places in use lie in first … last-1. */
+static void find_range(const w_design *design, const w_quadratic_form *form, int64_t *first, int64_t *last)
+{
+    const bool all = !form->position && form->last == 0;
+    *first = all ? 0 : form->order;
+    *last = all ? form->order : 0;
+    for (int64_t c = 0; !all && c < design->p; c++) {
+        const int64_t at = place_of(form, c);
+        if (at >= 0) {
+            *first = w_min64(*first, at);
+            *last = w_max64(*last, at + 1);
+        }
+    }
+    *first = w_min64(*first, *last);
+}
+
+static int64_t slot_doubles(const w_design *design, int64_t width)
+{
+    return w_round_up64(w_add64(w_mul64(2 * W_WRITTEN_ROWS, width), w_written_doubles(design)), 8);
+}
+
+bool w_quadratic_tabulated(const w_design *design, const w_quadratic_form *form)
+{
+    int64_t first, last;
+    find_range(design, form, &first, &last);
+    const int64_t square = w_mul64(last - first, last - first);
+    const int64_t allowed = w_max64(LEAST_TABLES, w_min64(MOST_TABLES, w_mul64(BYTES_PER_SQUARE, square)));
+    return table_bytes(design, form) <= allowed / (form->share > 1 ? form->share : 1);
+}
+
+int64_t w_quadratic_bytes(const w_design *design, const w_quadratic_form *form, int workers)
+{
+    const int64_t number = (int64_t)sizeof(double);
+    if (w_quadratic_tabulated(design, form)) {
+        return w_add64(w_alloc_bytes((int64_t)sizeof(w_quadratic)), table_bytes(design, form));
+    }
+    int64_t first, last;
+    find_range(design, form, &first, &last);
+    int64_t total = w_add64(w_alloc_bytes((int64_t)sizeof(w_quadratic)), w_alloc_bytes(w_mul64(design->p, number)));
+    total = w_add64(total, w_alloc_bytes(design->block_count));
+    return w_add64(total, w_slots_bytes(workers, slot_doubles(design, last - first)));
 }
 
 static weir_status map_make(w_quadratic *q, int index)
@@ -98,32 +185,23 @@ static weir_status map_make(w_quadratic *q, int index)
     return WEIR_OK;
 }
 
-typedef struct matrix {
-    const double *v;
-    int64_t order;
-    const int64_t *position;
-} matrix;
-
-static int64_t place(const matrix *m, const w_block *block, int64_t level, int64_t column)
+static int64_t place(const w_quadratic_form *form, const w_block *block, int64_t level, int64_t column)
 {
     int64_t first = block->kind == W_BLOCK_DENSE ? block->dense_column[column] : block->level_first[level];
-    if (first < 0) {
-        return -1;
-    }
-    int64_t x = block->kind == W_BLOCK_DENSE ? first : first + column;
-    return m->position ? m->position[x] : x;
+    return first < 0 ? -1 : place_of(form, block->kind == W_BLOCK_DENSE ? first : first + column);
 }
 
 /* part = factor * V_ab at levels (la, lb), k_a x k_b; false when it is zero. */
-static bool part_of(const matrix *m, const w_block *a, int64_t la, const w_block *b, int64_t lb, double factor, double *part)
+static bool part_of(const w_quadratic_form *form, const w_block *a, int64_t la, const w_block *b, int64_t lb,
+                    double factor, double *part)
 {
     int64_t ka = block_columns(a), kb = block_columns(b);
     bool any = false;
     for (int64_t r = 0; r < ka; r++) {
-        int64_t i = place(m, a, la, r);
+        int64_t i = place(form, a, la, r);
         for (int64_t s = 0; s < kb; s++) {
-            int64_t j = place(m, b, lb, s);
-            part[r * kb + s] = i < 0 || j < 0 ? 0 : factor * m->v[i * m->order + j];
+            int64_t j = place(form, b, lb, s);
+            part[r * kb + s] = i < 0 || j < 0 ? 0 : factor * form->v[i * form->order + j];
             any |= part[r * kb + s] != 0;
         }
     }
@@ -144,7 +222,8 @@ static const double *mapped_right(const w_quadratic *q, int a, int b, double *pa
 }
 
 /* Rows of cell c of a, M_a[c]' right: width_a x E_b, or for a block with itself the columns of that cell alone. */
-static void put_cell(const w_quadratic *q, const pair_table *t, int64_t la, int64_t lb, int64_t c, const double *right, double *rows)
+static void put_cell(const w_quadratic *q, const pair_table *t, int64_t la, int64_t lb, int64_t c,
+                     const double *right, double *rows)
 {
     const w_block *a = &q->design->block[t->a], *b = &q->design->block[t->b];
     const bool self = t->a == t->b;
@@ -167,7 +246,7 @@ static void put_cell(const w_quadratic *q, const pair_table *t, int64_t la, int6
     }
 }
 
-static weir_status table_make(w_quadratic *q, const matrix *m, pair_table *table)
+static weir_status table_make(w_quadratic *q, const w_quadratic_form *form, pair_table *table)
 {
     const w_block *a = &q->design->block[table->a], *b = &q->design->block[table->b];
     int64_t ka = block_columns(a), kb = block_columns(b), eb = block_entries(b);
@@ -180,7 +259,7 @@ static weir_status table_make(w_quadratic *q, const matrix *m, pair_table *table
     double *u = part + ka * kb, *rows = u + ka * eb;
     for (int64_t la = 0; la < a->levels; la++) {
         for (int64_t lb = table->joint ? la : 0; lb < (table->joint ? la + 1 : b->levels); lb++) {
-            if (part_of(m, a, la, b, lb, table->a == table->b ? 1 : 2, part)) {
+            if (part_of(form, a, la, b, lb, table->a == table->b ? 1 : 2, part)) {
                 const double *right = mapped_right(q, table->a, table->b, part, u);
                 for (int64_t c = 0; c < a->cells; c++) {
                     put_cell(q, table, la, lb, c, right, rows);
@@ -192,31 +271,51 @@ static weir_status table_make(w_quadratic *q, const matrix *m, pair_table *table
     return WEIR_OK;
 }
 
-static weir_status fill(w_quadratic *q, const matrix *m)
+static weir_status fill_tables(w_quadratic *q, const w_quadratic_form *form)
 {
     int blocks = q->design->block_count;
     q->map = w_calloc(q->ctx, TAG, (size_t)blocks, sizeof *q->map);
     q->pair = w_calloc(q->ctx, TAG, (size_t)(blocks * (blocks + 1) / 2), sizeof *q->pair);
     weir_status status = q->map && q->pair ? WEIR_OK : w_alloc_status(q->ctx);
     for (int b = 0; status == WEIR_OK && b < blocks; b++) {
-        status = q->design->block[b].smooth ? map_make(q, b) : WEIR_OK;
+        status = q->used[b] && q->design->block[b].smooth ? map_make(q, b) : WEIR_OK;
     }
     for (int i = 0; status == WEIR_OK && i < blocks; i++) {
         for (int j = i; status == WEIR_OK && j < blocks; j++) {
             const w_block *a = &q->design->block[i], *b = &q->design->block[j];
+            if (!q->used[i] || !q->used[j]) {
+                continue;
+            }
             q->pair[q->pair_count] = (pair_table){ i, j, share_level(a, b), pair_entries(a, b), NULL };
-            status = table_make(q, m, &q->pair[q->pair_count++]);
+            status = table_make(q, form, &q->pair[q->pair_count++]);
         }
     }
     return status;
 }
 
-weir_status w_quadratic_create(weir_ctx *ctx, const w_design *design, const double *v, int64_t order,
-                               const int64_t *position, int64_t max_bytes, w_quadratic **out)
+static weir_status fill_panels(w_quadratic *q, const w_quadratic_form *form)
 {
-    if (w_quadratic_bytes(design) > w_min64(max_bytes, (int64_t)INT32_MAX * 8)) {
-        return WEIR_DECLINED; /* cells are numbered in 32 bits */
+    int64_t first, last;
+    find_range(q->design, form, &first, &last);
+    q->place = w_alloc_array(q->ctx, TAG, (size_t)q->design->p, sizeof *q->place);
+    if (!q->place) {
+        return w_alloc_status(q->ctx);
     }
+    for (int64_t c = 0; c < q->design->p; c++) {
+        const int64_t at = place_of(form, c);
+        q->place[c] = at < 0 ? -1 : at - first;
+    }
+    q->width = last - first;
+    q->stride = form->order;
+    q->square = form->v + first * (form->order + 1);
+    if (w_narrow(form->order) < 0) {
+        return w_fail(q->ctx, WEIR_E_ARG, "a model of %lld columns is too wide for standard errors", (long long)form->order);
+    }
+    return w_slots_create(q->ctx, TAG, w_pool_workers(q->ctx), slot_doubles(q->design, q->width), &q->slots);
+}
+
+weir_status w_quadratic_create(weir_ctx *ctx, const w_design *design, const w_quadratic_form *form, w_quadratic **out)
+{
     w_quadratic *q = w_calloc(ctx, TAG, 1, sizeof *q);
     if (!q) {
         return w_alloc_status(ctx);
@@ -224,8 +323,14 @@ weir_status w_quadratic_create(weir_ctx *ctx, const w_design *design, const doub
     q->ctx = ctx;
     q->design = design;
     q->kernels = w_kernels_choose();
-    matrix m = { v, order, position };
-    weir_status status = fill(q, &m);
+    q->used = w_alloc_array(ctx, TAG, (size_t)design->block_count, sizeof *q->used);
+    weir_status status = q->used ? WEIR_OK : w_alloc_status(ctx);
+    for (int b = 0; status == WEIR_OK && b < design->block_count; b++) {
+        q->used[b] = counts(&design->block[b], form);
+    }
+    if (status == WEIR_OK) {
+        status = w_quadratic_tabulated(design, form) ? fill_tables(q, form) : fill_panels(q, form);
+    }
     if (status != WEIR_OK) {
         w_quadratic_free(q);
         return status;
@@ -245,8 +350,11 @@ void w_quadratic_free(w_quadratic *q)
     for (int i = 0; i < q->pair_count; i++) {
         w_free(q->ctx, q->pair[i].value);
     }
+    w_slots_free(q->ctx, &q->slots);
     w_free(q->ctx, q->map);
     w_free(q->ctx, q->pair);
+    w_free(q->ctx, q->used);
+    w_free(q->ctx, q->place);
     w_free(q->ctx, q);
 }
 
@@ -337,7 +445,31 @@ static void add_pair(const w_quadratic *q, const pair_table *table, const w_tile
     }
 }
 
-void w_quadratic_tile(const w_quadratic *q, const w_tile *tile, double *out)
+static void run_panels(const w_quadratic *q, const w_tile *tile, double *out)
+{
+    const int slot = w_slots_take(&q->slots);
+    const double one = 1.0, zero = 0.0;
+    double *panel = w_slots_piece(&q->slots, slot), *image = panel + W_WRITTEN_ROWS * q->width;
+    double *scratch = image + W_WRITTEN_ROWS * q->width;
+    w_blas_int width = w_narrow(q->width), stride = w_narrow(q->stride), panel_rows = W_WRITTEN_ROWS;
+    for (int64_t start = 0; start < tile->rows; start += W_WRITTEN_ROWS) {
+        int64_t rows = w_min64(W_WRITTEN_ROWS, tile->rows - start);
+        w_written_panel(q->design, q->kernels, tile, start, rows, q->used, 0, q->design->p, q->place, q->width, panel, scratch);
+        if (width > 0) {
+            dgemm_("N", "N", &width, &panel_rows, &width, &one, q->square, &stride, panel, &width, &zero, image, &width);
+        }
+        for (int64_t i = 0; i < rows; i++) {
+            double sum = 0;
+            for (int64_t j = 0; j < q->width; j++) {
+                sum += panel[i * q->width + j] * image[i * q->width + j];
+            }
+            out[start + i] = sum;
+        }
+    }
+    w_slots_give(&q->slots, slot);
+}
+
+static void run_tables(const w_quadratic *q, const w_tile *tile, double *out)
 {
     double lane[RUN * LANES];
     for (int64_t start = 0; start < tile->rows; start += RUN) {
@@ -350,5 +482,14 @@ void w_quadratic_tile(const w_quadratic *q, const w_tile *tile, double *out)
             const double *s = lane + i * LANES;
             out[start + i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
         }
+    }
+}
+
+void w_quadratic_tile(const w_quadratic *q, const w_tile *tile, double *out)
+{
+    if (q->pair) {
+        run_tables(q, tile, out);
+    } else {
+        run_panels(q, tile, out);
     }
 }

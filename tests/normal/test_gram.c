@@ -261,6 +261,7 @@ static void test_quadratic_against_dense(void **state)
 {
     (void)state;
     weir_ctx *ctx = test_ctx(NULL, 1, 0);
+    int tables = 0;
     for (int i = 0; i < SHAPES; i++) {
         const shape *shape = &shapes[i];
         synthetic s;
@@ -280,31 +281,44 @@ static void test_quadratic_against_dense(void **state)
             }
         }
         long double *x = synthetic_take(&s, p + 2, sizeof *x), *bound = synthetic_take(&s, p + 2, sizeof *bound);
-        w_quadratic *form = NULL;
-        assert_int_equal(w_quadratic_create(ctx, &s.design, v, order, position, 1, &form), WEIR_DECLINED);
-        int64_t before = atomic_load(&ctx->ledger.in_use), most = w_quadratic_bytes(&s.design);
-        assert_int_equal(w_quadratic_create(ctx, &s.design, v, order, position, most, &form), WEIR_OK);
-        assert_true(atomic_load(&ctx->ledger.in_use) - before <= most);
-        w_tile_block block[8];
-        w_tile tile = synthetic_tile(&s, 0, s.rows, block);
-        w_quadratic_tile(form, &tile, got);
-        for (int64_t row = 0; row < s.rows; row += 3) {
-            long double want = 0, size = 0;
-            synthetic_row(&s, row, x, bound);
-            for (int64_t r = 0; r < p; r++) {
-                for (int64_t c = 0; c < p && position[r] >= 0 && bound[r] > 0; c++) {
-                    if (position[c] >= 0) {
-                        double entry = v[position[r] * order + position[c]];
-                        want += x[r] * entry * x[c];
-                        size += bound[r] * fabs(entry) * bound[c];
+        /* Tables; panels, which share = 2^30 asks for; a range of the columns by both. */
+        const w_quadratic_form forms[] = {
+            { .v = v, .order = order, .position = position },
+            { .v = v, .order = order, .position = position, .share = 1 << 30 },
+            { .v = v, .order = order, .position = position, .first = p / 3, .last = p - p / 4 },
+            { .v = v, .order = order, .position = position, .first = p / 3, .last = p - p / 4, .share = 1 << 30 },
+        };
+        for (int f = 0; f < 4; f++) {
+            w_quadratic *form = NULL;
+            const int64_t first = forms[f].first, last = forms[f].last > 0 ? forms[f].last : p;
+            bool tabulated = w_quadratic_tabulated(&s.design, &forms[f]);
+            assert_false(tabulated && f % 2 == 1);
+            tables += tabulated;
+            int64_t before = atomic_load(&ctx->ledger.in_use), most = w_quadratic_bytes(&s.design, &forms[f], 1);
+            assert_int_equal(w_quadratic_create(ctx, &s.design, &forms[f], &form), WEIR_OK);
+            assert_true(atomic_load(&ctx->ledger.in_use) - before <= most);
+            w_tile_block block[8];
+            w_tile tile = synthetic_tile(&s, 0, s.rows, block);
+            w_quadratic_tile(form, &tile, got);
+            for (int64_t row = 0; row < s.rows; row += 3) {
+                long double want = 0, size = 0;
+                synthetic_row(&s, row, x, bound);
+                for (int64_t r = first; r < last; r++) {
+                    for (int64_t c = first; c < last && position[r] >= 0 && bound[r] > 0; c++) {
+                        if (position[c] >= 0) {
+                            double entry = v[position[r] * order + position[c]];
+                            want += x[r] * entry * x[c];
+                            size += bound[r] * fabs(entry) * bound[c];
+                        }
                     }
                 }
+                check(shape->name, row, 0, got[row], want, size, (double)(4 * p + 300) * DBL_EPSILON);
             }
-            check(shape->name, row, 0, got[row], want, size, (double)(4 * p + 300) * DBL_EPSILON);
+            w_quadratic_free(form);
         }
-        w_quadratic_free(form);
         synthetic_free(&s);
     }
+    assert_true(tables > SHAPES);
     weir_ctx_destroy(ctx);
 }
 
@@ -317,12 +331,13 @@ static weir_status make_both(weir_ctx *ctx, void *arg)
 {
     const makers *m = arg;
     w_product *product = NULL;
-    w_quadratic *form = NULL;
     weir_status status = w_product_create(ctx, &m->s->design, m->beta, &product);
-    if (status == WEIR_OK) {
-        status = w_quadratic_create(ctx, &m->s->design, m->v, m->s->design.p, NULL, INT64_MAX, &form);
+    for (int share = 1; status == WEIR_OK && share <= 1 << 30; share += (1 << 30) - 1) { /* tables, panels */
+        const w_quadratic_form form = { .v = m->v, .order = m->s->design.p, .share = share };
+        w_quadratic *quadratic = NULL;
+        status = w_quadratic_create(ctx, &m->s->design, &form, &quadratic);
+        w_quadratic_free(quadratic);
     }
-    w_quadratic_free(form);
     w_product_free(product);
     return status;
 }
