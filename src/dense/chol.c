@@ -37,6 +37,9 @@ weir_status w_chol_factor(weir_ctx *ctx, int64_t n, double *a, int64_t *failed)
         dpotrf_("U", &size, a, &size, &info);
     }
     *failed = info;
+    for (int64_t i = 0; info == 0 && *failed == 0 && i < n; i++) { /* LAPACK may take NaN for a pivot */
+        *failed = a[i * (n + 1)] > 0.0 && a[i * (n + 1)] < INFINITY ? 0 : i + 1;
+    }
     return WEIR_OK;
 }
 

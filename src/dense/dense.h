@@ -2,7 +2,7 @@
 /* Dense symmetric kernels. Matrices are column-major float64; n x n ones are contiguous (leading dimension n).
  *
  * Work is cut into tiles by n alone and shared out over the pool; every element is summed in a fixed order: the bits do not
- * depend on the number of threads. Kernels and tiles: panel.h, chol.h, level3.h; some 350 KiB of stack per thread, no
+ * depend on the number of threads. Kernels and tiles: panel.h, chol.h, level3.h; up to 520 KiB of stack per thread, no
  * allocation where none is named. What small matrices leave to LAPACK runs on one thread. */
 #ifndef W_DENSE_DENSE_H
 #define W_DENSE_DENSE_H
