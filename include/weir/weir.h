@@ -7,6 +7,8 @@
 #include "weir/context.h"
 #include "weir/device.h"
 #include "weir/gam.h"
+#include "weir/linear.h"
+#include "weir/groups.h"
 #include "weir/plan.h"
 #include "weir/report.h"
 #include "weir/status.h"
