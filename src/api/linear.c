@@ -7,6 +7,9 @@
 #include "device/device.h"
 #include "krylov/cg.h"
 #include "solve/route.h"
+#include "sparse/cholmod.h"
+
+#define W_SPARSE_COLUMNS 128 /* from here on libcholmod is looked for */
 
 static const char *matrix_fault(const weir_linear_matrix *x)
 {
@@ -103,7 +106,7 @@ static weir_status weights_fault(weir_ctx *ctx, const weir_linear_system *s)
 }
 
 /* Limits and costs of this context. */
-static weir_status limits_of(weir_ctx *ctx, const weir_linear_options *o, w_route_limits *limits, w_cost *cost)
+static weir_status limits_of(weir_ctx *ctx, const weir_linear_system *s, const weir_linear_options *o, w_route_limits *limits, w_cost *cost)
 {
     w_device_set *set = NULL;
     const weir_status status = w_devices_peek(ctx, &set);
@@ -119,6 +122,11 @@ static weir_status limits_of(weir_ctx *ctx, const weir_linear_options *o, w_rout
                                 .dense_seconds = o->dense_seconds,
                                 .mixed = o->mixed >= 0 && (o->mixed > 0 || o->route == WEIR_ROUTE_MIXED ||
                                                            w_policy_refine(&policy, W_POLICY_REFINEMENT_MIN_P)) };
+    if (s->x.kind == WEIR_MATRIX_CSR && (o->route == WEIR_ROUTE_SPARSE || s->x.columns >= W_SPARSE_COLUMNS)) {
+        limits->sparse_library = w_cholmod_available(&limits->sparse_reason);
+    } else {
+        limits->sparse_reason = "fewer columns than pay for looking for libcholmod";
+    }
     return WEIR_OK;
 }
 
@@ -138,7 +146,7 @@ static weir_status enter(weir_ctx *ctx, const weir_linear_system *s, const weir_
     w_route_limits limits;
     w_cost cost;
     weir_status status = plan_only ? WEIR_OK : weights_fault(ctx, s);
-    status = status < 0 ? status : limits_of(ctx, &options, &limits, &cost);
+    status = status < 0 ? status : limits_of(ctx, s, &options, &limits, &cost);
     if (status < 0) {
         return status;
     }

@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "base/size.h"
 
-static const w_route *const table[] = { &w_route_cholesky, &w_route_mixed, &w_route_qr, &w_route_cg, &w_route_dual };
+static const w_route *const table[] = { &w_route_cholesky, &w_route_mixed, &w_route_qr, &w_route_sparse, &w_route_cg,
+                                        &w_route_dual };
 enum { ROUTES = (int)(sizeof table / sizeof table[0]) };
 
 const w_route *w_route_at(int index) { return index >= 0 && index < ROUTES ? table[index] : NULL; }
@@ -97,13 +98,32 @@ static const weir_route_candidate *candidate_of(const weir_linear_result *result
     return NULL;
 }
 
+/* What a sparse factor with too much fill is left to: the next quickest route. */
+static weir_status after_sparse(w_linear *q, weir_linear_result *result)
+{
+    const weir_route_candidate *next = NULL;
+    for (int i = 0; i < result->candidate_count; i++) {
+        const weir_route_candidate *c = &result->candidate[i];
+        if (c->admissible && c->route != WEIR_ROUTE_SPARSE && (!next || c->serial_seconds < next->serial_seconds)) {
+            next = c;
+        }
+    }
+    if (!next) {
+        return WEIR_OK;
+    }
+    result->rerouted = wanted(q);
+    result->bytes_predicted = w_max64(result->bytes_predicted, next->bytes);
+    q->shape.in_flight = next->groups_in_flight;
+    return w_route_find(next->route)->solve(q);
+}
+
 /* The groups that a Gram route has left: QR, or the same route with jitter. */
 static weir_status follow_up(w_linear *q, const w_route *route, weir_linear_result *result)
 {
     const weir_route_candidate *qr = candidate_of(result, WEIR_ROUTE_QR);
     q->may_reroute = false;
     if (qr && qr->admissible) {
-        result->rerouted = wanted(q);
+        result->rerouted = w_max64(result->rerouted, wanted(q));
         result->bytes_predicted = w_max64(result->bytes_predicted, qr->bytes);
         q->shape.in_flight = qr->groups_in_flight;
         return w_route_qr.solve(q);
@@ -140,6 +160,12 @@ static weir_status summarise(w_linear *q, weir_linear_result *result)
     return result->unconverged ? WEIR_NOT_CONVERGED : result->rank_deficient ? WEIR_RANK_DEFICIENT : WEIR_OK;
 }
 
+/* That of the last system with an answer. */
+static int32_t last_route(const w_linear *q)
+{
+    return q->outcome ? q->outcome[q->groups * q->m - 1].route : WEIR_ROUTE_QR;
+}
+
 static void explain(const w_linear *q, weir_linear_result *result)
 {
     int used = snprintf(result->explanation, sizeof result->explanation, "%s: %lld system%s of %lld columns in %.3g s (predicted "
@@ -149,8 +175,8 @@ static void explain(const w_linear *q, weir_linear_result *result)
     char *end = result->explanation + used;
     size_t room = sizeof result->explanation - (size_t)used;
     if (result->rerouted && room > 0) {
-        used = snprintf(end, room, "; %lld ill-conditioned group%s went on to qr", (long long)result->rerouted,
-                        result->rerouted == 1 ? "" : "s");
+        used = snprintf(end, room, "; %lld group%s of much fill or ill condition went on to %s", (long long)result->rerouted,
+                        result->rerouted == 1 ? "" : "s", weir_route_name(last_route(q)));
     } else if (result->jitter > 0.0) {
         used = snprintf(end, room, "; a pivot failed and jitter up to %.3g was added to the scaled diagonal", result->jitter);
     } else if (result->iterations > 0) {
@@ -162,13 +188,16 @@ static weir_status run(w_linear *q, const w_route *route, weir_linear_result *re
 {
     q->may_reroute = q->o->route == WEIR_ROUTE_AUTO && q->shape.kind != WEIR_MATRIX_OPERATOR;
     weir_status status = route->solve(q);
+    if (status >= 0 && wanted(q) > 0 && route->id == WEIR_ROUTE_SPARSE && q->may_reroute) {
+        status = after_sparse(q, result);
+    }
     if (status >= 0 && wanted(q) > 0) {
         status = follow_up(q, route, result);
     }
     return status;
 }
 
-static weir_status solve_chosen(w_linear *q, weir_linear_result *result)
+static weir_status solve_chosen(w_linear *q, int64_t before, double begun, weir_linear_result *result)
 {
     weir_ctx *ctx = q->ctx;
     const int64_t systems = result->systems;
@@ -182,6 +211,9 @@ static weir_status solve_chosen(w_linear *q, weir_linear_result *result)
         memset(q->wanted, 1, (size_t)q->groups);
         status = run(q, w_route_find(result->route), result);
         status = status < 0 ? status : summarise(q, result);
+        result->bytes = q->ctx->ledger.peak - before;
+        result->seconds = w_clock_seconds() - begun;
+        explain(q, result);
     }
     w_free(ctx, q->wanted);
     w_free(ctx, own);
@@ -196,6 +228,9 @@ weir_status w_linear_solve(w_linear *q, const w_route_limits *limits, const w_co
     if (status < 0) {
         return status;
     }
+    if (limits->sparse_library) {
+        w_linear_estimate_gram(q->ctx, q->s, &q->shape);
+    }
     result->systems = w_mul64(q->groups, q->m);
     const int64_t frame = w_add64(w_alloc_bytes(q->groups),
                                   w_alloc_bytes(w_mul64(result->systems, (int64_t)sizeof(weir_linear_outcome))));
@@ -208,9 +243,5 @@ weir_status w_linear_solve(w_linear *q, const w_route_limits *limits, const w_co
     }
     const int64_t before = q->ctx->ledger.in_use;
     w_ledger_reset_peak(q->ctx);
-    status = solve_chosen(q, result);
-    result->bytes = q->ctx->ledger.peak - before;
-    result->seconds = w_clock_seconds() - begun;
-    explain(q, result);
-    return status;
+    return solve_chosen(q, before, begun, result);
 }

@@ -107,5 +107,7 @@ weir_status w_linear_solve(w_linear *q, const w_route_limits *limits, const w_co
                            weir_linear_result *result);
 /* route_shape.c: the shape from the system. Checks the structure of CSR rows. */
 weir_status w_linear_shape(weir_ctx *ctx, const weir_linear_system *s, const weir_linear_options *o, w_route_shape *shape);
+/* CSR: shape->gram_entries from a sample of columns, where memory for it is to be had. */
+void w_linear_estimate_gram(weir_ctx *ctx, const weir_linear_system *s, w_route_shape *shape);
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "base/size.h"
 #include "solve/route_cg.h"
+#include "sparse/csc.h"
+
+#define W_GRAM_SAMPLES 64
+#define W_GRAM_MARGIN 1.3
 
 static weir_status csr_rows(weir_ctx *ctx, const weir_linear_matrix *x, w_route_shape *shape)
 {
@@ -89,4 +93,24 @@ weir_status w_linear_shape(weir_ctx *ctx, const weir_linear_system *s, const wei
         return csr_rows(ctx, x, shape);
     }
     return WEIR_OK;
+}
+
+void w_linear_estimate_gram(weir_ctx *ctx, const weir_linear_system *s, w_route_shape *shape)
+{
+    const weir_linear_matrix *x = &s->x;
+    if (shape->entries >= INT32_MAX) {
+        return;
+    }
+    int32_t *work = w_alloc_array(ctx, "route", (size_t)(x->columns + shape->entries), sizeof *work);
+    if (!work) {
+        w_message_clear(ctx);
+        return;
+    }
+    const w_csr_rows rows = { 0, x->rows, x->columns, x->row_first, x->column, x->values, x->float32, s->weights };
+    double entries = W_GRAM_MARGIN * w_csc_gram_estimate(&rows, W_GRAM_SAMPLES, work);
+    for (int64_t b = 0; b < s->penalties; b++) {
+        entries += 0.5 * (double)s->penalty[b].size * (double)s->penalty[b].size;
+    }
+    shape->gram_entries = fmin(shape->gram_entries, entries);
+    w_free(ctx, work);
 }

@@ -8,6 +8,7 @@
 
 #include "base/ctx.h"
 #include "base/rng.h"
+#include "sparse/cholmod.h"
 #include "support/least_squares.h"
 #include "weir/weir.h"
 #include "weir/linear.h"
@@ -67,6 +68,11 @@ static void every_route_agrees_with_long_double(void **state)
     }
     assert_true(solved[WEIR_ROUTE_CHOLESKY] > 10 && solved[WEIR_ROUTE_QR] > 10 && solved[WEIR_ROUTE_CG] > 14);
     assert_true(solved[WEIR_ROUTE_DUAL] >= 3 && solved[WEIR_ROUTE_MIXED] >= 4);
+    const char *reason = "";
+    assert_true(w_cholmod_available(&reason) ? solved[WEIR_ROUTE_SPARSE] >= 3 : reason != NULL && solved[WEIR_ROUTE_SPARSE] == 0);
+    if (solved[WEIR_ROUTE_SPARSE] == 0) {
+        print_message("route sparse was not tested: %s\n", reason);
+    }
     weir_ctx_destroy(ctx);
 }
 
@@ -307,6 +313,55 @@ static void budgets_name_the_smallest_that_does(void **state)
     }
 }
 
+/* A chain: column j meets j + 1 alone. The factor has two entries a column; what is chosen is sparse where CHOLMOD is. */
+static void a_banded_system_is_sparse(void **state)
+{
+    const char *reason;
+    if (!w_cholmod_available(&reason)) {
+        print_message("%s\n", reason);
+        skip();
+    }
+    weir_ctx *ctx = test_ctx(state, 1, 0);
+    enum { N = 6000, P = 3000 };
+    int64_t *first = calloc(N + 1, sizeof *first);
+    int32_t *column = calloc(2 * N, sizeof *column);
+    double *value = calloc(2 * N, sizeof *value), *y = calloc(N, sizeof *y), *b = calloc(2 * P, sizeof *b);
+    for (int i = 0; i < N; i++) {
+        first[i + 1] = 2 * (i + 1);
+        column[2 * i] = i % (P - 1);
+        column[2 * i + 1] = i % (P - 1) + 1;
+        value[2 * i] = 1.0;
+        value[2 * i + 1] = -0.5;
+        y[i] = sin(i);
+    }
+    weir_linear_system s = { .version = WEIR_LINEAR_VERSION, .ridge = 0.1, .right_hand_sides = 1, .y = y };
+    s.x = (weir_linear_matrix){ .kind = WEIR_MATRIX_CSR, .rows = N, .columns = P, .values = value, .row_first = first,
+                                .column = column };
+    weir_linear_options options = WEIR_LINEAR_OPTIONS_INIT;
+    weir_linear_result result;
+    assert_int_equal(weir_linear_plan(ctx, &s, &options, &result), WEIR_OK);
+    for (int i = 0; i < result.candidate_count; i++) {
+        assert_true(result.candidate[i].taken == (result.candidate[i].route == result.route));
+        assert_string_not_equal(result.candidate[i].reason, "");
+        assert_true(result.candidate[i].route != WEIR_ROUTE_CHOLESKY || result.route != WEIR_ROUTE_CHOLESKY);
+    }
+    options.tolerance = 1e-13;
+    options.route = WEIR_ROUTE_SPARSE;
+    assert_int_equal(weir_least_squares(ctx, &s, &options, b, NULL, &result), WEIR_OK);
+    assert_true(result.bytes <= result.bytes_predicted && result.backward_error < 1e-15 && result.condition >= 1.0);
+    options.route = WEIR_ROUTE_CG;
+    assert_int_equal(weir_least_squares(ctx, &s, &options, b + P, NULL, &result), WEIR_OK);
+    for (int i = 0; i < P; i++) {
+        assert_true(fabs(b[i] - b[P + i]) < 1e-10);
+    }
+    free(b);
+    free(y);
+    free(value);
+    free(column);
+    free(first);
+    weir_ctx_destroy(ctx);
+}
+
 static void arguments_are_checked(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
@@ -403,7 +458,7 @@ int main(void)
         cmocka_unit_test(an_indefinite_penalty_is_refused), cmocka_unit_test(one_bad_group_leaves_the_others),
         cmocka_unit_test(operators_that_fail), cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(budgets_name_the_smallest_that_does), cmocka_unit_test(arguments_are_checked),
-        cmocka_unit_test(preconditioners_agree),
+        cmocka_unit_test(preconditioners_agree), cmocka_unit_test(a_banded_system_is_sparse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
