@@ -11,9 +11,18 @@ extern "C" {
 #endif
 
 #define WEIR_PLAN_REASONS 16
+#define WEIR_PLAN_RECOVERIES 16
+
+/** One step that was taken after memory ran out. */
+typedef struct weir_recovery {
+    const char *step;       /**< "windows", "groups", "threads", "packed", "iterative", "spill", "device", "again" */
+    const char *resumed;    /**< "at the first tile not added", "with the pass", "with the stage": where the work went on */
+    char from[40], to[40];  /**< "4 threads", "2 threads" */
+    char reason[200];       /**< what was refused */
+} weir_recovery;
 
 typedef struct weir_plan {
-    const char *route;      /**< "normal-equations/cholesky", "normal-equations/arrow" */
+    const char *route;      /**< "normal-equations/cholesky", "normal-equations/arrow", "matrix-free/cg" */
     const char *device;     /**< "cpu", "sim", "cuda" */
     const char *precision;  /**< "float64" */
     const char *reading;    /**< "in place", "kept in memory", "read again each pass", "spooled to scratch", "cached in scratch" */
@@ -28,10 +37,13 @@ typedef struct weir_plan {
     int64_t budget;         /**< bytes the ledger may hand out */
     int64_t bytes;          /**< predicted peak, at least the actual one */
     int64_t bytes_read, bytes_sums, bytes_system, bytes_result; /**< parts of it */
+    int64_t tile_bytes;     /**< matrix-free: of evaluated tiles that are kept; 0 = evaluated again in every product */
     int64_t scratch_bytes;  /**< of the scratch folder, about, for decoded columns of text that do not fit in memory; 0 = none */
     double seconds, seconds_read, seconds_accumulate, seconds_smooth, seconds_setup; /**< predicted */
     int32_t reason_count;
     char reason[WEIR_PLAN_REASONS][200];
+    int32_t recovery_count; /**< what happened: steps taken after memory ran out while the plan was carried out; 0 before */
+    weir_recovery recovery[WEIR_PLAN_RECOVERIES]; /**< the first of them in order */
 } weir_plan;
 
 #ifdef __cplusplus

@@ -175,3 +175,11 @@ weir_status w_check_cancel(weir_ctx *ctx)
     }
     return atomic_load(&ctx->cancelled) ? w_fail(ctx, WEIR_E_CANCELLED, "stopped by the cancel callback") : WEIR_OK;
 }
+
+bool w_recover(weir_ctx *ctx, w_recover_point point, weir_status status)
+{
+    if ((status != WEIR_E_MEMORY && status != WEIR_E_BUDGET) || !ctx->recover || w_pool_current_task(ctx) >= 0) {
+        return false;
+    }
+    return ctx->recover(ctx, point, status, ctx->recover_arg);
+}

@@ -20,6 +20,15 @@ typedef struct w_progress_state {
     _Atomic int stop;               /* the callback has asked to stop since w_progress_begin */
 } w_progress_state;
 
+/* What may be begun again after memory ran out. Whoever can begin again asks w_recover and, where that says so, does. */
+typedef enum w_recover_point {
+    W_RECOVER_RESUME = 1, /* goes on behind what is committed: nothing may be read again */
+    W_RECOVER_PASS = 2,   /* a pass over the rows from its beginning */
+    W_RECOVER_FIT = 4     /* a stage of the computation */
+} w_recover_point;
+/* true: something was given up, it is worth another try. */
+typedef bool (*w_recover_fn)(weir_ctx *ctx, w_recover_point point, weir_status status, void *arg);
+
 struct weir_ctx {
     w_ledger ledger;
     w_pool *pool;
@@ -35,6 +44,9 @@ struct weir_ctx {
     void *user;
     void *devices;                       /* struct w_device_set of device/, made on first use */
     void (*devices_free)(weir_ctx *ctx); /* set with `devices` */
+    w_recover_fn recover;                /* NULL: running out of memory is final */
+    void *recover_arg;
+    bool lean;                           /* memory has run short: threads share what they could have of their own */
     _Atomic int cancelled; /* the callback has asked to stop since the last w_message_clear */
     pthread_mutex_t message_lock;
     char message[W_MESSAGE_BYTES];
@@ -48,6 +60,9 @@ weir_status w_fail(weir_ctx *ctx, weir_status status, const char *format, ...) _
 /* As w_fail for the remark of a positive status; an existing message is replaced. */
 weir_status w_remark(weir_ctx *ctx, weir_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void w_message_clear(weir_ctx *ctx);
+/* Asks how to go on after `status`; false for every status but WEIR_E_MEMORY and WEIR_E_BUDGET, and inside a task. The message is
+ * cleared when the answer is yes. */
+bool w_recover(weir_ctx *ctx, w_recover_point point, weir_status status);
 void w_log_line(weir_ctx *ctx, weir_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* progress.c. A public call begins and ends; in between every pass over rows begins (the table sees to that) and tells how
  * far it is between windows. `passes`: expected, 0 unknown. */

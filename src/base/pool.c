@@ -5,6 +5,7 @@
  * is therefore the same for any number of workers. */
 #include "base/pool.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct w_pool {
     bool stop;
     _Atomic bool active;
     int workers; /* with the caller, who is number 0 */
+    int limit;   /* of them that share jobs */
     w_task_fn run;
     void *arg;
     int64_t count;
@@ -91,7 +93,7 @@ static void *worker_main(void *arg)
         while (!pool->stop && atomic_load(&pool->generation) == seen) {
             pthread_cond_wait(&pool->wake, &pool->lock);
         }
-        bool stop = pool->stop, join = pool->open;
+        bool stop = pool->stop, join = pool->open && self->number < pool->limit;
         seen = atomic_load(&pool->generation);
         atomic_fetch_add(&pool->busy, join);
         pthread_mutex_unlock(&pool->lock);
@@ -141,6 +143,7 @@ weir_status w_pool_create(weir_ctx *ctx, int workers, w_pool **out)
     pthread_cond_init(&pool->wake, NULL);
     pthread_cond_init(&pool->done, NULL);
     pool->workers = 1;
+    pool->limit = INT_MAX;
     pool->worker[0] = (worker){ pool, pthread_self(), 0, -1 };
     workers_start(ctx, pool, workers);
     *out = pool;
@@ -167,7 +170,17 @@ void w_pool_destroy(weir_ctx *ctx, w_pool *pool)
 
 int w_pool_workers(const weir_ctx *ctx)
 {
-    return ctx->pool ? ctx->pool->workers : 1;
+    const w_pool *pool = ctx->pool;
+    return !pool ? 1 : pool->limit < pool->workers ? pool->limit : pool->workers;
+}
+
+void w_pool_limit(weir_ctx *ctx, int workers)
+{
+    if (ctx->pool) {
+        pthread_mutex_lock(&ctx->pool->lock);
+        ctx->pool->limit = workers < 1 ? 1 : workers;
+        pthread_mutex_unlock(&ctx->pool->lock);
+    }
 }
 
 int w_pool_current_worker(const weir_ctx *ctx)
@@ -210,7 +223,7 @@ weir_status w_pool_run(weir_ctx *ctx, int64_t count, w_task_fn task, void *arg)
     w_pool *pool = ctx->pool;
     w_blas_threads before;
     w_blas_serial_enter(&before);
-    if (!pool || pool->workers == 1 || count <= 1 || atomic_load(&pool->active)) {
+    if (!pool || w_pool_workers(ctx) == 1 || count <= 1 || atomic_load(&pool->active)) {
         weir_status status = run_serially(count, task, arg);
         w_blas_serial_leave(&before);
         return status;
@@ -226,7 +239,10 @@ weir_status w_pool_run(weir_ctx *ctx, int64_t count, w_task_fn task, void *arg)
     pool->open = true;
     atomic_store(&pool->active, true);
     atomic_fetch_add(&pool->generation, 1);
-    for (int64_t i = 1; i < count && i < pool->workers; i++) {
+    if (pool->limit < pool->workers) { /* a signal might wake one who may not join */
+        pthread_cond_broadcast(&pool->wake);
+    }
+    for (int64_t i = 1; pool->limit >= pool->workers && i < count && i < pool->workers; i++) {
         pthread_cond_signal(&pool->wake);
     }
     pthread_mutex_unlock(&pool->lock);

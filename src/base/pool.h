@@ -13,6 +13,9 @@ typedef weir_status (*w_task_fn)(void *arg, int64_t task, int worker);
 weir_status w_pool_create(weir_ctx *ctx, int workers, w_pool **out);
 void w_pool_destroy(weir_ctx *ctx, w_pool *pool);
 int w_pool_workers(const weir_ctx *ctx); /* at least 1 */
+/* Jobs are shared by the first `workers` threads only (at least 1; INT_MAX = all) until that is said otherwise: fewer scratch
+ * buffers are in flight. Not from inside a task. */
+void w_pool_limit(weir_ctx *ctx, int workers);
 /* Runs tasks 0 … count-1 (picked up in ascending order), waits for all, and returns the status of the lowest-numbered
  * task that failed, else the largest positive status, else WEIR_OK. After a failure no further tasks are started.
  * A call from inside a task runs serially. */

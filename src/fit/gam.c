@@ -10,6 +10,7 @@
  * The response is z = y - offset - shift; an explicit intercept takes the shift back. */
 #include "fit/gam.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@
 #include "fit/finish.h"
 #include "fit/generalised.h"
 #include "fit/planning.h"
+#include "fit/recovery.h"
 #include "fit/ridge.h"
 
 typedef struct fit_times {
@@ -53,11 +55,11 @@ static weir_status fit_from_sums(weir_ctx *ctx, w_design *design, w_sums *sums, 
         return status;
     }
     weir_status status = w_sums_gram(sums, w_plan_arrow_block(design), &gram);
-    times->normal += w_clock_seconds() - begin;
-    begin = w_clock_seconds();
     if (status >= 0) {
         w_ridge_add(design, options->ridge, gram);
     }
+    times->normal += w_clock_seconds() - begin;
+    begin = w_clock_seconds();
     if (status >= 0) {
         status = w_finish_model(ctx, design, gram, plan, options, NULL, out);
     }
@@ -86,11 +88,16 @@ static weir_status accumulate(weir_ctx *ctx, w_design *design, weir_table *table
 {
     double begin = w_clock_seconds(), read = w_source_seconds(table);
     w_sums *sums = NULL;
-    w_progress_phase(ctx, "accumulate");
-    weir_status status = w_sums_create(ctx, design, 0, &sums);
-    if (status >= 0) {
-        status = w_sums_accumulate(sums, table, options);
-    }
+    weir_status status;
+    do {
+        w_sums_free(sums);
+        sums = NULL;
+        w_progress_phase(ctx, "accumulate");
+        status = w_sums_create(ctx, design, 0, &sums);
+        if (status >= 0) {
+            status = w_sums_accumulate(sums, table, options);
+        }
+    } while (status < 0 && w_recover(ctx, W_RECOVER_PASS, status));
     read = w_source_seconds(table) - read;
     times->read += read;
     times->normal += w_clock_seconds() - begin - read;
@@ -116,7 +123,7 @@ static weir_status check_trials(weir_ctx *ctx, const w_design *design, const wei
 
 /* Formula and table -> compiled design and its final plan. */
 static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
-                           fit_times *times, w_design **design, weir_plan *plan)
+                           w_fit_recovery *recovery, fit_times *times, w_design **design, weir_plan *plan)
 {
     double begin = w_clock_seconds(), read = w_source_seconds(table);
     w_formula *parsed = NULL;
@@ -127,7 +134,9 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     if (status >= 0) {
         w_design_options how;
         w_progress_expect(ctx, plan->passes);
+        w_recovery_adapt(recovery, NULL, plan);
         w_planning_design_options(options, plan, &how);
+        how.spool = recovery->scan.spool;
         status = w_design_compile(ctx, parsed, table, &how, design);
     }
     w_formula_free(parsed);
@@ -144,7 +153,24 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     if (status < 0) {
         w_design_free(*design);
         *design = NULL;
+        return status;
     }
+    w_recovery_adapt(recovery, *design, plan);
+    return status;
+}
+
+/* A stream has passed once rows were read of it. */
+static weir_status compile_surely(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                                  w_fit_recovery *recovery, fit_times *times, w_design **design, weir_plan *plan)
+{
+    w_source_traits traits;
+    w_source_traits_of(table, &traits);
+    const double design_seconds = times->design;
+    weir_status status;
+    do {
+        status = compile(ctx, table, formula, options, recovery, times, design, plan);
+        times->design += design_seconds;
+    } while (status < 0 && !(traits.once && recovery->planned) && w_recover(ctx, W_RECOVER_FIT, status));
     return status;
 }
 
@@ -194,6 +220,7 @@ weir_status w_fit_plan(weir_ctx *ctx, weir_table *table, const char *formula, co
     if (status >= 0) {
         status = w_planning_estimate(ctx, table, parsed, options, out);
     }
+    w_pool_limit(ctx, INT_MAX);
     w_formula_free(parsed);
     return status;
 }
@@ -234,6 +261,30 @@ static weir_status fit_generalised(weir_ctx *ctx, w_design *design, weir_table *
     return status;
 }
 
+/* The stage behind the design, begun again from the same rows where memory ran out. */
+static weir_status fit_design(weir_ctx *ctx, w_design *design, weir_table *table, const weir_plan *plan,
+                              const weir_fit_options *options, const w_glm *glm, fit_times *times, weir_model **out)
+{
+    weir_status status;
+    do {
+        status = is_linear(glm) ? fit_linear(ctx, design, table, plan, options, times, out)
+                                : fit_generalised(ctx, design, table, plan, options, glm, times, out);
+    } while (status < 0 && w_recover(ctx, W_RECOVER_FIT, status));
+    return status;
+}
+
+/* Residuals of the finished model. */
+static weir_status measure_residuals(weir_ctx *ctx, weir_model *model, weir_table *table, const weir_fit_options *options)
+{
+    weir_status status;
+    do {
+        status = options->diagnostics ? w_diagnose(ctx, model, table, options->missing)
+                 : model->ar1         ? w_ar1_measure(ctx, model, table, options->missing)
+                                      : WEIR_OK;
+    } while (status < 0 && w_recover(ctx, W_RECOVER_FIT, status));
+    return status;
+}
+
 weir_status w_fit_table(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
                         weir_model **out)
 {
@@ -242,29 +293,29 @@ weir_status w_fit_table(weir_ctx *ctx, weir_table *table, const char *formula, c
     weir_model *model = NULL;
     weir_plan plan;
     w_glm glm;
+    w_fit_recovery recovery;
     w_ledger_reset_peak(ctx);
+    w_recovery_begin(&recovery, ctx, table);
     weir_status status = check_options(ctx, options, &glm);
     if (status >= 0) {
-        status = compile(ctx, table, formula, options, &times, &design, &plan);
+        status = compile_surely(ctx, table, formula, options, &recovery, &times, &design, &plan);
     }
     if (status >= 0) {
-        status = is_linear(&glm) ? fit_linear(ctx, design, table, &plan, options, &times, &model)
-                                 : fit_generalised(ctx, design, table, &plan, options, &glm, &times, &model);
+        status = fit_design(ctx, design, table, &plan, options, &glm, &times, &model);
     }
     weir_status remark = status;
     if (status >= 0) {
         design = NULL;
-        if (options->diagnostics) {
-            status = w_diagnose(ctx, model, table, options->missing);
-        } else if (model->ar1) {
-            status = w_ar1_measure(ctx, model, table, options->missing);
-        }
+        status = measure_residuals(ctx, model, table, options);
     }
     w_design_free(design);
     if (status < 0) {
         w_model_free(model);
+        status = w_recovery_give_up(&recovery, formula, options, status);
+        w_recovery_end(&recovery, NULL);
         return status;
     }
+    w_recovery_end(&recovery, &model->plan);
     finish_summary(ctx, model, &times);
     *out = model;
     return remark;
@@ -343,6 +394,8 @@ weir_status w_fit_accumulate(weir_ctx *ctx, weir_table *table, const char *formu
         return w_alloc_status(ctx);
     }
     part->ctx = ctx;
+    w_fit_recovery recovery;
+    w_recovery_begin(&recovery, ctx, like ? NULL : table);
     weir_status status = check_linear(ctx, options);
     if (status >= 0 && like) {
         status = check_like(ctx, formula, options, like->design);
@@ -353,13 +406,14 @@ weir_status w_fit_accumulate(weir_ctx *ctx, weir_table *table, const char *formu
             status = accumulate_like(ctx, table, options, first_row, part->design, &times, &part->sums);
         }
     } else if (status >= 0) {
-        status = compile(ctx, table, formula, options, &times, &part->design, &plan);
+        status = compile_surely(ctx, table, formula, options, &recovery, &times, &part->design, &plan);
         if (status >= 0) {
             w_tile_request request = { .missing = options->missing };
             w_pass_options pass = { .first_row = first_row, .request = &request };
             status = accumulate(ctx, part->design, table, &pass, &times, &part->sums);
         }
     }
+    w_recovery_end(&recovery, NULL);
     if (status < 0) {
         w_fit_sums_free(part);
         return status;
@@ -384,6 +438,7 @@ weir_status w_fit_sums(weir_ctx *ctx, weir_sums *sums, const weir_fit_options *o
     if (status >= 0) {
         status = fit_from_sums(ctx, design, sums->sums, &plan, options, &times, out);
     }
+    w_pool_limit(ctx, INT_MAX);
     if (status < 0) {
         w_design_free(design);
         return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fit/planning.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/format.h"
@@ -200,14 +201,15 @@ void w_planning_design_options(const weir_fit_options *options, const weir_plan 
     }
 }
 
-weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formula *formula, const weir_fit_options *options,
-                                weir_plan *out)
+/* With the threads that share jobs now. */
+static weir_status estimate(weir_ctx *ctx, weir_table *table, const w_formula *formula, const weir_fit_options *options,
+                            int64_t budget_wanted, weir_plan *out)
 {
     w_design *skeleton = NULL;
     w_design_options how;
     w_planning_design_options(options, NULL, &how);
     weir_status status = w_design_estimate(ctx, formula, table, &how, &skeleton);
-    const int64_t budget = ctx->ledger.budget;
+    const int64_t before = ctx->ledger.budget, budget = budget_wanted > 0 ? budget_wanted : before;
     if (status == WEIR_E_BUDGET) { /* too small even for a sketch of the model: lifted for that alone, to say what would do */
         w_message_clear(ctx);
         ctx->ledger.budget = 0;
@@ -217,12 +219,75 @@ weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formul
         status = plan_design(ctx, table, skeleton, true, options, budget, out);
     }
     w_design_free(skeleton);
-    ctx->ledger.budget = budget;
+    ctx->ledger.budget = before;
+    return status;
+}
+
+/* Half as many threads; false: there is but one. */
+static bool fewer_threads(weir_ctx *ctx)
+{
+    const int workers = w_pool_workers(ctx);
+    if (workers > 1) {
+        w_message_clear(ctx);
+        w_pool_limit(ctx, workers / 2);
+    }
+    return workers > 1;
+}
+
+static void note_threads(weir_ctx *ctx, int before, weir_plan *plan)
+{
+    const int workers = w_pool_workers(ctx);
+    if (workers < before && plan->reason_count < WEIR_PLAN_REASONS) {
+        snprintf(plan->reason[plan->reason_count++], sizeof plan->reason[0],
+                 "%d of %d threads: tiles and sums of more do not fit in the budget", workers, before);
+    }
+}
+
+weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formula *formula, const weir_fit_options *options,
+                                weir_plan *out)
+{
+    const int before = w_pool_workers(ctx);
+    weir_status status;
+    do {
+        status = estimate(ctx, table, formula, options, 0, out);
+    } while (status == WEIR_E_BUDGET && fewer_threads(ctx));
+    if (status >= 0) {
+        note_threads(ctx, before, out);
+    }
     return status;
 }
 
 weir_status w_planning_exact(weir_ctx *ctx, weir_table *table, const w_design *design, const weir_fit_options *options,
                              weir_plan *out)
 {
-    return plan_design(ctx, table, design, false, options, ctx->ledger.budget, out);
+    const int before = w_pool_workers(ctx);
+    weir_status status;
+    do {
+        status = plan_design(ctx, table, design, false, options, ctx->ledger.budget, out);
+    } while (status == WEIR_E_BUDGET && fewer_threads(ctx));
+    if (status >= 0) {
+        note_threads(ctx, before, out);
+    }
+    return status;
+}
+
+weir_status w_planning_least(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options, int64_t *bytes)
+{
+    const int64_t budget = ctx->ledger.budget, taken = ctx->ledger.in_use;
+    w_formula *parsed = NULL;
+    weir_plan plan = { 0 };
+    w_pool_limit(ctx, 1);
+    ctx->ledger.budget = 0;
+    weir_status status = w_formula_parse(ctx, formula, &parsed);
+    if (status >= 0) {
+        status = estimate(ctx, table, parsed, options, 1, &plan);
+    }
+    w_formula_free(parsed);
+    ctx->ledger.budget = budget;
+    w_message_clear(ctx);
+    if (status != WEIR_E_BUDGET || plan.bytes <= 0) {
+        return status < 0 ? status : WEIR_E_INTERNAL;
+    }
+    *bytes = w_add64(plan.bytes, taken);
+    return WEIR_OK;
 }

@@ -9,11 +9,15 @@
 
 /* Before a row is read: shape from the formula and the head of the file. Fails with WEIR_E_BUDGET when the budget cannot
  * do, naming what would. */
+/* Where the threads that share jobs need too much, half as many do, down to one (w_pool_limit: the caller lifts it again). */
 weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formula *formula, const weir_fit_options *options,
                                 weir_plan *out);
 /* With the compiled design; `table` NULL when the sums are already there. */
 weir_status w_planning_exact(weir_ctx *ctx, weir_table *table, const w_design *design, const weir_fit_options *options,
                              weir_plan *out);
+/* The least budget with which such a fit is planned, beside what is in use: one thread, the smallest windows, nothing kept. Leaves the
+ * limit of threads at one. */
+weir_status w_planning_least(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options, int64_t *bytes);
 /* How to scan a table for predictions or residuals (`what` for the message: "predict", "check"), whose columns are selected and
  * which is read `later` times after the scan. `beside`: bytes of the passes beside reading. WEIR_E_BUDGET before a row is read
  * when even the smallest windows do not fit, naming what would do. */

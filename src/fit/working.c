@@ -224,15 +224,19 @@ weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *ta
     w_pass_options options = { .request = &request, .working = working_tile, .working_arg = &copy,
                                .extra_count = W_SUM_COUNT, .tile_step = working->tile_step };
     const bool linear = working->residual || working->leverage || working->cross_parameter >= 0;
-    weir_status status = linear ? w_sums_create_linear(ctx, design, W_SUM_COUNT, &sums)
-                                : w_sums_create(ctx, design, W_SUM_COUNT, &sums);
-    if (status >= 0) {
-        w_progress_phase(ctx, working->tile_step > 1 ? "start" : "fit");
-        status = w_sums_accumulate(sums, table, &options);
-    }
-    if (status >= 0) {
-        status = w_sums_gram(sums, arrow_block, out);
-    }
+    weir_status status;
+    do {
+        w_sums_free(sums);
+        sums = NULL;
+        status = linear ? w_sums_create_linear(ctx, design, W_SUM_COUNT, &sums) : w_sums_create(ctx, design, W_SUM_COUNT, &sums);
+        if (status >= 0) {
+            w_progress_phase(ctx, working->tile_step > 1 ? "start" : "fit");
+            status = w_sums_accumulate(sums, table, &options);
+        }
+        if (status >= 0) {
+            status = w_sums_gram(sums, arrow_block, out);
+        }
+    } while (status < 0 && w_recover(ctx, W_RECOVER_PASS, status));
     w_sums_free(sums);
     return status;
 }

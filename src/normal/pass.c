@@ -26,7 +26,9 @@ typedef struct worker {
 
 typedef struct piece {
     int64_t first, last; /* absolute rows */
+    int64_t next;        /* the first row that is not in `acc`: whole chunks are added or nothing */
     double *acc;
+    bool done;           /* closed */
 } piece;
 
 typedef struct pass {
@@ -82,6 +84,16 @@ static void add_scalars(const pass *p, const worker *w, double *acc)
     }
 }
 
+static void worker_close(weir_ctx *ctx, worker *w)
+{
+    w_tile_free(ctx, w->tile);
+    w_adder_free(ctx, w->adder);
+    w_lag_free(ctx, w->lag);
+    w_free(ctx, w->extra);
+    w_free(ctx, w->prior);
+    *w = (worker){ 0 };
+}
+
 static int64_t chunk_end(const pass *p, int64_t row, int64_t last)
 {
     int64_t chunk = p->sums->plan->chunk_rows;
@@ -93,6 +105,12 @@ static int64_t sampled(const pass *p, int64_t row)
 {
     int64_t step = p->options->tile_step, tile = row / W_TILE_ROWS;
     return step <= 1 || tile % step == 0 ? row : (tile / step + 1) * step * W_TILE_ROWS;
+}
+
+/* Workers that share a window: fewer than were opened once memory has run short. */
+static int sharing(const pass *p)
+{
+    return (int)w_min64(p->workers, w_pool_workers(p->sums->ctx));
 }
 
 static weir_status piece_open(pass *p, piece *piece)
@@ -116,14 +134,16 @@ static weir_status piece_close(pass *p, piece *piece)
 {
     const w_pairs *plan = p->sums->plan;
     if (piece->last % plan->shard_rows != 0) {
+        piece->done = true;
         return WEIR_OK;
     }
-    w_accumulator_close(plan, piece->acc);
     pthread_mutex_lock(&p->lock);
     weir_status status = p->run.node_count + p->workers < p->run.node_capacity ? WEIR_OK
         : w_run_reserve_nodes(p->sums->ctx, &p->run, 2 * p->run.node_capacity + p->workers + 16);
     pthread_mutex_unlock(&p->lock);
     if (status == WEIR_OK) {
+        w_accumulator_close(plan, piece->acc);
+        piece->done = true;
         w_run_insert(p->sums, &p->run, &p->lock, (w_node){ 0, piece->first / plan->shard_rows, piece->acc });
         piece->acc = NULL;
     }
@@ -148,14 +168,18 @@ static weir_status shard_task(void *arg, int64_t task, int number)
     pass *p = arg;
     piece *piece = &p->piece[task];
     worker *w = &p->worker[number];
+    if (piece->done) {
+        return WEIR_OK;
+    }
     weir_status status = piece->acc ? WEIR_OK : piece_open(p, piece);
-    for (int64_t row = sampled(p, piece->first), end; status == WEIR_OK && row < piece->last; row = sampled(p, end)) {
+    for (int64_t row = sampled(p, piece->next), end; status == WEIR_OK && row < piece->last; row = sampled(p, end)) {
         end = chunk_end(p, row, piece->last);
         status = evaluate(p, w, row, end);
         if (status == WEIR_OK) {
             add_scalars(p, w, piece->acc);
             w_adder_tile(w->adder, w->tile, piece->acc);
             add_lagged(p, w, piece->acc);
+            piece->next = end;
         }
     }
     return status == WEIR_OK ? piece_close(p, piece) : status;
@@ -200,11 +224,15 @@ static weir_status pair_task(void *arg, int64_t task, int number)
 static weir_status piece_by_pair(pass *p, piece *piece)
 {
     weir_ctx *ctx = p->sums->ctx;
+    const int workers = sharing(p);
     p->current = piece;
-    weir_status status = piece_open(p, piece);
-    for (int64_t row = sampled(p, piece->first); status == WEIR_OK && row < piece->last;) {
+    if (piece->done) {
+        return WEIR_OK;
+    }
+    weir_status status = piece->acc ? WEIR_OK : piece_open(p, piece);
+    for (int64_t row = sampled(p, piece->next); status == WEIR_OK && row < piece->last;) {
         int64_t end = row;
-        for (p->batch_count = 0; p->batch_count < p->workers && end < piece->last; p->batch_count++) {
+        for (p->batch_count = 0; p->batch_count < workers && end < piece->last; p->batch_count++) {
             end = sampled(p, chunk_end(p, end, piece->last));
         }
         p->batch_first = row;
@@ -219,7 +247,9 @@ static weir_status piece_by_pair(pass *p, piece *piece)
         for (int64_t i = 0; status == WEIR_OK && p->worker[0].lag && i < p->batch_count; i++) {
             w_lag_ends(p->worker[i].lag, p->worker[i].adder, p->worker[i].tile, piece->acc);
         }
-        row = end;
+        if (status == WEIR_OK) {
+            piece->next = row = end;
+        }
     }
     return status == WEIR_OK ? piece_close(p, piece) : status;
 }
@@ -261,7 +291,7 @@ static weir_status cut(pass *p, int64_t first, int64_t last)
     p->piece_count = 0;
     for (int64_t row = first; row < last;) {
         int64_t end = w_min64(last, (row / shard + 1) * shard);
-        p->piece[p->piece_count++] = (piece){ row, end, NULL };
+        p->piece[p->piece_count++] = (piece){ row, end, row, NULL, false };
         row = end;
     }
     return WEIR_OK;
@@ -271,9 +301,12 @@ static weir_status cut(pass *p, int64_t first, int64_t last)
 static bool by_shard(const pass *p, int64_t rows)
 {
     const w_pairs *plan = p->sums->plan;
-    int64_t workers = p->workers, rounds = (p->piece_count + workers - 1) / workers;
+    int64_t workers = sharing(p), rounds = (p->piece_count + workers - 1) / workers;
     if (workers == 1 || (double)rows * plan->row_seconds < SERIAL_SECONDS) {
         return true;
+    }
+    if (p->sums->ctx->lean) {
+        return false;
     }
     int64_t longest = w_max64(rows / workers, w_min64(rounds * plan->shard_rows, rows));
     int64_t held = w_mul64(w_min64(workers, p->piece_count) + 2, w_alloc_bytes(plan->total_count * 8));
@@ -281,7 +314,7 @@ static bool by_shard(const pass *p, int64_t rows)
            held <= w_ledger_free_bytes(p->sums->ctx) / 2;
 }
 
-static weir_status add_pieces(pass *p, int64_t rows)
+static weir_status add_pieces_once(pass *p, int64_t rows)
 {
     weir_ctx *ctx = p->sums->ctx;
     weir_status status = WEIR_OK;
@@ -291,12 +324,35 @@ static weir_status add_pieces(pass *p, int64_t rows)
         }
         return status;
     }
-    status = piece_open(p, &p->piece[0]); /* the only one that may go on with an accumulator */
+    if (!p->piece[0].acc && !p->piece[0].done) {
+        status = piece_open(p, &p->piece[0]); /* the only one that may go on with an accumulator */
+    }
     if (status == WEIR_OK && (double)rows * p->sums->plan->row_seconds >= SERIAL_SECONDS) {
         return w_pool_run(ctx, p->piece_count, shard_task, p);
     }
     for (int i = 0; status == WEIR_OK && i < p->piece_count; i++) {
         status = shard_task(p, i, 0);
+    }
+    return status;
+}
+
+/* Scratch of workers that share no more. */
+static void give_up_workers(pass *p)
+{
+    for (int i = sharing(p); i < p->workers; i++) {
+        worker_close(p->sums->ctx, &p->worker[i]);
+    }
+    p->workers = sharing(p);
+    w_bank_drain(&p->sums->bank);
+}
+
+/* Short of memory the window goes on at the first chunk of each shard that is not added: no row counts twice. */
+static weir_status add_pieces(pass *p, int64_t rows)
+{
+    weir_status status = add_pieces_once(p, rows);
+    while (status < 0 && w_recover(p->sums->ctx, W_RECOVER_RESUME, status)) {
+        give_up_workers(p);
+        status = add_pieces_once(p, rows);
     }
     return status;
 }
@@ -351,11 +407,7 @@ static void pass_close(pass *p)
 {
     weir_ctx *ctx = p->sums->ctx;
     for (int i = 0; p->worker && i < p->workers; i++) {
-        w_tile_free(ctx, p->worker[i].tile);
-        w_adder_free(ctx, p->worker[i].adder);
-        w_lag_free(ctx, p->worker[i].lag);
-        w_free(ctx, p->worker[i].extra);
-        w_free(ctx, p->worker[i].prior);
+        worker_close(ctx, &p->worker[i]);
     }
     w_lag_row_free(ctx, &p->carried);
     w_lag_row_free(ctx, &p->next_carried);

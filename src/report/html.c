@@ -275,6 +275,14 @@ static void put_plan(w_writer *w, const weir_summary *s)
         }
         w_put(w, "</ul>\n");
     }
+    for (int i = 0; i < s->plan->recovery_count && i < WEIR_PLAN_RECOVERIES; i++) {
+        const weir_recovery *r = &s->plan->recovery[i];
+        w_put(w, i == 0 ? "<p>Memory ran out:</p>\n<ul>\n<li>" : "<li>");
+        w_putf(w, "%s: %s \xe2\x86\x92 %s, going on %s (", r->step, r->from, r->to, r->resumed);
+        w_put_escaped(w, r->reason);
+        w_put(w, ")</li>\n");
+    }
+    w_put(w, s->plan->recovery_count > 0 ? "</ul>\n" : "");
 }
 
 static void put_fact(w_writer *w, const char *name, const char *value)

@@ -78,6 +78,22 @@ void w_json_numbers(w_json *j, const char *key, int64_t count, const double *val
     w_put(j->w, "]");
 }
 
+static void put_recoveries(w_json *j, const weir_plan *plan)
+{
+    w_json_open(j, "recoveries", '[');
+    for (int i = 0; i < plan->recovery_count && i < WEIR_PLAN_RECOVERIES; i++) {
+        const weir_recovery *r = &plan->recovery[i];
+        w_json_open(j, NULL, '{');
+        w_json_text(j, "step", r->step);
+        w_json_text(j, "from", r->from);
+        w_json_text(j, "to", r->to);
+        w_json_text(j, "resumed", r->resumed);
+        w_json_text(j, "reason", r->reason);
+        w_json_close(j, '}');
+    }
+    w_json_close(j, ']');
+}
+
 void w_json_plan(w_json *j, const weir_plan *plan)
 {
     w_json_text(j, "route", plan->route);
@@ -114,6 +130,9 @@ void w_json_plan(w_json *j, const weir_plan *plan)
         w_json_text(j, NULL, plan->reason[i]);
     }
     w_json_close(j, ']');
+    if (plan->recovery_count > 0) {
+        put_recoveries(j, plan);
+    }
 }
 
 weir_status w_report_plan_json(weir_ctx *ctx, const weir_plan *plan, weir_write_fn write, void *user)

@@ -296,6 +296,23 @@ int64_t w_source_row_count(const weir_table *table)
     return rows;
 }
 
+void w_source_reset(weir_table *table)
+{
+    w_source_forget(table);
+    if (table->memory) {
+        return;
+    }
+    table->rows = -1;
+    for (int32_t i = 0; i < table->part_count; i++) {
+        table->parts[i]->rows = table->parts[i]->text ? -1 : table->parts[i]->rows;
+    }
+    for (int32_t s = 0; s < table->selected_count; s++) {
+        w_selected *selected = &table->selected[s];
+        w_dictionary_free(selected->dictionary);
+        *selected = (w_selected){ .column = selected->column, .want = selected->want, .info.name = selected->info.name };
+    }
+}
+
 int64_t w_source_row_estimate(weir_table *table)
 {
     int64_t rows = w_source_row_count(table);

@@ -109,6 +109,8 @@ weir_status w_source_scan(weir_table *table, const w_scan_options *options, w_wi
 const w_column_info *w_source_column(const weir_table *table, int32_t selected); /* final after the scan */
 /* After the scan: final code of each code a visitor of the scan saw; NULL = those were final already. */
 const int32_t *w_source_scan_remap(const weir_table *table, int32_t selected);
+/* Forgets what the scan found out, rows and levels too: a plan is then made as for a table that was just opened. */
+void w_source_reset(weir_table *table);
 bool w_source_scanned(const weir_table *table); /* the last scan succeeded: its route stands */
 w_source_route w_source_chosen_route(const weir_table *table);
 weir_status w_source_rewind(weir_table *table);

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory that runs out while a fit runs: the answer has the same bits, or a status says what would do; nothing is left behind. */
+#include "support/test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ctx.h"
+#include "base/format.h"
+#include "base/rng.h"
+#include "support/folder.h"
+#include "weir/weir.h"
+
+#define COLUMNS 4
+#define ROWS 40000
+
+typedef enum source { MEMORY, CSV } source;
+
+typedef struct place {
+    char folder[TEST_FOLDER_BYTES], csv[TEST_FOLDER_BYTES + 16];
+    double column[COLUMNS][ROWS]; /* y, x, z, c */
+} place;
+
+static const char *const names[COLUMNS] = { "y", "x", "z", "c" };
+
+static place *make_place(void)
+{
+    place *p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    assert_int_equal(test_folder_make(p->folder), 0);
+    snprintf(p->csv, sizeof p->csv, "%s/rows.csv", p->folder);
+    FILE *file = fopen(p->csv, "w");
+    assert_non_null(file);
+    fputs("y,x,z,c\n", file);
+    w_rng rng;
+    w_rng_seed(&rng, 11);
+    for (int i = 0; i < ROWS; i++) {
+        double x = floor(1e5 * w_rng_uniform(&rng)) / 1e5, z = floor(1e5 * w_rng_uniform(&rng)) / 1e5;
+        double y = floor(1e5 * (sin(6 * x) + z * z + 0.3 * w_rng_normal(&rng))) / 1e5;
+        p->column[0][i] = y;
+        p->column[1][i] = x;
+        p->column[2][i] = z;
+        p->column[3][i] = (double)w_rng_below(&rng, 2 + (int)(3 * exp(sin(6 * x))));
+        fprintf(file, "%.7g,%.7g,%.7g,%.7g\n", y, x, z, p->column[3][i]);
+    }
+    assert_int_equal(fclose(file), 0);
+    return p;
+}
+
+static void drop_place(place *p)
+{
+    test_folder_remove(p->folder);
+    free(p);
+}
+
+typedef struct job {
+    const char *formula, *family;
+    source from;
+    int64_t fit_rows; /* in memory */
+    int diagnostics;
+    const place *place;
+    /* results of the last fit */
+    double beta[64];
+    int64_t columns;
+    weir_plan plan;
+    int fits, recovered;
+} job;
+
+static weir_status open_table(weir_ctx *ctx, const job *j, weir_table **out)
+{
+    if (j->from == CSV) {
+        const char *path[1] = { j->place->csv };
+        return weir_table_open(ctx, 1, path, NULL, out);
+    }
+    weir_column column[COLUMNS];
+    for (int c = 0; c < COLUMNS; c++) {
+        column[c] = (weir_column){ names[c], WEIR_F64, j->place->column[c], 0, 0, NULL };
+    }
+    return weir_table_from_columns(ctx, j->fit_rows, COLUMNS, column, out);
+}
+
+/* The table is opened with the allocations as they are, so that what fails is the fit. */
+static weir_status fit(weir_ctx *ctx, weir_table *table, job *j)
+{
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    options.family = j->family;
+    options.diagnostics = j->diagnostics;
+    weir_model *model = NULL;
+    weir_status status = weir_fit(ctx, table, j->formula, &options, &model);
+    if (status >= 0) {
+        weir_summary summary;
+        const double *beta;
+        j->columns = weir_model_coefficients(model, &beta, NULL);
+        assert_in_range(j->columns, 1, 64);
+        memcpy(j->beta, beta, (size_t)j->columns * sizeof *beta);
+        weir_model_summary(model, &summary);
+        j->plan = *summary.plan;
+        j->fits++;
+        j->recovered += summary.plan->recovery_count > 0;
+    }
+    weir_model_free(model);
+    return status;
+}
+
+static weir_status whole(weir_ctx *ctx, void *arg)
+{
+    job *j = arg;
+    weir_table *table = NULL;
+    weir_status status = open_table(ctx, j, &table);
+    status = status < 0 ? status : fit(ctx, table, j);
+    weir_table_close(table);
+    return status;
+}
+
+static weir_ctx *make_ctx(int threads, int64_t budget)
+{
+    weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
+    options.threads = threads;
+    options.memory_budget = budget;
+    options.device = "cpu";
+    weir_ctx *ctx = NULL;
+    assert_int_equal(weir_ctx_create(&options, &ctx), WEIR_OK);
+    return ctx;
+}
+
+/* Runs the job once with allocation k failing; false when it was not met. */
+static bool run_failing(weir_ctx *ctx, job *j, const job *truth, int64_t k, int for_ever)
+{
+    w_ledger *ledger = &ctx->ledger;
+    int64_t in_use = atomic_load(&ledger->in_use), blocks = atomic_load(&ledger->live_blocks);
+    w_message_clear(ctx);
+    w_ledger_fail_at(ctx, k, for_ever);
+    weir_status status = whole(ctx, j);
+    bool met = atomic_load(&ledger->fail_counter) >= k;
+    w_ledger_fail_at(ctx, 0, 0);
+    if (status < 0 && status != WEIR_E_MEMORY && status != WEIR_E_BUDGET) {
+        fail_msg("allocation %lld: %s, %s", (long long)k, weir_status_name(status), weir_ctx_message(ctx));
+    }
+    assert_true(status >= 0 || weir_ctx_message(ctx)[0] != '\0');
+    assert_true(status < 0 || (j->columns == truth->columns && memcmp(j->beta, truth->beta, sizeof(double) * (size_t)j->columns) == 0));
+    assert_int_equal(atomic_load(&ledger->faults), 0);
+    assert_int_equal(atomic_load(&ledger->in_use), in_use);
+    assert_int_equal(atomic_load(&ledger->live_blocks), blocks);
+    assert_null(ctx->recover);
+    assert_false(ctx->lean);
+    assert_int_equal(w_pool_workers(ctx), ctx->threads);
+    return met;
+}
+
+/* Once: all but the allocations of opening the table are made good. For ever: a status, or the answer where what failed was not
+ * needed; nothing is left. */
+static void fail_each(const job *what, int threads, int64_t stride)
+{
+    weir_ctx *ctx = make_ctx(threads, (int64_t)256 << 20);
+    job truth = *what, j = *what;
+    if (whole(ctx, &truth) < 0) {
+        fail_msg("%s: %s", what->formula, weir_ctx_message(ctx));
+    }
+    assert_int_equal(truth.plan.recovery_count, 0);
+    int64_t runs = 0;
+    for (int64_t k = 1; run_failing(ctx, &j, &truth, k, 0); k += stride) {
+        runs++;
+    }
+    int opening = (int)runs - j.recovered;
+    if (j.recovered * 10 < runs * 7) {
+        fail_msg("%s: of %d failures %d were made good, %d met no plan", what->formula, (int)runs, j.recovered, opening);
+    }
+    for (int64_t k = 1; run_failing(ctx, &j, &truth, k, 1); k += 3 * stride) {
+    }
+    weir_ctx_destroy(ctx);
+}
+
+static void test_each_allocation_fails_once_and_for_ever(void **state)
+{
+    (void)state;
+    place *p = make_place();
+    fail_each(&(job){ .formula = "y ~ s(x, k = 6, bs = 'cr') + z", .from = MEMORY, .fit_rows = 3000, .place = p }, 1, 1);
+    fail_each(&(job){ .formula = "y ~ s(x, k = 5) + z", .from = MEMORY, .fit_rows = 9000, .diagnostics = 1, .place = p }, 3, 1);
+    fail_each(&(job){ .formula = "y ~ s(x, k = 6, bs = 'cr') + z", .from = CSV, .place = p }, 2, 3);
+    fail_each(&(job){ .formula = "c ~ s(x, k = 6, bs = 'cr')", .family = "poisson", .from = MEMORY, .fit_rows = 5000, .place = p }, 2, 23);
+    drop_place(p);
+}
+
+/* ---- capacity that shrinks while the fit runs ---------------------------------------------------------------------- */
+
+typedef struct shrink {
+    weir_ctx *ctx;
+    int64_t calls, at, to;
+} shrink;
+
+static int shrink_now(void *user, const weir_progress *progress)
+{
+    (void)progress;
+    shrink *s = user;
+    if (++s->calls == s->at) {
+        s->ctx->ledger.budget = s->to;
+    }
+    return 0;
+}
+
+/* The number before "would do", 0 when none is named. */
+static int64_t named_budget(const char *message)
+{
+    const char *end = strstr(message, " would do");
+    if (!end) {
+        return 0;
+    }
+    const char *start = end;
+    for (int blanks = 0; start > message && blanks < 2; start--) {
+        blanks += start[-1] == ' ';
+    }
+    char number[64];
+    int64_t bytes = 0;
+    start += *start == ' ' || start > message;
+    snprintf(number, sizeof number, "%.*s", (int)(end - start), start);
+    assert_int_equal(w_parse_bytes(number, &bytes), 0);
+    return bytes;
+}
+
+static void shrinking(const job *what, int threads)
+{
+    weir_ctx *first = make_ctx(threads, (int64_t)256 << 20);
+    job truth = *what;
+    assert_int_equal(whole(first, &truth), WEIR_OK);
+    weir_ctx_destroy(first);
+    int made_good = 0, refused = 0;
+    for (int64_t at = 1; at <= 16; at += 3) {
+        for (int64_t to = (int64_t)1 << 18; to <= (int64_t)64 << 20; to *= 2) {
+            shrink s = { NULL, 0, at, to };
+            weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
+            options.threads = threads;
+            options.memory_budget = (int64_t)256 << 20;
+            options.device = "cpu";
+            options.progress = shrink_now;
+            options.user = &s;
+            assert_int_equal(weir_ctx_create(&options, &s.ctx), WEIR_OK);
+            s.ctx->progress_state.interval = 0;
+            job j = *what;
+            weir_status status = whole(s.ctx, &j);
+            if (status >= 0) {
+                assert_memory_equal(j.beta, truth.beta, sizeof(double) * (size_t)truth.columns);
+                made_good += j.recovered;
+            } else {
+                if (status != WEIR_E_BUDGET) {
+                    fail_msg("%s: %s", weir_status_name(status), weir_ctx_message(s.ctx));
+                }
+                int64_t enough = named_budget(weir_ctx_message(s.ctx));
+                refused++;
+                if (enough > 0) {
+                    weir_ctx *again = make_ctx(threads, enough);
+                    if (whole(again, &j) < 0) {
+                        fail_msg("%lld bytes were said to do: %s (%s; at %d to %lld)", (long long)enough, weir_ctx_message(again),
+                                 weir_ctx_message(s.ctx), (int)at, (long long)to);
+                    }
+                    assert_memory_equal(j.beta, truth.beta, sizeof(double) * (size_t)truth.columns);
+                    weir_ctx_destroy(again);
+                }
+            }
+            weir_ctx_destroy(s.ctx);
+        }
+    }
+    if (getenv("WEIR_TEST_TAGS")) {
+        print_message("%s: %d made good, %d refused\n", what->formula, made_good, refused);
+    }
+    assert_true(refused > 0);
+    assert_true(made_good > 0);
+}
+
+static void test_capacity_shrinks_while_running(void **state)
+{
+    (void)state;
+    place *p = make_place();
+    shrinking(&(job){ .formula = "y ~ s(x, bs = 'cr', k = 20) + s(z, bs = 'cr', k = 20)", .from = CSV, .place = p }, 3);
+    shrinking(&(job){ .formula = "c ~ s(x, bs = 'cr', k = 8)", .family = "poisson", .from = CSV, .place = p }, 2);
+    drop_place(p);
+}
+
+/* ---- one route, every budget --------------------------------------------------------------------------------------- */
+
+static void test_ladder_of_budgets(void **state)
+{
+    (void)state;
+    place *p = make_place();
+    job truth = { .formula = "y ~ s(x, bs = 'cr', k = 20) + s(z, k = 9)", .from = CSV, .place = p };
+    weir_ctx *ctx = make_ctx(4, (int64_t)1 << 30);
+    assert_int_equal(whole(ctx, &truth), WEIR_OK);
+    weir_ctx_destroy(ctx);
+    int done = 0, fewer = 0;
+    int64_t least = 0;
+    for (int64_t budget = (int64_t)1 << 20; budget <= (int64_t)1 << 30; budget += budget / 4) {
+        job j = truth;
+        ctx = make_ctx(4, budget);
+        weir_status status = whole(ctx, &j);
+        int64_t enough = status < 0 ? named_budget(weir_ctx_message(ctx)) : 0, peak = atomic_load(&ctx->ledger.peak);
+        assert_true(status >= 0 || status == WEIR_E_BUDGET);
+        assert_true(peak <= budget);
+        weir_ctx_destroy(ctx);
+        if (status < 0) {
+            assert_true(enough > budget);
+            least = enough;
+            ctx = make_ctx(4, enough);
+            assert_int_equal(whole(ctx, &j), WEIR_OK);
+            fewer += j.plan.threads < 4;
+            weir_ctx_destroy(ctx);
+        }
+        done += status >= 0;
+        assert_true(status >= 0 || enough == least);
+        assert_memory_equal(j.beta, truth.beta, sizeof(double) * (size_t)truth.columns);
+    }
+    assert_true(done > 0);
+    assert_true(fewer > 0);
+    drop_place(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_allocation_fails_once_and_for_ever),
+        cmocka_unit_test(test_capacity_shrinks_while_running),
+        cmocka_unit_test(test_ladder_of_budgets),
+    };
+    return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
+}
