@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir-bench gam, glm: fits synthetic data of several shapes, prints JSON, and beside R's mgcv a table of ratios.
- * weir-bench ridge: categories and ridge penalties beside glum. */
+ * weir-bench ridge: categories and ridge penalties beside glum. weir-bench dense: level-3 kernels beside the BLAS. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dense.h"
 #include "gam.h"
 #include "harness.h"
 #include "ridge.h"
@@ -173,9 +174,11 @@ static int wanted(const bench_case *what, int count, char **names)
 static void print_help(void)
 {
     puts("Usage: weir-bench gam|glm [options] [CASE...]\n"
-         "       weir-bench ridge [--peers] [--threads N] [--repetitions N] [--script FILE] [--json FILE]\n\n"
+         "       weir-bench ridge [--peers] [--threads N] [--repetitions N] [--script FILE] [--json FILE]\n"
+         "       weir-bench dense [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n\n"
          "gam, glm: fits synthetic data of several shapes and prints JSON: seconds of reading, accumulating and smoothing, peak bytes,\n"
-         "and a table. ridge: a poisson and a gamma model of eight categories and a number with ridge penalties.\n\n"
+         "and a table. ridge: a poisson and a gamma model of eight categories and a number with ridge penalties.\n"
+         "dense: products, factors, solves, weighted cross-products beside the BLAS on one and N threads (CASE: its beginning).\n\n"
          "  --peers          run R's mgcv (ridge: python's glum) on the same data\n"
          "  --exact          with --peers: exact bam too, where the case has it (slow)\n"
          "  --grid           gam: n = 1e5 1e6 1e7 x 4, 8 smooths x k = 10 20 50 100 x memory, NPY, CSV\n"
@@ -229,6 +232,20 @@ static int ridge(int argc, char **argv)
     return ridge_run(&run);
 }
 
+static int dense(int argc, char **argv)
+{
+    bench_options options = {0};
+    const int first = parse(argc, argv, &options);
+    if (first < 0)
+        return 2;
+    if (options.list) {
+        dense_list();
+        return 0;
+    }
+    dense_options run = {.threads = options.threads, .repetitions = options.repetitions, .json = options.json};
+    return dense_run(&run, argc - first, argv + first);
+}
+
 static int gam(const char *name, const bench_case *standard_cases, int standard_count, int argc, char **argv)
 {
     static bench_case cases[CASES_MAX];
@@ -280,6 +297,8 @@ int main(int argc, char **argv)
         return gam("glm", generalised, (int)(sizeof generalised / sizeof *generalised), argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "ridge"))
         return ridge(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "dense"))
+        return dense(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "--version")) {
         printf("weir-bench %s\n", weir_version());
         return 0;
