@@ -13,6 +13,7 @@
 #include "fit/envelope.h"
 #include "fit/planning.h"
 #include "fit/response.h"
+#include "fit/recovery.h"
 #include "fit/rows.h"
 #include "normal/normal.h"
 
@@ -273,7 +274,7 @@ weir_status w_diagnose(weir_ctx *ctx, weir_model *model, weir_table *table, weir
     return diagnose(ctx, model, table, &request);
 }
 
-weir_status w_diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing)
+static weir_status diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing)
 {
     w_binding *binding = NULL;
     weir_status status = w_design_bind(model->design, table, false, false, &binding);
@@ -293,6 +294,18 @@ weir_status w_diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table
         status = diagnose(ctx, model, table, &request);
     }
     w_binding_free(binding);
+    return status;
+}
+
+weir_status w_diagnose_table(weir_ctx *ctx, weir_model *model, weir_table *table, weir_missing missing)
+{
+    w_fit_recovery recovery;
+    weir_status status;
+    w_recovery_rows_begin(&recovery, ctx, table);
+    do {
+        status = diagnose_table(ctx, model, table, missing);
+    } while (status < 0 && w_recover(ctx, W_RECOVER_FIT, status));
+    w_recovery_end(&recovery, NULL);
     return status;
 }
 

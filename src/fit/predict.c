@@ -19,6 +19,7 @@
 #include "fit/band.h"
 #include "fit/planning.h"
 #include "fit/response.h"
+#include "fit/recovery.h"
 #include "fit/rows.h"
 #include "fit/variance.h"
 #include "normal/normal.h"
@@ -34,6 +35,7 @@ typedef struct prediction {
     int32_t columns;
     weir_rows_fn deliver;
     void *user;
+    bool delivered; /* rows have arrived: only the pass itself may go on */
 } prediction;
 
 /* Names of terms, then with these heads; the second list leaves out the standard errors. */
@@ -208,7 +210,8 @@ static weir_status predict_tile(void *arg, int worker, const w_tile *tile, doubl
 
 static weir_status hand_over(void *arg, int64_t first_row, int64_t rows, const double *values)
 {
-    const prediction *p = arg;
+    prediction *p = arg;
+    p->delivered = true;
     if (p->deliver(p->user, first_row, rows, values) != 0) {
         return w_fail(p->model->ctx, WEIR_E_IO, "the predictions from row %lld on could not be written",
                       (long long)first_row + 1);
@@ -271,8 +274,8 @@ static weir_status scan_table(weir_ctx *ctx, const prediction *p, weir_table *ta
     return status < 0 ? status : w_source_scan(table, &scan, NULL, NULL);
 }
 
-weir_status w_predict(weir_ctx *ctx, const weir_model *model, weir_table *table, const weir_predict_options *options,
-                      weir_rows_fn deliver, void *user)
+static weir_status predict(weir_ctx *ctx, const weir_model *model, weir_table *table, const weir_predict_options *options,
+                           weir_rows_fn deliver, void *user, bool *delivered)
 {
     const w_design *design = model->design;
     const char *const *names;
@@ -300,5 +303,20 @@ weir_status w_predict(weir_ctx *ctx, const weir_model *model, weir_table *table,
     w_variance_free(p.variance);
     w_product_free(p.product);
     w_binding_free(binding);
+    *delivered = p.delivered;
+    return status;
+}
+
+weir_status w_predict(weir_ctx *ctx, const weir_model *model, weir_table *table, const weir_predict_options *options,
+                      weir_rows_fn deliver, void *user)
+{
+    w_fit_recovery recovery;
+    bool delivered = false;
+    weir_status status;
+    w_recovery_rows_begin(&recovery, ctx, table);
+    do {
+        status = predict(ctx, model, table, options, deliver, user, &delivered);
+    } while (status < 0 && !delivered && w_recover(ctx, W_RECOVER_FIT, status));
+    w_recovery_end(&recovery, NULL);
     return status;
 }

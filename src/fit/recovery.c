@@ -66,7 +66,7 @@ static weir_status scan_again(w_fit_recovery *r)
 static bool recover(weir_ctx *ctx, w_recover_point point, weir_status status, void *arg)
 {
     w_fit_recovery *r = arg;
-    if (!r->planned && status == WEIR_E_BUDGET) {
+    if ((!r->planned && status == WEIR_E_BUDGET) || (r->once && point == W_RECOVER_FIT)) {
         return false;
     }
     for (;;) {
@@ -108,6 +108,15 @@ void w_recovery_begin(w_fit_recovery *r, weir_ctx *ctx, weir_table *table)
                                    .rescan = !traits.once && !traits.in_place };
     ctx->recover = recover;
     ctx->recover_arg = r;
+}
+
+void w_recovery_rows_begin(w_fit_recovery *r, weir_ctx *ctx, weir_table *table)
+{
+    w_source_traits traits;
+    w_source_traits_of(table, &traits);
+    w_recovery_begin(r, ctx, NULL);
+    r->once = traits.once;
+    r->planned = true;
 }
 
 void w_recovery_adapt(w_fit_recovery *r, const w_design *design, weir_plan *plan)

@@ -13,12 +13,16 @@ typedef struct w_fit_recovery {
     w_recovery_state state; /* of the plan, once there is one */
     w_scan_options scan;    /* as the rows were scanned */
     int64_t rows;           /* as they were counted */
+    bool once;              /* a stage that scans the rows cannot begin again */
     bool planned;           /* refused before that, a budget is refused for good */
     int count;
     weir_recovery step[WEIR_PLAN_RECOVERIES];
 } w_fit_recovery;
 
 void w_recovery_begin(w_fit_recovery *recovery, weir_ctx *ctx, weir_table *table);
+/* The same for a pass over the rows of a model that is done: fewer threads and smaller batches are all there is to give up. A stream
+ * (a stage that read of it cannot begin again) resumes only within its pass. */
+void w_recovery_rows_begin(w_fit_recovery *recovery, weir_ctx *ctx, weir_table *table);
 /* Lowers the plan to what is left of it after the steps so far, and takes it as the state that the next ones start from. */
 void w_recovery_adapt(w_fit_recovery *recovery, const w_design *design, weir_plan *plan);
 /* Threads as before; the steps are noted in the plan (may be NULL). */

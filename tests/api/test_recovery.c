@@ -277,6 +277,85 @@ static void test_capacity_shrinks_while_running(void **state)
     drop_place(p);
 }
 
+/* ---- predictions and checks ----------------------------------------------------------------------------------------- */
+
+typedef struct reading {
+    weir_model *model;
+    const place *place;
+    double *fitted;
+    int64_t next;
+    bool in_order;
+    int done;
+} reading;
+
+static int take_rows(void *user, int64_t first, int64_t rows, const double *values)
+{
+    reading *r = user;
+    r->in_order = r->in_order && first == r->next;
+    assert_true(first + rows <= ROWS);
+    memcpy(r->fitted + first, values, (size_t)rows * sizeof *values);
+    r->next = first + rows;
+    return 0;
+}
+
+static weir_status predict_csv(weir_ctx *ctx, void *arg)
+{
+    reading *r = arg;
+    weir_predict_options options = WEIR_PREDICT_OPTIONS_INIT;
+    const char *path[1] = { r->place->csv };
+    weir_table *table = NULL;
+    r->next = 0;
+    r->in_order = true;
+    weir_status status = weir_table_open(ctx, 1, path, NULL, &table);
+    status = status < 0 ? status : weir_predict(ctx, r->model, table, &options, take_rows, r);
+    weir_table_close(table);
+    r->done += status >= 0;
+    assert_true(r->in_order);
+    assert_true(status < 0 || r->next == ROWS);
+    return status;
+}
+
+/* Every row arrives once, in order, with the same bits. */
+static void test_predictions_go_on(void **state)
+{
+    (void)state;
+    place *p = make_place();
+    weir_ctx *ctx = make_ctx(3, (int64_t)256 << 20);
+    weir_table *table = NULL;
+    const char *path[1] = { p->csv };
+    reading r = { .place = p, .fitted = calloc(ROWS, sizeof(double)) };
+    double *expected = calloc(ROWS, sizeof *expected);
+    assert_int_equal(weir_table_open(ctx, 1, path, NULL, &table), WEIR_OK);
+    assert_int_equal(weir_fit(ctx, table, "y ~ s(x, k = 6) + z", NULL, &r.model), WEIR_OK);
+    weir_table_close(table);
+    assert_int_equal(predict_csv(ctx, &r), WEIR_OK);
+    memcpy(expected, r.fitted, ROWS * sizeof *expected);
+    int64_t runs = 0;
+    r.done = 0;
+    for (int64_t k = 1;; k++) {
+        memset(r.fitted, 0, ROWS * sizeof *expected);
+        w_message_clear(ctx);
+        w_ledger_fail_at(ctx, k, 0);
+        weir_status status = predict_csv(ctx, &r);
+        bool met = atomic_load(&ctx->ledger.fail_counter) >= k;
+        w_ledger_fail_at(ctx, 0, 0);
+        assert_true(status >= 0 || status == WEIR_E_MEMORY);
+        if (status >= 0) {
+            assert_memory_equal(r.fitted, expected, ROWS * sizeof *expected);
+        }
+        if (!met) {
+            break;
+        }
+        runs++;
+    }
+    assert_true((r.done - 1) * 10 >= runs * 5);
+    weir_model_free(r.model);
+    weir_ctx_destroy(ctx);
+    free(r.fitted);
+    free(expected);
+    drop_place(p);
+}
+
 /* ---- one route, every budget --------------------------------------------------------------------------------------- */
 
 static void test_ladder_of_budgets(void **state)
@@ -319,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_allocation_fails_once_and_for_ever),
         cmocka_unit_test(test_capacity_shrinks_while_running),
+        cmocka_unit_test(test_predictions_go_on),
         cmocka_unit_test(test_ladder_of_budgets),
     };
     return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
