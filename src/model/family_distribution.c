@@ -3,7 +3,8 @@
  *   gaussian  Phi((y-mu)/sqrt s)         gamma  shape 1/s, scale mu s      poisson  Q(y+1, mu)
  *   binomial  k of n = omega trials      nb     I_{theta/(theta+mu)}(theta, y+1)
  *   inverse-gaussian  Phi(sqrt(l/y)(y/mu-1)) + e^{2l/mu} Phi(-sqrt(l/y)(y/mu+1)), l = 1/s
- *   tweedie   sum over N ~ Poisson(mu^(2-p)/(s(2-p))) of gamma sums: shape N (2-p)/(p-1), scale s (p-1) mu^(p-1)
+ *   tweedie   sum over N ~ Poisson(mu^(2-p)/(s(2-p))) of gamma sums: shape N (2-p)/(p-1), scale s (p-1) mu^(p-1);
+ *             by its saddlepoint from MANY_JUMPS on
  *   scat      mu + sigma t_nu            beta   shapes mu theta, (1-mu) theta
  *   quasi     matched by mean and variance: normal; gamma where mu > 0; beta inside (0, 1)
  *   quasipoisson, quasibinomial: phi Poisson(mu/phi), and proportions of omega/phi trials.
@@ -13,6 +14,8 @@
 
 #include <float.h>
 #include <math.h>
+
+#define MANY_JUMPS 1000.0
 
 typedef struct shape {
     double a, b;
@@ -49,10 +52,40 @@ static double binomial_cdf(double k, double trials, double mu)
     return k < 0.0 ? 0.0 : k >= trials ? 1.0 : w_incomplete_beta(k + 1.0, trials - k, mu, true);
 }
 
-/* Terms around the mean number of jumps until both sides are negligible. */
+/* e^x - 1 - x */
+static double expm1_minus(double x)
+{
+    if (fabs(x) > 0.5) {
+        return expm1(x) - x;
+    }
+    double term = 0.5 * x * x, sum = term;
+    for (int n = 3; fabs(term) > 0.1 * DBL_EPSILON * sum; n++) {
+        term *= x / n;
+        sum += term;
+    }
+    return sum;
+}
+
+/* Lugannani and Rice's formula with K(t) = lambda ((1 - c t)^-a - 1): the saddlepoint has log(1 - c t) = d = log(mu/y)/(a + 1), and
+ * t y - K(t) = lambda (a f(-(a+1) d) - (a+1) f(-a d)), f(x) = e^x - 1 - x. Its error falls like lambda^-3/2. */
+static double tweedie_saddlepoint(double y, double mu, double lambda, double a)
+{
+    const double d = log1p((mu - y) / y) / (a + 1.0);
+    const double exponent = lambda * (a * expm1_minus(-(a + 1.0) * d) - (a + 1.0) * expm1_minus(-a * d));
+    const double w = copysign(sqrt(fmax(2.0 * exponent, 0.0)), -d);
+    const double u = -expm1(d) * sqrt(lambda * a * (a + 1.0)) * exp(-(0.5 * a + 1.0) * d);
+    const double skewness = (a + 2.0) / sqrt(lambda * a * (a + 1.0));
+    const double rest = fabs(w) < 5e-3 ? skewness / 6.0 : 1.0 / w - 1.0 / u;
+    return fmin(1.0, fmax(0.0, w_normal1(w) + exp(-0.5 * w * w) / sqrt(2.0 * M_PI) * rest));
+}
+
+/* Terms around the mean number of jumps until both sides are negligible; there are 17 lambda^1/2 of them. */
 static double tweedie_cdf(double y, double mu, double s, double p)
 {
     double lambda = pow(mu, 2.0 - p) / (s * (2.0 - p)), a = (2.0 - p) / (p - 1.0);
+    if (lambda > MANY_JUMPS) {
+        return y > 0.0 ? tweedie_saddlepoint(y, mu, lambda, a) : 0.0;
+    }
     double scaled = y / (s * (p - 1.0) * pow(mu, p - 1.0));
     double middle = floor(lambda), weight = exp(middle * log(lambda) - lambda - w_lgamma1(middle + 1.0));
     double total = 0.0, down = weight;

@@ -301,12 +301,42 @@ static int teardown(void **state)
     return 0;
 }
 
+/* On both sides of where the sum over jumps gives way to the saddlepoint: at equal distances from the mean, in standard deviations,
+ * the distribution functions differ by what the skewness changes, 1e-4 of 0.07 (t^2 - 1) phi(t), and by the saddlepoint's error,
+ * 3e-5. */
+static void test_tweedie_many_jumps(void **state)
+{
+    (void)state;
+    static const double powers[] = { 1.05, 1.3, 1.5, 1.9, 1.95 };
+    for (int i = 0; i < 5; i++) {
+        w_glm glm;
+        char text[32];
+        snprintf(text, sizeof text, "tweedie:%g", powers[i]);
+        assert_int_equal(w_family_parse(ctx, text, &glm), WEIR_OK);
+        const double p = powers[i], mu = 3.0;
+        double last = 0.0;
+        for (double t = -4.0; t <= 4.01; t += 0.25) {
+            double value[2];
+            for (int side = 0; side < 2; side++) {
+                double phi = pow(mu, 2.0 - p) / ((side ? 1000.1 : 999.9) * (2.0 - p));
+                value[side] = w_family_cdf(&glm, mu + t * sqrt(phi * pow(mu, p)), mu, 1.0, phi);
+            }
+            if (!(fabs(value[1] - value[0]) < 5e-5 && value[1] > last)) {
+                fail_msg("p %g t %g: %.10g and %.10g after %.10g", p, t, value[0], value[1], last);
+            }
+            last = value[1];
+        }
+        const double q = w_family_quantile(&glm, 0.975, mu, 1.0, 1e-12);
+        assert_true(fabs((q - mu) / sqrt(1e-12 * pow(mu, p)) - 1.959963985) < 1e-4);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse), cmocka_unit_test(test_parse_errors), cmocka_unit_test(test_long_text), cmocka_unit_test(test_check),
         cmocka_unit_test(test_cdf), cmocka_unit_test(test_quantiles), cmocka_unit_test(test_random),
-        cmocka_unit_test(test_density),
+        cmocka_unit_test(test_density), cmocka_unit_test(test_tweedie_many_jumps),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
