@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir fit: data and a formula, or saved sums, to a model. */
+#include "by_group.h"
 #include "cli.h"
 #include "groups.h"
 #include "results.h"
@@ -11,7 +12,15 @@ static const cli_option options[] = {
     {0, "from", CLI_TEXT, CLI_AT(from), 0, "SUMS.acc", "fit from sums of 'weir accumulate' or 'weir merge' instead of DATA"},
 };
 static const cli_group outputs = {"Result", CLI_COUNT_OF(options), options};
-static const cli_group *const groups[] = {&outputs, &group_model, &group_table, &group_machine, &group_general, NULL};
+
+static const cli_option apart_options[] = {
+    {0, "by-group", CLI_TEXT, CLI_AT(by_group), 0, "COL",
+     "fit the rows of each level of COL apart, with bases and penalties that all share (gaussian only)"},
+    {0, "group-lambda", CLI_CHOICE, CLI_AT(group_lambda), 0, "shared|each",
+     "with --by-group: one smoothing parameter per term for all groups (default), or for each group its own"},
+};
+static const cli_group apart = {"Groups", CLI_COUNT_OF(apart_options), apart_options};
+static const cli_group *const groups[] = {&outputs, &group_model, &apart, &group_table, &group_machine, &group_general, NULL};
 
 static int fit_table(cli_run *run, weir_model **model, weir_status *status)
 {
@@ -49,6 +58,10 @@ static const char *fixed_in_sums(const cli_args *args)
 static int check(cli_run *run)
 {
     const cli_args *args = &run->args;
+    if (args->group_lambda && !args->by_group)
+        return cli_fail(run, EXIT_USAGE, "--group-lambda needs --by-group COL");
+    if (args->from && args->by_group)
+        return cli_fail(run, EXIT_USAGE, "--by-group needs the rows, which sums do not hold; give DATA instead of --from");
     if (args->from) {
         const char *fixed = fixed_in_sums(args);
         if (fixed)
@@ -80,6 +93,8 @@ static int fit(cli_run *run)
     run->attempt = run->args.from ? NULL : cli_attempt_fit;
     if (code == EXIT_DONE)
         code = cli_context(run);
+    if (code == EXIT_DONE && run->args.by_group)
+        return cli_group_fit(run);
     if (code == EXIT_DONE)
         code = run->args.from ? fit_sums(run, &model, &status) : fit_table(run, &model, &status);
     if (code == EXIT_DONE)
@@ -98,6 +113,7 @@ const cli_command cmd_fit = {
     .examples = "  weir fit -f 'co2 ~ s(decimal_year, bs=\"cr\", k=40) + s(month, bs=\"cc\", k=12)' \\\n"
                 "           --knots 'month=0.5,12.5' -o co2.weir --report co2.html co2.csv\n"
                 "  weir fit -f 'y ~ s(x) + s(id, bs=\"re\")' --factors id --memory 512M -o m.weir part-*.csv.gz\n"
+                "  weir fit -f 'load ~ s(hour) + s(temp)' --by-group meter -o meters.weir readings.csv\n"
                 "  weir fit --from all.acc -o m.weir\n",
     .groups = groups,
     .least_operands = 0,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir predict: a model and a table to a CSV of predictions, row for row. */
+#include "by_group.h"
 #include "cli.h"
 #include "groups.h"
 #include "results.h"
@@ -94,20 +95,27 @@ static weir_status attempt(const cli_run *run, weir_ctx *ctx, const weir_table_o
     return status;
 }
 
-static int predict_rows(cli_run *run, const weir_model *model, weir_table *rows)
+/* One of model and several is not NULL. */
+static int predict_rows(cli_run *run, const weir_model *model, const weir_groups *several, weir_table *rows)
 {
     const cli_args *args = &run->args;
     weir_predict_options predict = predict_options(args);
     delivery to = {.columns = 0};
-    const char *const *names = NULL;
-    weir_status status = weir_predict_columns(model, &predict, &to.columns, &names);
+    static const char *const only_fit[] = {"fit"};
+    const char *const *names = only_fit;
+    weir_status status = WEIR_OK;
+    if (several)
+        to.columns = 1;
+    else
+        status = weir_predict_columns(model, &predict, &to.columns, &names);
     if (status < 0)
         return cli_report(run, status, EXIT_FAILED);
     int code = cli_output_open(run, args->output ? args->output : "-", &to.out);
     if (code)
         return code;
     if (!write_header(&to, names))
-        status = weir_predict(run->ctx, model, rows, &predict, deliver, &to);
+        status = several ? weir_groups_predict(run->ctx, several, rows, &predict, deliver, &to)
+                         : weir_predict(run->ctx, model, rows, &predict, deliver, &to);
     if (to.out.error)
         code = cli_output_failed(run, &to.out);
     else if (status < 0)
@@ -122,6 +130,7 @@ static int predict(cli_run *run)
 {
     const cli_args *args = &run->args;
     weir_model *model = NULL;
+    weir_groups *several = NULL;
     weir_table *rows = NULL;
     if (!args->model)
         return cli_fail(run, EXIT_USAGE, "a model is needed: -m MODEL; 'weir fit' makes one");
@@ -134,13 +143,16 @@ static int predict(cli_run *run)
     if (code == EXIT_DONE)
         code = cli_context(run);
     if (code == EXIT_DONE)
+        code = cli_group_load(run, args->model, &several);
+    if (code == EXIT_DONE && !several)
         code = cli_load_model(run, args->model, &model);
     if (code == EXIT_DONE)
         code = cli_table(run, run->operand_count, run->operand, &rows);
     if (code == EXIT_DONE)
-        code = predict_rows(run, model, rows);
+        code = predict_rows(run, model, several, rows);
     weir_table_close(rows);
     weir_model_free(model);
+    weir_groups_free(several);
     return code;
 }
 

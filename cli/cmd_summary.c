@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir summary: what a model file says. */
+#include "by_group.h"
 #include "cli.h"
 #include "groups.h"
 #include "results.h"
@@ -15,9 +16,17 @@ static int summary(cli_run *run)
 {
     const cli_args *args = &run->args;
     weir_model *model = NULL;
+    weir_groups *several = NULL;
     int code = args->report ? cli_output_check(run, args->report) : EXIT_DONE;
     if (code == EXIT_DONE)
         code = cli_context(run);
+    if (code == EXIT_DONE)
+        code = cli_group_load(run, run->operand[0], &several);
+    if (several) {
+        code = cli_group_summary(run, several);
+        weir_groups_free(several);
+        return code;
+    }
     if (code == EXIT_DONE)
         code = cli_load_model(run, run->operand[0], &model);
     if (code == EXIT_DONE && args->report)

@@ -31,6 +31,9 @@ typedef struct cli_args {
     int64_t memory, threads, seed;
     const char *device, *scratch;
 
+    const char *by_group;
+    int group_lambda; /* 1 = each */
+
     const char *output, *report, *json_file;
     bool json;
 

@@ -80,10 +80,6 @@ static weir_status check_design(weir_ctx *ctx, const w_design *design, const wei
     if (c < 0 || design->column_kind[c] != W_FACTOR) {
         return w_fail(ctx, WEIR_E_DATA, "column '%s' cannot tell groups apart: it is not a column of categories", how->column);
     }
-    if (c != design->column_count - 1 || c == design->weight_column) {
-        return w_fail(ctx, WEIR_E_ARG, "column '%s' is in the formula and tells the groups apart: within a group it is constant; leave "
-                      "it out of one of them", how->column);
-    }
     if (design->trials) {
         return w_fail(ctx, WEIR_E_ARG, "the response %s counts successes and failures: groups are fitted by linear models",
                       design->response_label);
@@ -113,6 +109,9 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     weir_plan plan;
     weir_fit_options sketch = *options;
     sketch.ar1_start = how->column;
+    if (w_source_find(table, how->column) < 0) {
+        return w_fail(ctx, WEIR_E_DATA, "%s has no column '%s' for the groups", w_source_label(table), how->column);
+    }
     weir_status status = w_formula_parse(ctx, formula, &parsed);
     if (status >= 0) {
         status = w_planning_estimate(ctx, table, parsed, &sketch, &plan);

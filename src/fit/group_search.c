@@ -279,7 +279,11 @@ static weir_status line_search(search *s, const point *from, const double *origi
         if (status < 0) {
             return status;
         }
-        *moved = to->value <= from->value + 1e-4 * step * slope;
+        /* Where values differ by rounding alone the slopes decide. */
+        const double gain = -step * slope;
+        *moved = gain > 1e-9 * fabs(from->value)
+                     ? to->value <= from->value - 1e-4 * gain
+                     : to->value <= from->value + 1e-10 * fabs(from->value) && steepest(s, to) < 0.5 * steepest(s, from);
     }
     return WEIR_OK;
 }
@@ -305,8 +309,8 @@ static weir_status iterate(search *s, point *now, point *next, const double *ori
             *converged = steepest(s, now) <= 1e-9 * unit(s, now->value);
         }
     }
-    /* No lower point in sight: what is left of the slope is rounding, unless it is large. */
-    *converged = *converged || (!moved && steepest(s, now) <= 1e-5 * unit(s, now->value));
+    /* No better point in sight: what is left of the slope is rounding, unless it is large. */
+    *converged = *converged || steepest(s, now) <= 1e-6 * unit(s, now->value);
     return status;
 }
 

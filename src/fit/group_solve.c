@@ -47,8 +47,14 @@ static void fill_penalty(const w_design *design, int sp, double *packed)
 static weir_status find_null_dimension(weir_ctx *ctx, const w_design *design, int64_t *out)
 {
     double *block = w_calloc(ctx, TAG, (size_t)w_group_block_doubles(design->p), sizeof *block);
-    if (!block) {
+    double *rho = w_alloc_array(ctx, TAG, (size_t)design->sp_count + 1, sizeof *rho);
+    if (!block || !rho) {
+        w_free(ctx, block);
+        w_free(ctx, rho);
         return w_alloc_status(ctx);
+    }
+    for (int j = 0; j < design->sp_count; j++) {
+        rho[j] = isnan(design->sp_fixed[j]) ? 0.0 : log(design->sp_fixed[j]);
     }
     for (int64_t j = 0; j < design->p; j++) {
         block[(w_packed(j) + j) * W_BATCH] = 1;
@@ -61,8 +67,13 @@ static weir_status find_null_dimension(weir_ctx *ctx, const w_design *design, in
         status = w_system_create(ctx, gram, design, &system);
     }
     if (status >= 0) {
-        *out = w_system_null_dimension(system);
+        status = w_system_factor(system, rho);
     }
+    if (status >= 0) {
+        *out = w_system_null_dimension(system);
+        status = WEIR_OK;
+    }
+    w_free(ctx, rho);
     w_system_free(system);
     w_gram_free(gram);
     w_free(ctx, block);

@@ -121,6 +121,10 @@ weir_status w_builder_columns(w_builder *b, const w_formula *formula, const char
     }
     if (start) {
         int c = w_builder_find_column(b, start);
+        if (c >= 0 && d->grouped) {
+            return w_fail(b->ctx, WEIR_E_ARG, "column '%s' tells the groups apart and has another part in the model: within a "
+                          "group it is constant, leave it out of one of them", start);
+        }
         if (c < 0) {
             c = d->column_count++;
             d->column[c] = b->program->start;

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fits by groups: against fits of each group from dense rows, bits over threads, windows and budgets, states, files. */
+#include "support/test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fit/criterion.h"
+#include "fit/group.h"
+#include "support/designs.h"
+#include "table/table.h"
+#include "base/rng.h"
+
+#define GROUPS 21
+#define ROWS 12345
+
+static const char *level[GROUPS];
+static char level_text[GROUPS][8];
+
+typedef struct sample {
+    double x[ROWS], z[ROWS], y[ROWS], w[ROWS];
+    int32_t g[ROWS], f[ROWS];
+} sample;
+
+enum { TINY = 4, CONSTANT = 9, ONE_LEVEL = 11, LARGE = 13, EMPTY = 17 };
+
+/* Rows of a group lie anywhere but for those of LARGE, which follow one another; one group has 2 rows, one a constant response, one
+ * a single level of f, one no rows that count. */
+static sample *make_sample(void)
+{
+    static const char *const names = "abcdefghijklmnopqrstu";
+    sample *s = malloc(sizeof *s);
+    assert_non_null(s);
+    w_rng rng;
+    w_rng_seed(&rng, 91);
+    int tiny = 0;
+    for (int i = 0; i < GROUPS; i++) {
+        snprintf(level_text[i], sizeof level_text[i], "%c%d", names[i], i);
+        level[i] = level_text[i];
+    }
+    for (int i = 0; i < ROWS; i++) {
+        s->x[i] = w_rng_uniform(&rng);
+        s->z[i] = w_rng_normal(&rng);
+        s->w[i] = 0.5 + w_rng_uniform(&rng);
+        s->f[i] = (int32_t)w_rng_below(&rng, 3);
+        s->g[i] = i > 5000 && i < 9000 ? LARGE : (int32_t)w_rng_below(&rng, GROUPS);
+        if (s->g[i] == TINY && tiny++ >= 2) {
+            s->g[i] = 0;
+        }
+        s->f[i] = s->g[i] == ONE_LEVEL ? 1 : s->f[i];
+        s->w[i] = s->g[i] == EMPTY ? 0.0 : s->w[i];
+        s->y[i] = s->g[i] == CONSTANT ? 2.5 : 1e3 + s->g[i] + sin(5 * s->x[i] + 0.1 * s->g[i]) + 0.3 * s->z[i] + 0.2 * s->f[i] + 0.4 * w_rng_normal(&rng);
+    }
+    return s;
+}
+
+static weir_table *open_table(weir_ctx *ctx, const sample *s)
+{
+    static const char *const f_level[] = { "u", "v", "w" };
+    const weir_column column[] = {
+        { .name = "x", .dtype = WEIR_F64, .data = s->x }, { .name = "z", .dtype = WEIR_F64, .data = s->z },
+        { .name = "y", .dtype = WEIR_F64, .data = s->y }, { .name = "w", .dtype = WEIR_F64, .data = s->w },
+        { .name = "id", .dtype = WEIR_I32, .data = s->g, .level_count = GROUPS, .levels = level },
+        { .name = "f", .dtype = WEIR_I32, .data = s->f, .level_count = 3, .levels = f_level },
+    };
+    weir_table *table = NULL;
+    assert_int_equal(w_table_from_columns(ctx, ROWS, 6, column, &table), WEIR_OK);
+    return table;
+}
+
+static const weir_groups_options by_id = { WEIR_GROUPS_OPTIONS_VERSION, "id", 0 }, by_id_each = { WEIR_GROUPS_OPTIONS_VERSION, "id", 1 };
+
+static weir_groups *fit(weir_ctx *ctx, const sample *s, const char *formula, const weir_fit_options *options, bool each)
+{
+    weir_table *table = open_table(ctx, s);
+    weir_groups *groups = NULL;
+    weir_status status = w_fit_groups(ctx, table, formula, options, each ? &by_id_each : &by_id, &groups);
+    if (status < 0) {
+        fail_msg("%s: %s", formula, weir_ctx_message(ctx));
+    }
+    w_table_free(table);
+    return groups;
+}
+
+/* Cross-products of one group from dense rows. */
+static w_gram *gram_of(weir_ctx *ctx, const w_design *design, const sample *s, int32_t group)
+{
+    weir_table *table = open_table(ctx, s);
+    w_binding *binding = NULL;
+    w_tile *tile = NULL;
+    w_scan_options scan = { .window_bytes = 1 << 20 };
+    const int64_t p = design->p;
+    double *block = calloc((size_t)w_group_block_doubles(p), sizeof *block), *x = malloc((size_t)(p + 1) * sizeof *x);
+    w_group_stats stats = { 0 };
+    assert_int_equal(w_design_bind(design, table, false, true, &binding), WEIR_OK);
+    assert_int_equal(w_source_scan(table, &scan, NULL, NULL), WEIR_OK);
+    assert_int_equal(w_binding_ready(binding), WEIR_OK);
+    assert_int_equal(w_tile_create(ctx, design, &tile), WEIR_OK);
+    assert_int_equal(w_source_rewind(table), WEIR_OK);
+    for (;;) {
+        w_window window;
+        assert_int_equal(w_source_next(table, &window), WEIR_OK);
+        if (window.rows == 0) {
+            break;
+        }
+        for (int64_t start = 0; start < window.rows; start += W_TILE_ROWS) {
+            const int64_t rows = window.rows - start < W_TILE_ROWS ? window.rows - start : W_TILE_ROWS;
+            assert_int_equal(w_tile_eval(design, &window, start, rows, w_binding_request(binding), tile), WEIR_OK);
+            for (int64_t i = 0; i < rows; i++) {
+                const double w = tile->weight[i];
+                if (s->g[window.first_row + start + i] != group || w == 0) {
+                    continue;
+                }
+                w_tile_dense_row(design, tile, i, x);
+                x[p] = tile->block[0].value[(i + 1) * design->block[0].width - 1];
+                for (int64_t b = 0; b <= p; b++) {
+                    for (int64_t a = 0; a <= b; a++) {
+                        block[(w_packed(b) + a) * W_BATCH] += w * x[a] * x[b];
+                    }
+                }
+                stats.n++;
+                stats.weight += w;
+                stats.weight_z += w * x[p];
+                stats.log_weight += log(w);
+            }
+        }
+    }
+    w_gram *gram = NULL;
+    assert_int_equal(w_group_gram(ctx, p, block, 0, &stats, &gram), WEIR_OK);
+    w_tile_free(ctx, tile);
+    w_binding_free(binding);
+    w_table_free(table);
+    free(block);
+    free(x);
+    return gram;
+}
+
+static void assert_near(double a, double b, double scale)
+{
+    if (!(fabs(a - b) <= 1e-10 * scale)) {
+        fail_msg("%.17g is not %.17g (of %g)", a, b, scale);
+    }
+}
+
+static const char *at_formula;
+static void compare(weir_ctx *ctx, const weir_groups *groups, const sample *s, int64_t g, const weir_fit_options *options)
+{
+    const w_design *design = groups->design;
+    w_gram *gram = gram_of(ctx, design, s, (int32_t)(g + (g >= EMPTY)));
+    w_system *system = NULL;
+    weir_group group;
+    w_groups_get(groups, g, &group);
+    assert_int_equal(group.n, gram->n);
+    assert_int_equal(w_system_create(ctx, gram, design, &system), WEIR_OK);
+    double rho[8], criterion = NAN;
+    if (groups->each) {
+        const w_smoothing_options search = { .criterion = options->criterion, .gamma = 1, .log_likelihood_constant = -0.5 * gram->log_weight_sum };
+        w_criterion at;
+        memcpy(rho, groups->rho + g * groups->sp_count, (size_t)groups->sp_count * sizeof *rho);
+        assert_int_equal(w_criterion_create(ctx, system, design, gram, &search, &at), WEIR_OK);
+        assert_true(w_criterion_evaluate(&at, rho, true) >= 0);
+        criterion = at.value;
+        for (int j = 0; group.state == WEIR_GROUP_FITTED && j < groups->sp_count; j++) {
+            assert_true(fabs(at.gradient[j]) <= 1e-4 * fmax(at.unit, 1e-3));
+        }
+        w_criterion_free(&at);
+    } else {
+        memcpy(rho, groups->rho, (size_t)groups->sp_count * sizeof *rho);
+        assert_true(w_system_factor(system, rho) >= 0);
+    }
+    const double *beta = w_system_beta(system);
+    double norm = 0, *edf = malloc((size_t)design->p * 2 * sizeof *edf), total = 0;
+    for (int64_t j = 0; j < design->p; j++) {
+        norm = fmax(norm, fabs(beta[j]));
+    }
+    /* Of columns that are equal any may be dropped. */
+    const bool unique = group.state != WEIR_GROUP_RANK_DEFICIENT;
+    assert_int_equal(unique, w_system_rank(system) == design->p);
+    for (int64_t j = 0; unique && j < design->p; j++) {
+        const double own = beta[j] + (j == design->intercept_column ? design->response_shift : 0);
+        if (!(fabs(group.beta[j] - own) <= 1e-10 * norm)) {
+            fail_msg("%s each %d criterion %d group %d state %d: coefficient %d %.17g is not %.17g, condition %g", at_formula, groups->each, (int)options->criterion, (int)g, (int)group.state, (int)j, group.beta[j], own, w_system_condition(system));
+        }
+    }
+    assert_int_equal(w_system_leverage(system, edf, edf + design->p), WEIR_OK);
+    for (int64_t j = 0; j < design->p; j++) {
+        total += edf[j];
+    }
+    assert_near(group.edf, total, total);
+    assert_near(group.deviance, w_system_rss(system), w_system_rss(system) + 1e-6 * gram->zz);
+    if (groups->each && unique) { /* |H| of the kept columns is that of a choice of columns */
+        assert_near(group.criterion, criterion, 10 * fabs(criterion) + 100);
+    }
+    assert_near(group.scale, w_system_rss(system) / ((double)gram->n - total), group.scale * 10);
+    w_covariance *covariance = NULL;
+    assert_int_equal(w_system_covariance(system, &covariance), WEIR_OK);
+    for (int64_t j = 0; unique && j < design->p; j++) {
+        double variance;
+        assert_int_equal(w_covariance_block(covariance, j, 1, j, 1, &variance), WEIR_OK);
+        assert_near(group.std_error[j], sqrt(variance * group.scale), 10 * group.std_error[j]);
+    }
+    w_covariance_free(covariance);
+    w_system_free(system);
+    w_gram_free(gram);
+    free(edf);
+}
+
+static const char *const formulas[] = { "y ~ s(x, k=7) + z", "y ~ s(x, k=6) + s(z, k=5, bs='ps') + f", "y ~ te(x, z, k=c(4,4))",
+                                        "y ~ s(x, by=f, k=5) + f", "y ~ z*f", "y ~ s(x, k=6) + s(f, bs='re')" };
+
+static void test_against_single(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    sample *s = make_sample();
+    for (size_t i = 0; i < sizeof formulas / sizeof *formulas; i++) {
+        for (int how = 0; how < 3; how++) {
+            weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+            options.weights = "w";
+            options.criterion = how == 2 ? WEIR_GCV : WEIR_REML;
+            at_formula = formulas[i];
+            weir_groups *groups = fit(ctx, s, formulas[i], &options, how == 1);
+            for (int64_t g = 0; g < groups->groups; g++) {
+                weir_group group;
+                w_groups_get(groups, g, &group);
+                int32_t number = 0;
+                for (; strcmp(level[number], group.name) != 0; number++) {
+                }
+                assert_int_not_equal(number, EMPTY);
+                assert_int_equal(group.state == WEIR_GROUP_CONSTANT, number == CONSTANT);
+                assert_int_equal(group.state == WEIR_GROUP_FEW_ROWS, number == TINY);
+                if (number == CONSTANT) {
+                    assert_true(group.beta[groups->design->intercept_column] == 2.5 && group.deviance == 0);
+                } else if (number != TINY && group.state != WEIR_GROUP_NOT_CONVERGED) {
+                    assert_int_equal(number, g + (g >= EMPTY)); /* the level that is left out comes late */
+                    compare(ctx, groups, s, g, &options);
+                }
+                if (number == ONE_LEVEL && (i == 1 || i == 3 || i == 4)) {
+                    assert_int_equal(group.state, WEIR_GROUP_RANK_DEFICIENT);
+                }
+            }
+            w_groups_free(groups);
+        }
+    }
+    free(s);
+    weir_ctx_destroy(ctx);
+}
+
+/* Shared smoothing parameters: the criteria's slopes cancel. */
+static void test_shared_optimum(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    sample *s = make_sample();
+    for (int how = 0; how < 2; how++) {
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.criterion = how ? WEIR_GCV : WEIR_REML;
+        options.weights = "w";
+        weir_groups *groups = fit(ctx, s, "y ~ s(x, k=8) + s(z, k=6)", &options, false);
+        double slope[2] = { 0, 0 }, size[2] = { 0, 0 }, value = 0;
+        for (int64_t g = 0; g < groups->groups; g++) {
+            if (groups->state[g] != WEIR_GROUP_FITTED) {
+                continue;
+            }
+            w_gram *gram = gram_of(ctx, groups->design, s, (int32_t)(g + (g >= EMPTY)));
+            w_system *system = NULL;
+            w_criterion criterion;
+            const w_smoothing_options search = { .criterion = options.criterion, .gamma = 1, .log_likelihood_constant = -0.5 * gram->log_weight_sum };
+            assert_int_equal(w_system_create(ctx, gram, groups->design, &system), WEIR_OK);
+            assert_int_equal(w_criterion_create(ctx, system, groups->design, gram, &search, &criterion), WEIR_OK);
+            assert_int_equal(w_criterion_evaluate(&criterion, groups->rho, true), WEIR_OK);
+            assert_near(groups->value[g], criterion.value, fabs(criterion.value) + 100);
+            value += criterion.value;
+            for (int j = 0; j < 2; j++) {
+                slope[j] += criterion.gradient[j];
+                size[j] += fabs(criterion.gradient[j]);
+            }
+            w_criterion_free(&criterion);
+            w_system_free(system);
+            w_gram_free(gram);
+        }
+        assert_true(size[0] > 1e-3 * fabs(value) / 1e3 && isfinite(value));
+        for (int j = 0; j < 2; j++) {
+            assert_true(fabs(slope[j]) <= 1e-6 * size[j] + 1e-9 * fabs(value));
+        }
+        assert_near(groups->criterion_sum, value, 10 * fabs(value));
+        assert_int_equal(groups->status, WEIR_OK);
+        w_groups_free(groups);
+    }
+    free(s);
+    weir_ctx_destroy(ctx);
+}
+
+static void assert_same(const weir_groups *a, const weir_groups *b)
+{
+    assert_int_equal(a->groups, b->groups);
+    const size_t g = (size_t)a->groups, p = (size_t)a->p;
+    assert_memory_equal(a->beta, b->beta, g * p * sizeof(double));
+    assert_memory_equal(a->se, b->se, g * p * sizeof(double));
+    assert_memory_equal(a->edf, b->edf, g * sizeof(double));
+    assert_memory_equal(a->value, b->value, g * sizeof(double));
+    assert_memory_equal(a->state, b->state, g * sizeof(int64_t));
+    assert_memory_equal(a->rho, b->rho, (size_t)a->sp_count * sizeof(double) * (a->each ? g : 1));
+}
+
+static void test_bits(void **state)
+{
+    sample *s = make_sample();
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    static const char formula[] = "y ~ s(x, k=12) + s(z, k=9)";
+    for (int each = 0; each < 2; each++) {
+        weir_ctx *one = test_ctx(state, 1, 0);
+        weir_groups *first = fit(one, s, formula, &options, each);
+        for (int threads = 2; threads <= 5; threads += 3) {
+            weir_ctx *ctx = test_ctx(state, threads, 0);
+            weir_groups *other = fit(ctx, s, formula, &options, each);
+            assert_same(first, other);
+            w_groups_free(other);
+            weir_ctx_destroy(ctx);
+        }
+        /* Less memory: more passes, sums in the scratch folder, or a status; never other bits. */
+        int passes = 0;
+        for (int64_t budget = 3 << 20; budget < (64 << 20); budget += budget / 16) {
+            weir_ctx *ctx = test_ctx(state, 2, budget);
+            weir_table *table = open_table(ctx, s);
+            weir_groups *other = NULL;
+            weir_status status = w_fit_groups(ctx, table, formula, &options, each ? &by_id_each : &by_id, &other);
+            if (status < 0) {
+                assert_int_equal(status, WEIR_E_BUDGET);
+                assert_non_null(strstr(weir_ctx_message(ctx), "would do"));
+            } else {
+                assert_same(first, other);
+                assert_true(other->actual_bytes <= budget);
+                passes = other->passes > passes ? other->passes : passes;
+                w_groups_free(other);
+            }
+            w_table_free(table);
+            weir_ctx_destroy(ctx);
+        }
+        assert_true(passes >= 1);
+        w_groups_free(first);
+        weir_ctx_destroy(one);
+    }
+    free(s);
+}
+
+static weir_status whole_fit(weir_ctx *ctx, void *arg)
+{
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    weir_groups *groups = NULL, *again = NULL;
+    w_archive *archive = NULL;
+    weir_table *table = NULL;
+    const sample *s = arg;
+    const weir_column column[] = {
+        { .name = "x", .dtype = WEIR_F64, .data = s->x }, { .name = "y", .dtype = WEIR_F64, .data = s->y },
+        { .name = "id", .dtype = WEIR_I32, .data = s->g, .level_count = GROUPS, .levels = level },
+    };
+    weir_status status = w_table_from_columns(ctx, 3000, 3, column, &table);
+    if (status >= 0) {
+        status = w_fit_groups(ctx, table, "y ~ s(x, k=5)", &options, &by_id, &groups);
+    }
+    if (status >= 0) {
+        status = w_archive_create(ctx, "groups", 1, &archive);
+    }
+    if (status >= 0) {
+        status = w_groups_save(groups, archive);
+    }
+    if (status >= 0) {
+        status = w_groups_load(ctx, archive, &again);
+    }
+    if (status >= 0) {
+        assert_same(groups, again);
+    }
+    w_groups_free(again);
+    w_groups_free(groups);
+    w_archive_free(archive);
+    w_table_free(table);
+    return status;
+}
+
+static void test_memory(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 1, 0);
+    sample *s = make_sample();
+    assert_int_equal(whole_fit(ctx, s), WEIR_OK); /* what the context makes on first use */
+    assert_true(test_each_allocation_fails(ctx, whole_fit, s) > 50);
+    free(s);
+    weir_ctx_destroy(ctx);
+}
+
+static void refuse(weir_ctx *ctx, const sample *s, const char *formula, const weir_fit_options *options, const char *column,
+                   weir_status status, const char *part)
+{
+    const weir_groups_options how = { WEIR_GROUPS_OPTIONS_VERSION, column, 0 };
+    weir_table *table = open_table(ctx, s);
+    weir_groups *groups = NULL;
+    w_message_clear(ctx);
+    assert_int_equal(w_fit_groups(ctx, table, formula, options, &how, &groups), status);
+    assert_null(groups);
+    if (!strstr(weir_ctx_message(ctx), part)) {
+        fail_msg("'%s' lacks '%s'", weir_ctx_message(ctx), part);
+    }
+    w_table_free(table);
+}
+
+static void test_refused(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    sample *s = make_sample();
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    refuse(ctx, s, "y ~ x", &options, "nothing", WEIR_E_DATA, "no column 'nothing'");
+    refuse(ctx, s, "y ~ x + f", &options, "f", WEIR_E_ARG, "another part in the model");
+    refuse(ctx, s, "y ~ s(x, bs='mpi', k=6)", &options, "id", WEIR_E_ARG, "shape");
+    options.family = "poisson";
+    refuse(ctx, s, "y ~ x", &options, "id", WEIR_E_ARG, "gaussian");
+    options.family = NULL;
+    options.ar1 = 0.5;
+    refuse(ctx, s, "y ~ x", &options, "id", WEIR_E_ARG, "AR(1)");
+    options.ar1 = 0;
+    options.criterion = WEIR_ML;
+    refuse(ctx, s, "y ~ s(x, k=5)", &options, "id", WEIR_E_ARG, "REML or GCV");
+    free(s);
+    weir_ctx_destroy(ctx);
+}
+
+typedef struct sink {
+    int64_t rows;
+    double value[ROWS];
+} sink;
+
+static int take(void *user, int64_t first_row, int64_t rows, const double *values)
+{
+    sink *to = user;
+    memcpy(to->value + first_row, values, (size_t)rows * sizeof *values);
+    to->rows += rows;
+    return 0;
+}
+
+static void test_predict(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    sample *s = make_sample();
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    options.weights = "w";
+    weir_groups *groups = fit(ctx, s, "y ~ s(x, k=20) + s(z, k=8) + f", &options, false);
+    weir_predict_options how = WEIR_PREDICT_OPTIONS_INIT;
+    how.unseen_missing = 1;
+    sink *out = calloc(1, sizeof *out);
+    weir_table *table = open_table(ctx, s);
+    assert_int_equal(w_groups_predict(ctx, groups, table, &how, take, out), WEIR_OK);
+    assert_int_equal(out->rows, ROWS);
+    double square = 0, weight = 0;
+    for (int i = 0; i < ROWS; i++) { /* deviance = sum of w (y - fit)^2 */
+        assert_int_equal(isnan(out->value[i]), s->g[i] == TINY || s->g[i] == EMPTY);
+        if (!isnan(out->value[i])) {
+            square += s->w[i] * (s->y[i] - out->value[i]) * (s->y[i] - out->value[i]);
+            weight += s->w[i];
+        }
+    }
+    weir_groups_summary summary;
+    w_groups_summarise(groups, &summary);
+    assert_near(summary.deviance, square, square * 10);
+    how.unseen_missing = 0;
+    assert_int_equal(w_groups_predict(ctx, groups, table, &how, take, out), WEIR_E_DATA);
+    assert_non_null(strstr(weir_ctx_message(ctx), level[EMPTY]));
+    how.se = 1;
+    w_message_clear(ctx);
+    assert_int_equal(w_groups_predict(ctx, groups, table, &how, take, out), WEIR_E_ARG);
+    w_table_free(table);
+    w_groups_free(groups);
+    free(out);
+    free(s);
+    weir_ctx_destroy(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_single), cmocka_unit_test(test_shared_optimum), cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_refused), cmocka_unit_test(test_predict),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
