@@ -9,9 +9,12 @@
  * which needs only the gradient's parts and points downhill. A parameter runs to +-infinity when V
  * flattens out and still falls outwards: |g_j| and |V_jj| below 1e-6 units of deviance; it then stays where it is. On the way there
  * g_j = -c exp(-rho_j), V_jj = -g_j and Newton's steps have length 1: the step is lengthened to where the gradient falls below
- * that bound. Stops when every other |g_j| <= 1e-7 units, or when no step lowers V beyond its rounding error.
- * Start: lambda_j = sum diag A / sum diag S_j over the columns of S_j. GCV and UBRE have several minima more often than not: they
- * are also sought from starts far below and above, and the lowest is taken.
+ * that bound. Stops when every other |g_j| <= 1e-7 units, when no step lowers V beyond its rounding error, or when SLOW steps at
+ * gradients below 1e-4 units have gained less than SLOW_GAIN units together: then V falls along a bent valley to infinity.
+ * Start: lambda_j = sum diag A / sum diag S_j over the columns of S_j. GCV and UBRE have several minima more often than not, and so
+ * have REML and ML where many penalties share their columns: when all but one of the curves that sum to zero are straight, so is
+ * the last one, and nothing pulls at any lambda. There the starts far below and above are tried too, the lowest minimum is
+ * taken, and lambdas of such terms are moved one by one from it to the other side of balance, as long as that leads lower.
  * References: Wood (2011) JRSSB 73:3; Wood & Fasiolo (2017) Biometrics 73:1071. */
 #include "fit/smoothing.h"
 
@@ -28,6 +31,11 @@
 #define LARGEST_STEP 4.0
 #define REACH 25.0      /* rho stays within this of its start */
 #define HALVINGS 25
+#define SLOW 5
+#define SLOW_GAIN 1e-6
+#define STARTS_COST 4e9   /* p^3 sp_count up to which several starts are worth their time */
+#define MOVES_COST 4e8    /* p^3 sp_count^2 up to which moves one by one are */
+#define MOVE 4.0          /* so far beyond balance */
 
 typedef struct search {
     w_criterion criterion;
@@ -212,7 +220,7 @@ static weir_status iterate(search *run, int limit, int *iterations, bool *conver
 {
     w_criterion *criterion = &run->criterion;
     const bool likelihood = criterion->options->criterion == WEIR_REML || criterion->options->criterion == WEIR_ML;
-    double before = INFINITY;
+    double before = INFINITY, slow_from = INFINITY;
     *converged = false;
     for (*iterations = 0; *iterations < limit; (*iterations)++) {
         const double gradient = largest_gradient(run, false);
@@ -221,6 +229,13 @@ static weir_status iterate(search *run, int limit, int *iterations, bool *conver
             (before - criterion->value <= noise && gradient <= 1e3 * GRADIENT_BOUND * criterion->unit)) {
             *converged = true;
             return WEIR_OK;
+        }
+        if (*iterations % SLOW == 0) {
+            if (slow_from - criterion->value < SLOW_GAIN * criterion->unit && gradient <= 1e3 * GRADIENT_BOUND * criterion->unit) {
+                *converged = true;
+                return WEIR_OK;
+            }
+            slow_from = criterion->value;
         }
         before = criterion->value;
         w_progress_criterion(criterion->ctx, criterion->value);
@@ -248,36 +263,116 @@ static weir_status iterate(search *run, int limit, int *iterations, bool *conver
     return WEIR_OK;
 }
 
-/* The same from the starts origin + shift for each shift, ending at the lowest minimum. best: sp_count values of workspace. */
-static weir_status iterate_from(search *run, const double *shift, int starts, int limit, int *iterations, bool *converged)
+/* A minimum found: the lowest one so far is kept in `best`. One that did not converge must be lower by more than rounding. */
+typedef struct lowest {
+    double value, *best;
+    int iterations;
+    bool converged;
+} lowest;
+
+static bool take_lower(const search *run, int steps, bool done, lowest *low)
 {
+    const w_criterion *criterion = &run->criterion;
+    const double margin = (done ? 1e-7 : 1e-4) * criterion->unit;
+    if (!(criterion->value < low->value - margin)) {
+        return false;
+    }
+    low->value = criterion->value;
+    low->iterations = steps;
+    low->converged = done;
+    memcpy(low->best, run->rho, (size_t)criterion->count * sizeof *low->best);
+    return true;
+}
+
+static weir_status iterate_here(search *run, int limit, lowest *low, bool *lower)
+{
+    int steps = 0;
+    bool done = false;
+    weir_status status = w_criterion_evaluate(&run->criterion, run->rho, true);
+    if (status >= 0) {
+        status = iterate(run, limit, &steps, &done);
+    }
+    *lower = status >= 0 && take_lower(run, steps, done, low);
+    return status;
+}
+
+/* Smooths with many penalties that share their columns. */
+static bool is_shared(const w_smooth *smooth)
+{
+    return smooth && smooth->penalty_count > 2 && (smooth->type == W_SMOOTH_SZ || smooth->type == W_SMOOTH_T2);
+}
+
+/* Each free lambda of such a term to the other side of balance, until none leads lower. */
+static weir_status move_singly(search *run, int limit, lowest *low)
+{
+    const w_design *design = run->criterion.design;
+    const size_t bytes = (size_t)run->criterion.count * sizeof(double);
+    weir_status status = WEIR_OK;
+    int since = 0; /* moves tried since one that led lower */
+    for (int q = 0; status >= 0 && since < design->penalty_count; q = (q + 1) % design->penalty_count) {
+        const w_design_penalty *penalty = &design->penalty[q];
+        const int j = penalty->sp;
+        bool lower = false;
+        since++;
+        if (!is_shared(design->term[penalty->term].smooth) || (design->sp_fixed && !isnan(design->sp_fixed[j]))) {
+            continue;
+        }
+        memcpy(run->rho, low->best, bytes);
+        run->rho[j] = run->origin[j] + (run->rho[j] > run->origin[j] ? -MOVE : MOVE);
+        status = iterate_here(run, limit, low, &lower);
+        since = lower ? 0 : since;
+    }
+    return status;
+}
+
+/* The same from the starts origin + shift for each shift, ending at the lowest minimum. */
+static weir_status iterate_from(search *run, int limit, bool singly, int *iterations, bool *converged)
+{
+    static const double shift[] = { 0.0, -5.0, 5.0 };
     w_criterion *criterion = &run->criterion;
     const size_t bytes = (size_t)criterion->count * sizeof(double);
-    double *best = w_alloc(criterion->ctx, "smoothing search", bytes + 1), lowest = INFINITY;
-    weir_status status = best ? WEIR_OK : w_alloc_status(criterion->ctx);
-    for (int s = 0; s < starts && status >= 0; s++) {
-        int steps = 0;
-        bool done = false;
+    lowest low = { .value = INFINITY, .best = w_alloc(criterion->ctx, "smoothing search", bytes + 1) };
+    weir_status status = low.best ? WEIR_OK : w_alloc_status(criterion->ctx);
+    if (status >= 0) {
+        memcpy(low.best, run->rho, bytes);
+    }
+    for (int s = 0; s < 3 && status >= 0; s++) {
+        bool lower;
         for (int i = 0; i < run->free_count; i++) {
             run->rho[run->free[i]] = run->origin[run->free[i]] + shift[s];
         }
-        status = w_criterion_evaluate(criterion, run->rho, true);
-        if (status >= 0) {
-            status = iterate(run, limit, &steps, &done);
-        }
-        if (status >= 0 && criterion->value < lowest) {
-            lowest = criterion->value;
-            *converged = done;
-            *iterations = steps;
-            memcpy(best, run->rho, bytes);
-        }
+        status = iterate_here(run, limit, &low, &lower);
+    }
+    if (status >= 0 && singly) {
+        status = move_singly(run, limit, &low);
     }
     if (status >= 0) {
-        memcpy(run->rho, best, bytes);
+        *iterations = low.iterations;
+        *converged = low.converged;
+        memcpy(run->rho, low.best, bytes);
         status = w_criterion_evaluate(criterion, run->rho, true);
     }
-    w_free(criterion->ctx, best);
+    w_free(criterion->ctx, low.best);
     return status;
+}
+
+/* Several minima are likely, and looking for them costs little. */
+static bool wants_starts(const search *run, bool *singly)
+{
+    const w_criterion *criterion = &run->criterion;
+    const w_design *design = criterion->design;
+    const weir_criterion kind = criterion->options->criterion;
+    const double cost = pow((double)design->p, 3.0) * criterion->count;
+    bool shared = false;
+    *singly = false;
+    if (criterion->options->start || kind == WEIR_GCV || kind == WEIR_UBRE) {
+        return !criterion->options->start;
+    }
+    for (int t = 0; t < design->term_count; t++) {
+        shared = shared || is_shared(design->term[t].smooth);
+    }
+    *singly = shared && cost * criterion->count < MOVES_COST;
+    return shared && run->free_count > 2 && cost < STARTS_COST;
 }
 
 /* Joint Hessian of V in (rho, log phi); for GCV and UBRE phi takes no part. */
@@ -353,11 +448,10 @@ weir_status w_smoothing_select(weir_ctx *ctx, w_system *system, const w_design *
     }
     result->iterations = 0;
     if (status >= 0 && run.free_count > 0) {
-        static const double shift[] = { 0.0, -5.0, 5.0 };
-        const bool several = !options->start && (options->criterion == WEIR_GCV || options->criterion == WEIR_UBRE);
         const int limit = options->max_iterations > 0 ? options->max_iterations : 100;
-        status = several ? iterate_from(&run, shift, 3, limit, &result->iterations, &converged)
-                         : iterate(&run, limit, &result->iterations, &converged);
+        bool singly;
+        status = wants_starts(&run, &singly) ? iterate_from(&run, limit, singly, &result->iterations, &converged)
+                                             : iterate(&run, limit, &result->iterations, &converged);
     }
     if (status >= 0) {
         status = finish(&run, converged, result);
