@@ -80,8 +80,8 @@ void w_panel_update(const w_panel *k, int64_t rows, int64_t columns, int64_t dep
     }
 }
 
-void w_panel_update_upper(const w_panel *k, int64_t n, int64_t depth, const void *a, const void *b, void *c, int64_t ld,
-                          const void *ahead, int64_t ahead_bytes)
+void w_panel_update_upper(const w_panel *k, int64_t n, int64_t depth, const void *a, const void *b, int64_t b_stride,
+                          const void *rest, void *c, int64_t ld, const void *ahead, int64_t ahead_bytes)
 {
     const int64_t strips = (n + k->strip - 1) / k->strip, slices = (n + k->slice - 1) / k->slice;
     const int64_t calls = strips * slices - strips * (strips - 1) / 2 * (k->strip / k->slice);
@@ -90,8 +90,9 @@ void w_panel_update_upper(const w_panel *k, int64_t n, int64_t depth, const void
     for (int64_t r = 0; r < n; r += k->strip) {
         for (int64_t q = r / k->slice * k->slice; q < n; q += k->slice) {
             const int64_t rows = w_min64(k->strip, w_round_up64(w_min64(n, q + k->slice) - r, k->lanes));
-            k->update(depth, w_panel_at(k, a, r * depth), slice_at(k, b, depth, q), 1.0, w_panel_at(k, c, r + q * ld), ld,
-                      rows, k->slice, W_PANEL_LOW, W_PANEL_HIGH);
+            const bool whole = q + k->slice <= n;
+            k->update_loose(depth, w_panel_at(k, a, r * depth), whole ? w_panel_at(k, b, q) : rest,
+                            whole ? b_stride : k->strip, w_panel_at(k, c, r + q * ld), ld, rows);
             for (const char *stop = next + share; next < stop && next < end; next += 64) {
                 __builtin_prefetch(next, 0, 2);
             }

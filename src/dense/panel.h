@@ -43,6 +43,9 @@ typedef struct w_panel {
      * low + q <= r < high + q: what lies beyond a diagonal is left alone. */
     void (*update)(int64_t depth, const void *a, const void *b, double alpha, void *c, int64_t ld, int64_t rows,
                    int64_t columns, int64_t low, int64_t high);
+    /* update with a slice that is not packed, element (k, q) at b[k * b_stride + q], and alpha 1: of `slice` columns and rows
+     * rounded up to lanes. */
+    void (*update_loose)(int64_t depth, const void *a, const void *b, int64_t b_stride, void *c, int64_t ld, int64_t rows);
     /* One slice of forward substitution in a strip: x_q = (x_q - sum_{k < depth} a_k b_kq - sum_{p < q} x_p t_pq) d_q, where
      * x_q = x[q * strip …] are whole columns of a strip, t_pq = corner[p * slice + q] and d_q = corner[q * slice + q]. */
     void (*solve)(int64_t depth, const void *a, const void *b, const void *corner, void *x);
@@ -83,11 +86,11 @@ void w_panel_solve(const w_panel *k, int64_t rows, int64_t n, const void *triang
 /* L of a packed symmetric tile (n x n, element (i, k), k <= i) in place, with corners; returns as `corner` does. */
 int64_t w_panel_factor(const w_panel *k, int64_t n, void *tile, void *corners);
 
-/* The upper triangle of c += a b' over packed tiles of n rows each, c in whole strips and slices: room for n rounded up to
- * strips in both directions, of which what lies outside of the triangle is left with numbers of no meaning. `ahead`: bytes
- * that will be read next, asked for on the way. */
-void w_panel_update_upper(const w_panel *k, int64_t n, int64_t depth, const void *a, const void *b, void *c, int64_t ld,
-                          const void *ahead, int64_t ahead_bytes);
+/* The upper triangle of c += a b', n x n: a packed, row k of b at b[k * b_stride …] as it lies, but for the columns that fill no
+ * slice, packed in `rest`. c has room for n rounded up to strips in both directions, of which what lies outside of the triangle
+ * is left with numbers of no meaning. `ahead`: bytes that will be read next, asked for on the way. */
+void w_panel_update_upper(const w_panel *k, int64_t n, int64_t depth, const void *a, const void *b, int64_t b_stride,
+                          const void *rest, void *c, int64_t ld, const void *ahead, int64_t ahead_bytes);
 
 static inline void *w_panel_at(const w_panel *k, const void *base, int64_t element)
 {

@@ -180,7 +180,7 @@ static void PANEL(unpack)(int64_t depth, int64_t rows, const void *strip, void *
 }
 
 /* sum[q][v] = sum_k a_k b_kq over the first `vectors` vectors of a strip. */
-PANEL_INLINE void PANEL(product)(int64_t depth, const real *a, const real *b, const int vectors,
+PANEL_INLINE void PANEL(product)(int64_t depth, const real *a, const real *b, int64_t b_stride, const int vectors,
                                  PANEL_VECTOR sum[PANEL_SLICE][PANEL_VECTORS])
 {
     PANEL_UNROLL
@@ -190,9 +190,9 @@ PANEL_INLINE void PANEL(product)(int64_t depth, const real *a, const real *b, co
             sum[q][v] = vset(0);
         }
     }
-    for (int64_t k = 0; k < depth; k++, a += PANEL_STRIP, b += PANEL_STRIP) {
+    for (int64_t k = 0; k < depth; k++, a += PANEL_STRIP, b += b_stride) {
         PANEL_VECTOR x[PANEL_VECTORS];
-        __builtin_prefetch(b + 8 * PANEL_STRIP, 0, 3);
+        __builtin_prefetch(b + 8 * b_stride, 0, 3);
         PANEL_UNROLL
         for (int v = 0; v < vectors; v++) {
             x[v] = vload(a + v * PANEL_LANES);
@@ -208,8 +208,8 @@ PANEL_INLINE void PANEL(product)(int64_t depth, const real *a, const real *b, co
     }
 }
 
-PANEL_INLINE void PANEL(update_vectors)(int64_t depth, const real *a, const real *b, real alpha, real *c, int64_t ld,
-                                        const int vectors)
+PANEL_INLINE void PANEL(update_vectors)(int64_t depth, const real *a, const real *b, int64_t b_stride, real alpha, real *c,
+                                        int64_t ld, const int vectors)
 {
     PANEL_VECTOR sum[PANEL_SLICE][PANEL_VECTORS];
     for (int q = 0; q < PANEL_SLICE; q++) {
@@ -217,7 +217,7 @@ PANEL_INLINE void PANEL(update_vectors)(int64_t depth, const real *a, const real
             __builtin_prefetch(c + q * ld + v * PANEL_LANES, 1, 3);
         }
     }
-    PANEL(product)(depth, a, b, vectors, sum);
+    PANEL(product)(depth, a, b, b_stride, vectors, sum);
     const PANEL_VECTOR scale = vset(alpha);
     PANEL_UNROLL
     for (int q = 0; q < PANEL_SLICE; q++) {
@@ -246,11 +246,11 @@ static void PANEL(update)(int64_t depth, const void *left, const void *right, do
     }
     const int64_t step = whole ? ld : PANEL_STRIP;
     if (vectors == 1) {
-        PANEL(update_vectors)(depth, a, b, (real)alpha, c, step, 1);
+        PANEL(update_vectors)(depth, a, b, PANEL_STRIP, (real)alpha, c, step, 1);
     } else if (vectors == 2) {
-        PANEL(update_vectors)(depth, a, b, (real)alpha, c, step, 2);
+        PANEL(update_vectors)(depth, a, b, PANEL_STRIP, (real)alpha, c, step, 2);
     } else {
-        PANEL(update_vectors)(depth, a, b, (real)alpha, c, step, PANEL_VECTORS);
+        PANEL(update_vectors)(depth, a, b, PANEL_STRIP, (real)alpha, c, step, PANEL_VECTORS);
     }
     if (!whole) {
         real *to = out;
@@ -263,12 +263,23 @@ static void PANEL(update)(int64_t depth, const void *left, const void *right, do
     }
 }
 
+static void PANEL(update_loose)(int64_t depth, const void *a, const void *b, int64_t b_stride, void *c, int64_t ld, int64_t rows)
+{
+    if (rows <= PANEL_LANES) {
+        PANEL(update_vectors)(depth, a, b, b_stride, 1, c, ld, 1);
+    } else if (rows <= 2 * PANEL_LANES) {
+        PANEL(update_vectors)(depth, a, b, b_stride, 1, c, ld, 2);
+    } else {
+        PANEL(update_vectors)(depth, a, b, b_stride, 1, c, ld, PANEL_VECTORS);
+    }
+}
+
 static void PANEL(solve)(int64_t depth, const void *left, const void *right, const void *corners, void *out)
 {
     const real *corner = corners;
     real *x = out;
     PANEL_VECTOR sum[PANEL_SLICE][PANEL_VECTORS];
-    PANEL(product)(depth, left, right, PANEL_VECTORS, sum);
+    PANEL(product)(depth, left, right, PANEL_STRIP, PANEL_VECTORS, sum);
     PANEL_UNROLL
     for (int q = 0; q < PANEL_SLICE; q++) {
         PANEL_UNROLL

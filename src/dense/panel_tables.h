@@ -31,7 +31,7 @@
 
 #define PANEL_ROW(bytes, type) \
     { W_LANES_NAME, bytes, strip_##type, PANEL_SLICE, count_##type, pack_##type, \
-      pack_both_##type, unpack_##type, update_##type, solve_##type, \
+      pack_both_##type, unpack_##type, update_##type, update_loose_##type, solve_##type, \
       corner_##type }
 
 const w_panel W_LANES_TABLE[2] = { PANEL_ROW(8, f64), PANEL_ROW(4, f32) };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* C += X' diag(w) X. The depth of the product is the rows of X, whose columns are contiguous: they are packed once as they
- * are and once times w, DEPTH rows at a time, and half of the products are formed.
+/* C += X' diag(w) X. The depth of the product is the rows of X, whose columns are contiguous; half of the products are formed.
  *
- * p <= NARROW: a tile of W_SYRK_ROWS rows is a task's; it adds up in one of W_SYRK_SUMS(p) triangles, every one of which takes
- * its tiles in ascending order, and these are added in order at the end. Wider: rows pass by, DEPTH * 4 at a time, packed by
- * tasks, and every tile of C is one task's: nothing is added but to C itself. */
+ * p <= NARROW: the rows are packed times w, and broadcast as they lie. A tile of W_SYRK_ROWS rows is a task's; it adds up in one
+ * of sums_of(n, p) triangles, every one of which takes its tiles in ascending order, and these are added in order at the end.
+ * Wider: rows pass by, PANELS tiles at a time, packed with and without w by tasks, and every tile of C is one task's: nothing is
+ * added but to C itself. */
 #include "dense/level3.h"
 
 #include <string.h>
@@ -86,17 +86,18 @@ static weir_status sum_task(void *arg, int64_t task, int worker)
     const cross *m = arg;
     const int64_t p = m->p, ld = padded(m->k, p), size = sum_size(m->k, p), room = OPERAND_BYTES / (ld * m->k->size);
     const int64_t step = w_min64(W_PANEL_TILE, room / 8 * 8);
-    _Alignas(64) char plain[OPERAND_BYTES], weighted[OPERAND_BYTES];
+    const int64_t whole = p / m->k->slice * m->k->slice;
+    _Alignas(64) char left[OPERAND_BYTES], rest[W_PANEL_STRIP_MAX * W_PANEL_TILE * 8];
     char *sum = w_panel_at(m->k, m->work, task * size), *v = w_panel_at(m->k, sum, ld * ld);
     memset(sum, 0, (size_t)(size * m->k->size));
     for (int64_t tile = task * W_SYRK_ROWS; tile < m->n; tile += m->sums * W_SYRK_ROWS) {
         const int64_t end = w_min64(m->n, tile + W_SYRK_ROWS);
         for (int64_t first = tile; first < end; first += step) {
             const int64_t depth = w_min64(step, end - first), after = w_min64(step, end - first - depth);
-            const void *left = m->w ? weighted : plain;
-            pack_rows(m, first, depth, 0, p, plain, weighted);
-            w_panel_update_upper(m->k, p, depth, left, plain, sum, ld, rows_of(m, first + depth, 0).data,
-                                 m->ldx <= p + p / 2 ? after * m->ldx * m->k->size : 0);
+            w_panel_pack(m->k, p, depth, rows_of(m, first, 0), weights_of(m, first), left);
+            w_panel_pack(m->k, p - whole, depth, rows_of(m, first, whole), NULL, rest);
+            w_panel_update_upper(m->k, p, depth, left, rows_of(m, first, 0).data, m->ldx, rest, sum, ld,
+                                 rows_of(m, first + depth, 0).data, m->ldx <= p + p / 2 ? after * m->ldx * m->k->size : 0);
             add_cross(m, first, depth, p, left, v);
         }
     }
