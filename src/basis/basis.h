@@ -42,6 +42,7 @@ bool w_basis_parse(const char *name, w_basis_kind *out);
 const char *w_basis_name(w_basis_kind kind);
 bool w_basis_shaped(w_basis_kind kind); /* has a shape constraint */
 bool w_basis_featured(w_basis_kind kind); /* basis/features.h */
+bool w_basis_holds_constant(w_basis_kind kind);
 bool w_basis_coded(w_basis_kind kind);    /* its covariate is the number of a category */
 
 /* What a formula may say of a margin of features, by name; see w_feature_rule. */

@@ -303,10 +303,28 @@ static weir_status finish(w_arena *arena, w_margin *margin, double *map)
     margin->identity = !map && margin->kind != W_BASIS_TREE;
     if (map || margin->kind == W_BASIS_TREE)
         return WEIR_OK;
-    margin->map = w_arena_calloc(arena, w_mul_size((size_t)k, (size_t)k), sizeof *margin->map);
-    for (int64_t j = 0; margin->map && j < k; j++)
+    const double *mean = margin->features->mean;
+    margin->width = (int)(k + (mean != NULL));
+    margin->map = w_arena_calloc(arena, w_mul_size((size_t)margin->width, (size_t)k), sizeof *margin->map);
+    for (int64_t j = 0; margin->map && j < k; j++) {
         margin->map[j * k + j] = 1;
+        if (mean)
+            margin->map[k * k + j] = -mean[j];
+    }
     return margin->map ? WEIR_OK : w_alloc_status(arena->ctx);
+}
+
+weir_status w_features_centre(w_arena *arena, w_margin *margin, const double *mean)
+{
+    w_features *f = w_arena_alloc(arena, 1, sizeof *f);
+    double *copy = w_arena_alloc(arena, (size_t)margin->k, sizeof *copy);
+    if (!f || !copy)
+        return w_alloc_status(arena->ctx);
+    *f = *margin->features;
+    memcpy(copy, mean, (size_t)margin->k * sizeof *copy);
+    f->mean = copy;
+    margin->features = f;
+    return finish(arena, margin, NULL);
 }
 
 static w_extension extension_of(const w_margin_spec *spec)
@@ -350,6 +368,7 @@ weir_status w_margin_features(w_arena *arena, w_arena *work, const char *label, 
     if (!status && spec->basis == W_BASIS_TREE)
         b.out.k = w_features_number_leaves(b.f);
     b.out.width = (int)w_feature_width(spec, b.out.k);
+    b.f->width = b.out.width;
     b.out.rank = w_feature_rank(spec, b.out.k);
     if (!status && spec->basis != W_BASIS_TREE)
         status = penalise(&b);
@@ -365,11 +384,13 @@ weir_status w_margin_features(w_arena *arena, w_arena *work, const char *label, 
 /* Numbers that would lead a row outside its arrays. */
 static bool sound(w_basis_kind kind, const w_features *f, int64_t k, int64_t cells)
 {
-    bool ok = f->covariates >= 1 && f->covariates <= W_MAX_MARGINS && f->form >= 0 && k >= 1 && cells >= 1;
+    bool ok = f->width >= 1 && f->covariates >= 1 && f->covariates <= W_MAX_MARGINS && f->form >= 0 && k >= 1 && cells >= 1;
     for (int c = 0; ok && c < f->covariates; c++)
         ok = isfinite(f->lower[c]) && isfinite(f->upper[c]) && f->upper[c] > f->lower[c];
     for (int64_t i = 0; ok && i < f->parameter_count; i++)
         ok = isfinite(f->parameter[i]);
+    for (int64_t i = 0; ok && f->mean && i < k; i++)
+        ok = isfinite(f->mean[i]);
     if (!ok)
         return false;
     int64_t d = f->covariates, inner = w_mul64(k, k + 1);
@@ -405,7 +426,7 @@ weir_status w_features_restore(w_arena *arena, w_basis_kind kind, const w_featur
                                w_margin *out)
 {
     w_margin margin = *out;
-    int64_t columns = w_basis_coded(kind) || kind == W_BASIS_LINTREE ? k : margin.width;
+    int64_t columns = w_basis_coded(kind) || kind == W_BASIS_LINTREE ? k : features->width;
     w_features *kept = w_arena_alloc(arena, 1, sizeof *kept);
     if (!kept)
         return w_alloc_status(arena->ctx);
@@ -415,7 +436,8 @@ weir_status w_features_restore(w_arena *arena, w_basis_kind kind, const w_featur
     margin.covariates = kept->covariates;
     margin.features = kept;
     bool coded = w_basis_coded(kind), sloped = kind == W_BASIS_LINTREE;
-    bool shaped = coded ? margin.width == 1 : sloped ? margin.width == 2 : margin.cells == 1;
+    bool shaped = margin.width == features->width && (coded || sloped ? !features->mean : margin.cells == 1) &&
+                  (!coded || margin.width == 1) && (!sloped || margin.width == 2) && !(features->mean && map);
     if (!sound(kind, kept, columns, margin.cells) || !shaped || (!map && (columns != k || coded || sloped)))
         return w_fail(arena->ctx, WEIR_E_MODEL, "a smooth of bs=\"%s\" is damaged", w_basis_name(kind));
     if (kind == W_BASIS_TREE) {

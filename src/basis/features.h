@@ -18,6 +18,10 @@
  *   lintree     [leaf of a tree](u), [leaf](u) pi u_slope                    1, 2                       leaves, 2
  *   tree        B trees: leaf indicators                                     (mean C/(C_leaf + 1))^sp_alpha   see features_tree.c
  *
+ * A basis whose span holds the constant (nominal, ordinal, catfourier, lintree) loses a column to the sum-to-zero constraint as any
+ * spline does. The others hold no constant, or hold it only nearly: their columns lose their means instead, and none is lost.
+ * Products of several margins with one of these among them are left as they are.
+ *
  * Beyond the data (u outside the cube, b its nearest point, d = |u - b|, n = (u - b)/d):
  *   continue phi(u);  constant phi(b);  linear phi(b) + d s;  saturation phi(b) + s (1 - exp(-2d))/2;
  * s = (grad phi)(b)'n is analytic. A code outside its categories counts as the nearest one. */
@@ -29,6 +33,8 @@
 typedef struct w_features {
     w_extension extension;
     int covariates;
+    int64_t width;          /* of phi */
+    double *mean;           /* per column, or NULL: the columns are phi_j - mean_j, in the form of one more value, 1 */
     int form;               /* rff: activation; rbf: 0 Gauss, 1 … 3 Matérn 1/2, 3/2, 5/2; trees: 1 = one histogram each */
     int64_t count[3];       /* wavelet: scales, locations; rff: layers, neurons; trees: trees, splits, leaves;
                              * lintree: and which covariate has the slope in `form` >> 1 */
@@ -72,6 +78,8 @@ int64_t w_feature_bytes(const w_margin_spec *spec, int64_t k, int64_t rows);
 /* Builds the margin of covariates first … of the data. */
 weir_status w_margin_features(w_arena *arena, w_arena *work, const char *label, const w_margin_spec *spec,
                               const w_smooth_data *data, int first, w_margin *out, const char **note);
+/* Columns less their means (k values, copied): how a basis is centred in whose span no constant lies. */
+weir_status w_features_centre(w_arena *arena, w_margin *margin, const double *mean);
 /* Rebuilds one from its stored parts; arrays are taken over. map: cells x width x k, NULL = identity. */
 weir_status w_features_restore(w_arena *arena, w_basis_kind kind, const w_features *features, int64_t k, double *map,
                                w_margin *out);

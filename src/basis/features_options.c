@@ -70,6 +70,11 @@ bool w_extension_parse(const char *name, w_extension *out)
 
 bool w_basis_featured(w_basis_kind kind) { return kind >= W_BASIS_LINEAR && kind <= W_BASIS_TREE; }
 
+bool w_basis_holds_constant(w_basis_kind kind)
+{
+    return !w_basis_featured(kind) || w_basis_coded(kind) || kind == W_BASIS_LINTREE;
+}
+
 bool w_basis_coded(w_basis_kind kind)
 {
     return kind == W_BASIS_NOMINAL || kind == W_BASIS_ORDINAL || kind == W_BASIS_CATFOURIER;

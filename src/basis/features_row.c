@@ -14,7 +14,7 @@
 
 static void fourier(const w_margin *margin, double u, double n, double *phi, double *slope)
 {
-    int64_t m = margin->width / 2;
+    int64_t m = margin->features->width / 2;
     double w = margin->features->parameter[0], c1 = cos(w * u), s1 = sin(w * u), c = 1, s = 0;
     for (int64_t k = 0; k < m; k++) {
         double next = c * c1 - s * s1;
@@ -32,7 +32,7 @@ static void fourier(const w_margin *margin, double u, double n, double *phi, dou
 static void chebyshev(const w_margin *margin, double u, double n, double *phi, double *slope)
 {
     double before = 1, t = u, dbefore = 0, dt = 1;
-    for (int j = 0; j < margin->width; j++) {
+    for (int64_t j = 0; j < margin->features->width; j++) {
         phi[j] = t;
         if (slope)
             slope[j] = n * dt;
@@ -48,12 +48,12 @@ static void wavelet(const w_margin *margin, double u, double n, double *phi, dou
 {
     const w_features *f = margin->features;
     const double *scale = f->parameter, *location = scale + f->count[0];
-    for (int64_t j = 0; j < margin->width; j++) {
+    for (int64_t j = 0; j < margin->features->width; j++) {
         double z = (u - location[j % f->count[1]]) / scale[j / f->count[1]];
         phi[j] = -0.5 * z * z;
     }
-    w_exp(margin->width, phi, phi);
-    for (int64_t j = 0; j < margin->width; j++) {
+    w_exp(margin->features->width, phi, phi);
+    for (int64_t j = 0; j < margin->features->width; j++) {
         double a = scale[j / f->count[1]], z = (u - location[j % f->count[1]]) / a, root = sqrt(a);
         double bell = phi[j];
         phi[j] = (1 - z * z) * bell / root;
@@ -66,7 +66,7 @@ static void wavelet(const w_margin *margin, double u, double n, double *phi, dou
 static void radial(const w_margin *margin, const double *u, const double *n, double *phi, double *slope, double *scratch)
 {
     const w_features *f = margin->features;
-    const int64_t k = margin->width;
+    const int64_t k = margin->features->width;
     const double gamma = f->parameter[0], *centre = f->parameter + 1;
     const double root = sqrt((2 * f->form - 1) * gamma); /* 2 nu = 1, 3, 5 */
     for (int64_t j = 0; j < k; j++) {
@@ -116,7 +116,7 @@ static double activate(int act, double z, double *derivative)
 static void neurons(const w_margin *margin, const double *u, const double *n, double *phi, double *slope, double *scratch)
 {
     const w_features *f = margin->features;
-    const int64_t k = margin->width;
+    const int64_t k = margin->features->width;
     const double *weight = f->parameter;
     double *before = scratch, *dbefore = scratch + w_max64(k, W_MAX_MARGINS);
     int64_t inputs = f->covariates;
@@ -157,7 +157,7 @@ static void neurons(const w_margin *margin, const double *u, const double *n, do
 static void trees(const w_margin *margin, const double *u, double *phi)
 {
     const w_features *f = margin->features;
-    memset(phi, 0, (size_t)margin->width * sizeof *phi);
+    memset(phi, 0, (size_t)margin->features->width * sizeof *phi);
     for (int64_t t = 0; t < f->count[0]; t++) {
         int64_t at = t * f->count[2] + w_features_leaf(f, t, u);
         if (f->leaf_column[at] >= 0)
@@ -177,7 +177,7 @@ void w_feature_row(const w_margin *margin, const double *u, const double *n, dou
     case W_BASIS_TREE:
         trees(margin, u, phi);
         if (slope)
-            memset(slope, 0, (size_t)margin->width * sizeof *slope);
+            memset(slope, 0, (size_t)margin->features->width * sizeof *slope);
         break;
     case W_BASIS_LINTREE: {
         int which = margin->features->form >> 1;
@@ -231,7 +231,7 @@ static void extended_row(const w_margin *margin, const double *u, double *value,
     }
     w_feature_row(margin, b, n, value, slope, scratch);
     double step = extension == W_EXTEND_LINEAR ? distance : -0.5 * expm1(-2 * distance);
-    for (int j = 0; j < margin->width; j++)
+    for (int64_t j = 0; j < margin->features->width; j++)
         value[j] += slope[j] * step;
 }
 
@@ -259,6 +259,8 @@ void w_features_eval(const w_margin *margin, const double *const *x, int64_t row
             value[0] = 1;
         } else {
             extended_row(margin, u, value, scratch);
+            if (f->mean)
+                value[f->width] = 1;
             if (margin->kind == W_BASIS_LINTREE)
                 cell[i] = (int32_t)w_features_leaf(f, 0, u);
         }

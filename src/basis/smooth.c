@@ -33,10 +33,19 @@ static bool is_tensor(const builder *b)
     return b->spec->type != W_SMOOTH_S;
 }
 
+/* Of a margin of features without constant; `sum` becomes the means. */
+static weir_status subtract_means(builder *b, int m, double *sum)
+{
+    for (int64_t j = 0; j < b->out.margin[m].k; j++)
+        sum[j] /= (double)b->data->rows;
+    return w_features_centre(b->arena, &b->out.margin[m], sum);
+}
+
 /* ti: the margin's own sum-to-zero constraint. */
 static weir_status centre_margin(builder *b, int m)
 {
     w_margin *margin = &b->out.margin[m];
+    bool less_means = !w_basis_holds_constant(margin->kind);
     w_smooth single = {.margin_count = 1, .margin = {*margin}, .raw_columns = margin->k};
     w_smooth_data data = {.rows = b->data->rows, .x = {b->data->x[m]}};
     int64_t k = margin->k;
@@ -47,6 +56,8 @@ static weir_status centre_margin(builder *b, int m)
     weir_status status = w_smooth_sums(&b->work, &single, &data, sum, &largest);
     if (status)
         return status;
+    if (less_means)
+        return subtract_means(b, m, sum);
     w_small_null_basis(k, sum, false, z);
     return w_margin_transform(b->arena, &b->work, margin, k - 1, z);
 }
@@ -141,7 +152,9 @@ static weir_status constrain(builder *b)
 {
     w_smooth *s = &b->out;
     int64_t raw = s->raw_columns;
-    bool centred = b->spec->centre && !b->spec->natural && b->spec->type != W_SMOOTH_TI;
+    bool wanted = b->spec->centre && !b->spec->natural && b->spec->type != W_SMOOTH_TI, centred = wanted;
+    for (int m = 0; m < s->margin_count; m++)
+        centred = centred && w_basis_holds_constant(s->margin[m].kind);
     b->column_sum = w_arena_alloc(&b->work, (size_t)raw, sizeof(double));
     if (!b->column_sum)
         return w_alloc_status(b->arena->ctx);
@@ -152,6 +165,8 @@ static weir_status constrain(builder *b)
     s->column_mean = w_arena_calloc(b->arena, (size_t)s->columns, sizeof(double));
     if (!s->column_mean)
         return w_alloc_status(b->arena->ctx);
+    if (wanted && !centred && s->margin_count == 1)
+        return subtract_means(b, 0, b->column_sum);
     if (!centred) {
         for (int64_t j = 0; j < raw; j++)
             s->column_mean[j] = b->column_sum[j] / (double)b->data->rows;

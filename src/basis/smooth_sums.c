@@ -14,6 +14,7 @@
 #include <string.h>
 #include "base/blas.h"
 #include "base/size.h"
+#include "basis/features.h"
 #include "basis/joint.h"
 
 #define TILE 256
@@ -34,7 +35,7 @@ static tile *make_tile(w_arena *work, const w_smooth *smooth)
         const w_margin *margin = &smooth->margin[m];
         if (margin->features || margin->covariates > 1)
             scratch = w_max64(scratch, w_margin_doubles(margin));
-        if (margin->features && !margin->identity)
+        if (margin->features && (!margin->identity || margin->features->mean))
             wide = w_max64(wide, margin->width);
     }
     if (t && scratch) {
@@ -59,11 +60,19 @@ static tile *make_tile(w_arena *work, const w_smooth *smooth)
 static void feature_rows(const w_margin *margin, const double *const *x, int64_t count, tile *t, double *restrict out)
 {
     const int64_t k = margin->k;
-    if (margin->identity || !margin->map) {
+    const double *mean = margin->features->mean;
+    if ((margin->identity && !mean) || !margin->map) {
         w_margin_rows(margin, x, count, t->cell, out, t->scratch);
         return;
     }
     w_margin_rows(margin, x, count, t->cell, t->wide, t->scratch);
+    for (int64_t i = 0; i < count && margin->identity; i++) {
+        const double *v = t->wide + i * margin->width;
+        for (int64_t j = 0; j < k; j++)
+            out[i * k + j] = v[j] - v[k] * mean[j];
+    }
+    if (margin->identity)
+        return;
     for (int64_t i = 0; i < count; i++) {
         const double *map = margin->map + t->cell[i] * margin->width * k, *v = t->wide + i * margin->width;
         memset(out + i * k, 0, (size_t)k * sizeof *out);

@@ -70,9 +70,10 @@ static weir_status skeleton_features(w_builder *b, const w_margin_spec *spec, w_
     f->leaf_count = spec->basis == W_BASIS_TREE ? k : 0;
     f->count[0] = trees;
     f->count[2] = k / trees;
+    bool constant = w_basis_holds_constant(spec->basis);
     *margin = (w_margin){.kind = spec->basis,
-                         .k = w_max64(1, k - (type == W_SMOOTH_TI)),
-                         .width = (int)w_min64(w_feature_width(spec, k), INT32_MAX),
+                         .k = w_max64(1, k - (type == W_SMOOTH_TI && constant)),
+                         .width = (int)w_min64(w_feature_width(spec, k) + !constant, INT32_MAX),
                          .cells = w_feature_cells(spec, k),
                          .covariates = f->covariates,
                          .features = f};
@@ -127,6 +128,9 @@ static weir_status skeleton_smooth(w_builder *b, const w_smooth_call *call, cons
     }
     bool levels = call->per_level || call->type == W_SMOOTH_SZ;
     bool centred = constant_by && !levels && call->type != W_SMOOTH_TI && !w_call_uncentred(call);
+    for (int m = 0; m < call->margin_count; m++) {
+        centred = centred && w_basis_holds_constant(call->margin[m].basis);
+    }
     for (int m = 0; m < s->margin_count && call->type == W_SMOOTH_T2; m++) { /* without a null space nothing is centred */
         s->margin[m].rank = w_max64(1, s->margin[m].k - w_basis_null(&call->margin[m]));
         centred = centred && s->margin[m].rank < s->margin[m].k;

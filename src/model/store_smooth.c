@@ -68,19 +68,22 @@ static weir_status put_features(w_archive *archive, weir_ctx *ctx, int number, i
         status = w_archive_put_f64(archive, array_name(name, number, "margin_penalty", m), margin->k, margin->k,
                                    margin->penalty);
     }
+    if (status == WEIR_OK && f->mean) {
+        status = w_archive_put_f64(archive, array_name(name, number, "margin_mean", m), margin->k, 0, f->mean);
+    }
     if (status == WEIR_OK && f->leaf_count) {
         status = w_archive_put_f64(archive, array_name(name, number, "leaf", m), f->leaf_count, 0, f->leaf_weight);
     }
     if (status != WEIR_OK) {
         return status;
     }
-    json_t *json = json_pack("{s:s, s:i, s:i, s:s, s:[III], s:I, s:I, s:i, s:I, s:I, s:b, s:b, s:b}", "basis",
+    json_t *json = json_pack("{s:s, s:i, s:i, s:s, s:[III], s:I, s:I, s:i, s:I, s:I, s:b, s:b, s:b, s:b}", "basis",
                              w_basis_name(margin->kind), "covariates", f->covariates, "form", f->form, "extrapolate",
                              w_extension_name(f->extension), "count", (json_int_t)f->count[0], (json_int_t)f->count[1],
                              (json_int_t)f->count[2], "parameters", (json_int_t)f->parameter_count, "k",
-                             (json_int_t)margin->k, "width", margin->width, "cells", (json_int_t)margin->cells, "rank",
+                             (json_int_t)margin->k, "width", (int)f->width, "cells", (json_int_t)margin->cells, "rank",
                              (json_int_t)margin->rank, "map", mapped, "penalty", margin->penalty != NULL, "leaf",
-                             f->leaf_count > 0);
+                             f->leaf_count > 0, "mean", f->mean != NULL);
     return json && json_array_append_new(list, json) == 0
                ? WEIR_OK
                : w_fail(ctx, WEIR_E_MEMORY, "no memory for the description of the model");
@@ -304,6 +307,9 @@ static weir_status get_feature_arrays(w_arena *arena, const w_archive *archive, 
     if (status == WEIR_OK && json_is_true(json_object_get(json, "penalty"))) {
         status = w_store_array(arena, archive, array_name(name, number, "margin_penalty", m), out->k, out->k, &out->penalty);
     }
+    if (status == WEIR_OK && json_is_true(json_object_get(json, "mean"))) {
+        status = w_store_array(arena, archive, array_name(name, number, "margin_mean", m), out->k, 0, &f->mean);
+    }
     if (status == WEIR_OK && json_is_true(json_object_get(json, "leaf"))) {
         f->leaf_count = w_mul64(f->count[0], f->count[2]);
         status = w_store_array(arena, archive, array_name(name, number, "leaf", m), f->leaf_count, 0, &f->leaf_weight);
@@ -343,6 +349,7 @@ static weir_status get_features(w_arena *arena, const w_archive *archive, int nu
     }
     margin.k = k;
     margin.width = (int)width;
+    f.width = width;
     f.form = (int)form;
     status = get_feature_arrays(arena, archive, number, m, json, &f, &margin, &map);
     if (status == WEIR_OK) {

@@ -55,11 +55,11 @@ typedef struct w_smooth_call {
     const w_node *ap_node;
 } w_smooth_call;
 
-/* No sum-to-zero constraint: asked for, or of a basis whose columns do not hold a constant or are all penalised alike. */
+/* Nothing is centred: asked for, or trees, all of whose coefficients are penalised alike. */
 static inline bool w_call_uncentred(const w_smooth_call *call)
 {
     w_basis_kind basis = call->margin[0].basis;
-    return call->uncentred || (call->type == W_SMOOTH_S && (basis == W_BASIS_LINEAR || basis == W_BASIS_TREE));
+    return call->uncentred || (call->type == W_SMOOTH_S && basis == W_BASIS_TREE);
 }
 
 typedef struct w_offset_call {

@@ -128,6 +128,9 @@ static int64_t pair_doubles(const w_pairs *plan, const w_pair *pair)
     if (a.smooth) {
         more = w_max64(more, w_contract_doubles(a.smooth, true, 1, b.raw));
     }
+    if (pair->upper) {
+        more = w_add64(more, w_mul64(pair->width_a, pair->width_b));
+    }
     return w_add64(w_add64(u, w_mul64(3, g)), more + 64);
 }
 
@@ -256,12 +259,12 @@ static const double *transformed(const job *j, const side *a, const side *b, con
 }
 
 /* G of levels (la, lb); NULL when every table entry is zero. */
-static const double *absorb(const job *j, const w_pair *pair, const side *a, int64_t la, const side *b, int64_t lb,
-                            double *u, double *g, double *scratch)
+static const double *absorb(const job *j, const w_pair *pair, const double *table, const side *a, int64_t la, const side *b,
+                            int64_t lb, double *u, double *g, double *scratch)
 {
     int64_t area = (int64_t)pair->width_a * pair->width_b, cells_a = a->form->cells, cells_b = b->form->cells;
     int64_t u_cell = pair->width_a * b->raw;
-    const double *table = j->root + pair->offset, *in = u;
+    const double *in = u;
     for (int64_t c = 0; c < cells_a; c++) {
         int64_t cell = la * cells_a + c;
         if (pair->index == W_INDEX_CROSS) {
@@ -302,15 +305,16 @@ static weir_status pair_task(void *arg, int64_t task, int worker)
     side a = side_make(j->plan, pair->a), b = side_make(j->plan, pair->b);
     bool same = a.form->block == b.form->block, dense = a.block->kind == W_BLOCK_DENSE || b.block->kind == W_BLOCK_DENSE;
     double *u = j->scratch[worker], *g = u + a.form->cells * a.form->width * b.raw, *t = g + a.raw * b.raw;
-    double *more = t + 2 * a.raw * b.raw;
+    double *square = t + 2 * a.raw * b.raw, *more = square + (pair->upper ? (int64_t)pair->width_a * pair->width_b : 0);
+    const double *table = j->root + pair->offset;
+    if (pair->upper) { /* maps need the values of both triangles */
+        mirror(square, table, pair->width_a);
+        table = square;
+    }
     for (int64_t la = 0; la < a.form->levels; la++) {
         bool joint = pair->index == W_INDEX_SAME || pair->index == W_INDEX_LEVEL;
         for (int64_t lb = joint || same ? la : 0; lb < (joint ? la + 1 : b.form->levels); lb++) {
-            const double *raw = absorb(j, pair, &a, la, &b, lb, u, g, more);
-            if (pair->upper) {
-                mirror(g, raw, a.raw);
-                raw = g;
-            }
+            const double *raw = absorb(j, pair, table, &a, la, &b, lb, u, g, more);
             const double *mapped = transformed(j, &a, &b, raw, t);
             put_block(j, &a, la, &b, lb, mapped, same && la == lb);
             if (dense) {

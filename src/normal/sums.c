@@ -38,6 +38,7 @@ static uint64_t mixed_features(uint64_t hash, const w_features *f)
     hash = mixed(mixed(mixed(hash, (uint64_t)f->extension), (uint64_t)f->form), (uint64_t)f->covariates);
     hash = mixed_doubles(mixed_doubles(hash, f->lower, f->covariates), f->upper, f->covariates);
     hash = mixed_doubles(hash, f->parameter, f->parameter_count);
+    hash = mixed_doubles(hash, f->mean, f->mean ? f->width : 0);
     return mixed_doubles(hash, f->leaf_weight, f->leaf_count);
 }
 

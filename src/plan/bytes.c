@@ -22,7 +22,8 @@ static void add_margin(w_arena_need *need, const w_margin *margin)
     }
     if (margin->features) {
         add_doubles(need, w_add64(margin->features->parameter_count, 2 * margin->features->leaf_count), 1);
-        add_doubles(need, 32, 1);
+        add_doubles(need, margin->width, 1);
+        add_doubles(need, 64, 1);
         return;
     }
     if (margin->covariates > 1) {

@@ -65,7 +65,7 @@ class Rng:
 
 class Term:
     """A basis: phi(u) and its derivatives d phi / d u_c, both for one point; columns hold the covariates."""
-    centred = True
+    centred = "means"  # True: a sum-to-zero constraint on the coefficients
 
     def __init__(self, columns, mode, data):
         self.columns, self.mode = columns, mode
@@ -211,7 +211,6 @@ class Neurons(Term):
 
 
 class Linear(Term):
-    centred = False
     penalty = np.eye(1)
 
     def phi(self, u):
@@ -222,6 +221,8 @@ class Linear(Term):
 
 
 class Category(Term):
+    centred = True
+
     def __init__(self, columns, mode, data, kind="nominal", n=12, first=1, order=1):
         self.n, self.first, self.kind = n, first, kind
         if kind == "fourier":
@@ -287,7 +288,9 @@ def fit(terms, data, points, y, ridge=0.0):
     left, right, penalty = [np.ones((n, 1))], [np.ones((len(points["x"]), 1))], [np.zeros((1, 1))]
     for term, ap in terms:
         a, b, p = term.rows(data), term.rows(points), term.penalty
-        if term.centred:
+        if term.centred == "means":
+            a, b = a - a.mean(0), b - a.mean(0)
+        elif term.centred:
             q = np.linalg.qr(a.sum(0)[:, None], mode="complete")[0][:, 1:]
             a, b, p = a @ q, b @ q, q.T @ p @ q
         left.append(a)
