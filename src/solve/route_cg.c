@@ -376,15 +376,17 @@ static double seconds(const w_route_shape *s, const w_cost *cost)
     if (s->kind == WEIR_MATRIX_OPERATOR) {
         pass = 4.0 * (double)s->n * p * m / cost->row.memory;
     } else if (s->kind == WEIR_MATRIX_CSR) {
-        pass = entries * (1.2e-9 + 1.0e-9 * m);
+        pass = entries * (1.2e-9 + 0.6e-9 * m);
     } else {
         const double flops = 4.0 * entries * m / (cost->host.peak[WEIR_DEVICE_GEMM][WEIR_DEVICE_F64] * (s->m == 1 ? 0.2 : 0.6));
         pass = fmax(flops, entries * (s->rows_contiguous ? 8.0 : 32.0) / cost->row.memory);
     }
     const double blocks = (double)s->groups * (double)s->blocks * (double)s->block * (double)s->block;
-    const double vectors = systems * p * 8.0 * 12.0 / cost->row.memory + 2.0 * blocks * m * 8.0 / cost->row.memory + 2e-5;
+    const double vectors = systems * p * 8.0 * 12.0 / cost->row.memory + 2.0 * blocks * m * 8.0 / cost->row.memory +
+                           2e-6 + 1e-6 * (double)s->groups;
     double steps = s->preconditioner == WEIR_PRECONDITIONER_BLOCKS || s->preconditioner == WEIR_PRECONDITIONER_NYSTROM
                        ? W_CG_EXPECTED : 3 * W_CG_EXPECTED;
+    steps *= s->kind == WEIR_MATRIX_DENSE ? 2.5 : 1.0; /* blocks say less about dense columns */
     steps = fmin(steps, fmin(p, (double)s->largest + (s->penalty_rows ? p : 0.0)) + 1.0);
     return (steps + 2.0) * (pass + vectors) + w_blocks_seconds(s, cost);
 }

@@ -202,13 +202,12 @@ static int64_t bytes(const w_route_shape *s) { return w_route_groups_bytes(s, gr
 static double seconds(const w_route_shape *s, const w_cost *cost)
 {
     const double groups = (double)s->groups, p = (double)s->p, chunk = (double)chunk_columns(s);
-    const weir_device_shape shape = { .n = s->largest, .k = chunk_columns(s) };
     const double chunks = ceil(p / chunk);
     const double gather = (s->kind == WEIR_MATRIX_CSR ? 2e-9 * (double)s->entries * chunks : 0.0) +
                           (double)s->n * p * 32.0 / cost->row.memory;
     const double roots = (double)s->n * (double)s->penalty_blocks * (double)s->largest_block * (double)s->largest_block /
                          cost->host.peak[WEIR_DEVICE_TRSM][WEIR_DEVICE_F64];
-    return groups * (chunks * w_cost_seconds(&cost->host, WEIR_DEVICE_SYRK, WEIR_DEVICE_F64, &shape, 0, 0) +
+    return groups * (chunks * w_route_op_seconds(cost, WEIR_DEVICE_SYRK, WEIR_DEVICE_F64, 0, s->largest, chunk_columns(s)) +
                      w_spd_seconds(s->largest, s->m, cost)) + 2.0 * (gather + roots);
 }
 

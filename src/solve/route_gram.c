@@ -4,6 +4,7 @@
  * Dense rows, p <= W_ROUTE_NARROW: the rows are cut into shards by their number; a shard adds up tile after tile, shards
  * are added in order. Wider: tile after tile, the blocks of W_ROUTE_NARROW columns of A are shared out. CSR rows: products of
  * the entries of a row, in shards while p is small. */
+#include <math.h>
 #include <string.h>
 
 #include "base/blas.h"
@@ -13,7 +14,8 @@
 #define W_CSR_SHARD_ENTRIES 65536
 #define W_CSR_SHARD_P 512
 #define W_CSR_SECONDS 1.3e-9 /* per product of two entries of a row */
-#define W_GROUP_SECONDS 1.5e-6
+#define W_CSR_ROW_SECONDS 8e-9
+#define W_GROUP_SECONDS 6e-7
 
 typedef struct gram {
     w_linear *q;
@@ -91,13 +93,14 @@ static void dense_shard(const gram *g, int64_t first, int64_t last, double *a, d
     { \
         const weir_linear_matrix *x = &q->s->x; \
         const type *value = x->values; \
+        const bool sorted = q->shape.sorted; \
         for (int64_t i = first; i < last; i++) { \
             const double w = q->s->weights ? q->s->weights[i] : 1.0; \
             for (int64_t e = x->row_first[i]; e < x->row_first[i + 1]; e++) { \
                 const double left = w * (double)value[e]; \
                 const int64_t row = x->column[e]; \
-                for (int64_t f = x->row_first[i]; f < x->row_first[i + 1]; f++) { \
-                    if (x->column[f] >= row) { \
+                for (int64_t f = sorted ? e : x->row_first[i]; f < x->row_first[i + 1]; f++) { \
+                    if (sorted || x->column[f] >= row) { \
                         a[row + x->column[f] * q->p] += left * (double)value[f]; \
                     } \
                 } \
@@ -228,11 +231,11 @@ double w_gram_seconds(const w_route_shape *s, const w_cost *cost)
     const double n = (double)s->n, p = (double)s->p, m = (double)s->m, groups = (double)s->groups;
     double seconds = groups * (W_GROUP_SECONDS + 8.0 * p * p / cost->row.memory);
     if (s->kind == WEIR_MATRIX_CSR) {
-        return seconds + W_CSR_SECONDS * (s->squares + m * (double)s->entries);
+        const double products = s->sorted ? 0.5 * (s->squares + (double)s->entries) : 4.0 * s->squares; /* a branch foretold or not */
+        return seconds + W_CSR_SECONDS * (products + (m + 1.0) * (double)s->entries) + W_CSR_ROW_SECONDS * n;
     }
-    const double tiles = n / W_ROUTE_ROWS + groups;
-    const weir_device_shape tile = { .n = s->p, .k = W_ROUTE_ROWS, .batch = 1 };
-    seconds += tiles * w_cost_seconds(&cost->host, WEIR_DEVICE_SYRK, WEIR_DEVICE_F64, &tile, 0, 0);
+    const double tiles = ceil(n / groups / W_ROUTE_ROWS) * groups, rows = n / fmax(tiles, 1.0);
+    seconds += tiles * w_route_op_seconds(cost, WEIR_DEVICE_SYRK, WEIR_DEVICE_F64, 0, s->p, (int64_t)ceil(rows));
     seconds += n * p * (2.0 * m / cost->host.peak[WEIR_DEVICE_GEMM][WEIR_DEVICE_F64] * (s->m == 1 ? 8.0 : 1.5));
     return seconds + n * p * (s->rows_contiguous && !s->weighted ? 8.0 : 24.0) / cost->row.memory;
 }

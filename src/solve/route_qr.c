@@ -295,12 +295,12 @@ static int64_t bytes(const w_route_shape *s) { return w_route_groups_bytes(s, gr
 
 static double seconds(const w_route_shape *s, const w_cost *cost)
 {
-    const double tile = (double)tile_rows(s), p = (double)s->p;
-    const double rows = (double)s->n + (double)s->groups * (double)s->penalty_rows;
-    const weir_device_shape shape = { .m = s->p + tile_rows(s), .n = s->p };
-    const double tiles = rows / tile + (double)s->groups;
-    return tiles * w_cost_seconds(&cost->host, WEIR_DEVICE_GEQRF, WEIR_DEVICE_F64, &shape, 0, 0) * (1.0 + (double)s->m / p) +
-           rows * p * 40.0 / cost->row.memory;
+    const double tile = (double)tile_rows(s), p = (double)s->p, groups = (double)s->groups;
+    const double rows = (double)s->n + groups * (double)s->penalty_rows;
+    const double tiles = groups * (ceil((double)s->n / groups / tile) + ceil((double)s->penalty_rows / tile));
+    const int64_t height = (int64_t)ceil(rows / fmax(tiles, 1.0)) + s->p;
+    return tiles * (w_route_op_seconds(cost, WEIR_DEVICE_GEQRF, WEIR_DEVICE_F64, height, s->p, 0) * (1.0 + 2.0 * (double)s->m / p)) +
+           rows * p * 40.0 / cost->row.memory + 1.5e-6 * groups;
 }
 
 static const char *unfit(const w_route_shape *s, const w_route_limits *limits)

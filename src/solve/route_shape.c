@@ -7,6 +7,7 @@
 #include "sparse/csc.h"
 
 #define W_GRAM_SAMPLES 64
+#define W_GRAM_ENTRIES 8192 /* of X in the columns sampled, about */
 #define W_GRAM_MARGIN 1.3
 
 static weir_status csr_rows(weir_ctx *ctx, const weir_linear_matrix *x, w_route_shape *shape)
@@ -107,7 +108,9 @@ void w_linear_estimate_gram(weir_ctx *ctx, const weir_linear_system *s, w_route_
         return;
     }
     const w_csr_rows rows = { 0, x->rows, x->columns, x->row_first, x->column, x->values, x->float32, s->weights };
-    double entries = W_GRAM_MARGIN * w_csc_gram_estimate(&rows, W_GRAM_SAMPLES, work);
+    const double per_column = (double)shape->entries / (double)x->columns + 1.0;
+    const int64_t samples = w_max64(8, w_min64(W_GRAM_SAMPLES, (int64_t)(W_GRAM_ENTRIES / per_column)));
+    double entries = W_GRAM_MARGIN * w_csc_gram_estimate(&rows, samples, work);
     for (int64_t b = 0; b < s->penalties; b++) {
         entries += 0.5 * (double)s->penalty[b].size * (double)s->penalty[b].size;
     }

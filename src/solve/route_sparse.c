@@ -13,7 +13,7 @@
 
 #define W_FILL 4.0
 #define W_SPARSE_STEPS 3
-#define W_SPARSE_SECONDS 8e-9  /* per product of two entries of a row, structure and values */
+#define W_SPARSE_SECONDS 5e-9  /* per product of two entries of a row, structure and values */
 #define W_SPARSE_START 2e-4
 
 typedef struct sparse_work {
@@ -202,8 +202,8 @@ static double seconds(const w_route_shape *s, const w_cost *cost)
     const double p = (double)s->p, fill = factor_entries(s), groups = (double)s->groups;
     /* an n x n factor of e entries costs about the sum of squared column counts: (e / p)^2 p */
     const double flops = fill / p * fill;
-    return groups * (W_SPARSE_START + p * 2e-6 + flops / (0.25 * cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64]) +
-                     20.0 * fill * 1e-9 + 1e-7 * s->gram_entries + 4.0 * (double)s->m * fill * 1e-9) +
+    return groups * (W_SPARSE_START + p * 1e-6 + flops / (0.25 * cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64]) +
+                     15.0 * fill * 1e-9 + 5e-8 * s->gram_entries + 4.0 * (double)s->m * fill * 1e-9) +
            W_SPARSE_SECONDS * s->squares;
 }
 

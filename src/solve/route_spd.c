@@ -267,10 +267,9 @@ weir_status w_spd_solve(weir_ctx *ctx, int64_t n, int64_t m, double *a, double *
 
 double w_spd_seconds(int64_t n, int64_t m, const w_cost *cost)
 {
-    const weir_device_shape factor_shape = { .n = n }, solve_shape = { .m = n, .n = m };
     const double size = 8.0 * (double)n * (double)n;
-    return w_cost_seconds(&cost->host, WEIR_DEVICE_POTRF, WEIR_DEVICE_F64, &factor_shape, 0, 0) +
-           2.0 * w_cost_seconds(&cost->host, WEIR_DEVICE_TRSM, WEIR_DEVICE_F64, &solve_shape, 0, 0) +
+    return w_route_op_seconds(cost, WEIR_DEVICE_POTRF, WEIR_DEVICE_F64, 0, n, 0) +
+           2.0 * w_route_op_seconds(cost, WEIR_DEVICE_TRSM, WEIR_DEVICE_F64, n, m, 0) +
            12.0 * size / cost->row.memory;
 }
 
