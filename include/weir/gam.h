@@ -21,6 +21,12 @@ typedef enum weir_criterion {
     WEIR_REML = 0, WEIR_ML = 1, WEIR_GCV = 2, WEIR_UBRE = 3
 } weir_criterion;
 
+/** How a fit solves for its coefficients. AUTO: the normal equations are formed and factored, unless they do not fit in the budget
+ *  (and have 1000 columns or more) or have more than 7500 columns, the largest random effect not counted; then, where it serves, MATRIX_FREE: conjugate gradients on products
+ *  with the rows. That serves linear models with normal errors and REML; degrees of freedom and smoothing parameters are
+ *  estimates from random probes with a stated error, and there is no covariance. */
+typedef enum weir_fit_route { WEIR_FIT_AUTO = 0, WEIR_FIT_DENSE = 1, WEIR_FIT_MATRIX_FREE = 2 } weir_fit_route;
+
 typedef struct weir_fit_options {
     int32_t version;          /**< WEIR_FIT_OPTIONS_VERSION */
     weir_criterion criterion;
@@ -46,12 +52,13 @@ typedef struct weir_fit_options {
     double ridge;             /**< since version 4. Linear models: adds ridge times the sum of squares of all coefficients, the
                                    intercept's included, to the criterion of least squares; 0 = none. Residual sums and
                                    effective degrees of freedom count it as rows of data whose response is 0 */
+    weir_fit_route route;     /**< since version 4 */
 } weir_fit_options;
 
 /** Options of version 1, which end before `laplace`, of version 2, which end before `ar1`, and of version 3, which end before
  *  `ridge`, are taken as well. */
 #define WEIR_FIT_OPTIONS_VERSION 4
-#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, WEIR_FIT_AUTO }
 
 /** What weir_fit would do with this formula, table and context, before any row is read (the head of a text file is
  *  looked at to tell kinds and width). */

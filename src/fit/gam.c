@@ -21,9 +21,10 @@
 #include "fit/diagnose.h"
 #include "fit/finish.h"
 #include "fit/generalised.h"
+#include "fit/iterative.h"
+#include "fit/ridge.h"
 #include "fit/planning.h"
 #include "fit/recovery.h"
-#include "fit/ridge.h"
 
 typedef struct fit_times {
     double start, read, design, normal, smoothing;
@@ -232,6 +233,12 @@ static weir_status fit_linear(weir_ctx *ctx, w_design *design, weir_table *table
     w_sums *sums = NULL;
     w_tile_request request = { .missing = options->missing };
     w_pass_options pass = { .request = &request };
+    if (strcmp(plan->route, W_ROUTE_MATRIX_FREE) == 0) {
+        const double begin = w_clock_seconds();
+        weir_status solved = w_iterative_model(ctx, design, table, &request, plan, options, out);
+        times->smoothing += w_clock_seconds() - begin;
+        return solved;
+    }
     weir_status status = accumulate(ctx, design, table, &pass, times, &sums);
     if (status >= 0) {
         status = fit_from_sums(ctx, design, sums, plan, options, times, out);

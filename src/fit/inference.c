@@ -126,7 +126,7 @@ static weir_status fill_coefficients(weir_ctx *ctx, weir_model *model)
 }
 
 /* sp and S.scale of the term's penalties; standard deviation of a random effect. */
-static weir_status fill_smoothing(weir_ctx *ctx, weir_model *model, const w_term *term, weir_term_summary *row)
+weir_status w_inference_smoothing(weir_ctx *ctx, weir_model *model, const w_term *term, weir_term_summary *row)
 {
     const w_design *design = model->design;
     const size_t count = (size_t)term->penalty_count;
@@ -168,7 +168,7 @@ static weir_status fill_terms(weir_ctx *ctx, weir_model *model, w_system *system
         row->basis = term->basis;
         row->columns = term->columns;
         row->edf = sum_over(model->edf, term);
-        weir_status status = fill_smoothing(ctx, model, term, row);
+        weir_status status = w_inference_smoothing(ctx, model, term, row);
         if (status >= 0 && term->penalty_count > 0 && term->null_dimension == 0) {
             status = w_test_random(model, system, gram, term, residual_df, &test);
         } else if (status >= 0) {

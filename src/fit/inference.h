@@ -20,6 +20,9 @@ weir_status w_test_random(const weir_model *model, w_system *system, const w_gra
 double w_ratio_tail(weir_ctx *ctx, int64_t count, const double *weight, double statistic, double residual_df,
                     double *scratch); /* 2 (count + 1) */
 
+/* sp and S.scale of the term's penalties into its line; standard deviation of a random effect. rho and scale stand. */
+weir_status w_inference_smoothing(weir_ctx *ctx, weir_model *model, const w_term *term, weir_term_summary *row);
+
 /* Degrees of freedom of the AIC without the scale: sum edf, corrected for estimated smoothing parameters when
  * model->hessian is there, the system is dense and of full rank, and p is moderate (inference_aic.c). */
 weir_status w_degrees_of_freedom(const weir_model *model, const w_gram *gram, double *out);

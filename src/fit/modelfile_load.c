@@ -264,7 +264,8 @@ static weir_status covariance_read(const loader *l, const json_t *object)
     bool sound = c->p == p && c->core >= 0 && c->core <= p && c->arrow_levels >= 0 && c->arrow_levels <= p &&
                  c->arrow_k >= 0 && c->arrow_k <= p;
     int64_t arrow = sound ? w_mul64(c->arrow_levels, c->arrow_k) : 0;
-    if (!sound || c->core + arrow != p || (arrow > 0 && (c->arrow_first < 0 || c->arrow_first > p - arrow))) {
+    const bool none = c->core == 0 && arrow == 0; /* matrix-free */
+    if (!sound || (c->core + arrow != p && !none) || (arrow > 0 && (c->arrow_first < 0 || c->arrow_first > p - arrow))) {
         return damaged(l, "covariance");
     }
     status = core_columns_read(l, c);

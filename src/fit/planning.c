@@ -9,15 +9,18 @@
 #include "fit/ar1.h"
 #include "fit/diagnose.h"
 #include "fit/generalised.h"
+#include "fit/iterative.h"
 #include "fit/model.h"
 #include "fit/rows.h"
 #include "fit/shape.h"
 #include "normal/quadratic.h"
 #include "plan/bytes.h"
 #include "plan/rates.h"
+#include "plan/route_choice.h"
 #include "solve/system.h"
 
 #define LEVEL_BYTES 256 /* of one level of a factor */
+#define MATRIX_FREE_LEAST 1000 /* columns: a smaller dense system that does not fit says what would do, for its answers are exact */
 #define GENERALISED_PASSES 8 /* usual: first one, about six steps, last one */
 
 /* The system with its covariance, what inference takes beside it, and the search. */
@@ -135,6 +138,52 @@ weir_status w_planning_rows(weir_ctx *ctx, weir_table *table, const w_design *de
     return WEIR_OK;
 }
 
+/* Columns of the dense matrix: all but the arrow block's. */
+static int64_t core_columns(const w_design *design, int arrow_block)
+{
+    const w_block *block = arrow_block < 0 ? NULL : &design->block[arrow_block];
+    return design->p - (block ? w_mul64(block->levels, block->level_columns) : 0);
+}
+
+static void describe_matrix_free(const w_design *design, w_plan_input *input)
+{
+    for (int i = 0; i < 4; i++) {
+        input->matrix_free_bytes[i] = w_iterative_bytes(design, W_MATRIX_FREE_VECTORS >> i, input->threads);
+    }
+    input->tile_row_bytes = w_matrix_free_row_bytes(design);
+    input->row_values = w_matrix_free_row_values(design);
+    input->solves = w_iterative_solves(design);
+}
+
+/* The dense system where it fits and is not too wide; else, or when asked, the matrix-free route if it serves. */
+static weir_status choose_route(weir_ctx *ctx, const w_design *design, const weir_fit_options *options, w_plan_input *input,
+                                weir_plan *out)
+{
+    const char *unfit = w_iterative_unfit(design, options, input->iterations == 1);
+    if (options->route == WEIR_FIT_MATRIX_FREE && unfit) {
+        return w_fail(ctx, WEIR_E_ARG, "the matrix-free route %s", unfit);
+    }
+    weir_status status = options->route == WEIR_FIT_MATRIX_FREE ? WEIR_OK : w_plan_fit(input, out);
+    const bool wide = core_columns(design, input->arrow_block) > W_DENSE_MAX_P;
+    const bool misfit = status == WEIR_E_BUDGET && core_columns(design, input->arrow_block) >= MATRIX_FREE_LEAST;
+    if (options->route == WEIR_FIT_DENSE || unfit || (options->route == WEIR_FIT_AUTO && !wide && !misfit)) {
+        return status;
+    }
+    w_plan_input other = *input;
+    weir_plan plan;
+    other.matrix_free = true;
+    other.system_bytes = other.optional_bytes = 0;
+    other.matrix_free_reason = options->route == WEIR_FIT_MATRIX_FREE ? "asked for"
+                               : wide ? "the dense system has too many columns" : "the dense system does not fit in the budget";
+    describe_matrix_free(design, &other);
+    const weir_status found = w_plan_fit(&other, &plan);
+    if (found >= 0 || options->route == WEIR_FIT_MATRIX_FREE || (status < 0 && plan.bytes < out->bytes)) {
+        *out = plan;
+        return found;
+    }
+    return status;
+}
+
 static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design *design, bool estimated,
                                const weir_fit_options *options, int64_t budget, weir_plan *out)
 {
@@ -174,7 +223,7 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
     }
     list_windows(ctx, table, design, &input);
     w_plan_rates(ctx, &input.rates);
-    status = w_plan_fit(&input, out);
+    status = choose_route(ctx, design, options, &input, out);
     if (!estimated && table) { /* set-up is over: what it took is known */
         out->bytes = w_max64(out->bytes, ctx->ledger.peak);
     }

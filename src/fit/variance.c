@@ -134,6 +134,10 @@ int64_t w_variance_bytes(const weir_model *model, bool per_term, int workers)
 
 weir_status w_variance_create(weir_ctx *ctx, const weir_model *model, bool per_term, w_variance **out)
 {
+    if (!w_covariance_known(model->covariance)) {
+        return w_fail(ctx, WEIR_E_ARG, "this model has no standard errors: it was fitted by the matrix-free route, which holds no "
+                      "covariance; predict without them, or fit with the dense route");
+    }
     w_variance *v = w_calloc(ctx, TAG, 1, sizeof *v);
     if (!v) {
         return w_alloc_status(ctx);

@@ -190,35 +190,20 @@ static weir_status apply(void *user, const w_vectors *block, const double *x, do
     return status;
 }
 
-weir_status w_matrix_free_part_apply(void *user, const w_vectors *block, const double *x, double *y)
-{
-    const w_matrix_free_part *part = user;
-    const w_matrix_free *op = part->op;
-    const w_design_penalty *penalty = &op->design->penalty[part->penalty];
-    const int64_t at = op->part_first[part->penalty] * block->columns;
-    memset(y, 0, (size_t)block->values * sizeof *y);
-    add_penalty(penalty, op->lambda[penalty->sp], block->columns, x + at, y + at);
-    return WEIR_OK;
-}
-
-double w_matrix_free_penalty(const w_matrix_free *op, int number, const double *v, double *out)
+double w_matrix_free_penalty(const w_matrix_free *op, int number, const double *u, const double *v)
 {
     const w_design_penalty *penalty = &op->design->penalty[number];
     const int64_t first = op->part_first[number], k = penalty->k;
     const double lambda = op->lambda[penalty->sp];
     double sum = 0.0;
-    if (out) {
-        memset(out, 0, (size_t)op->design->p * sizeof *out);
-        add_penalty(penalty, lambda, 1, v + first, out + first);
-    }
     for (int64_t r = 0; lambda > 0.0 && r < penalty->repeat; r++) {
-        const double *x = v + first + r * k;
+        const double *x = v + first + r * k, *y = u + first + r * k;
         for (int64_t i = 0; i < k; i++) {
             double row = penalty->matrix ? 0.0 : x[i];
             for (int64_t l = 0; penalty->matrix && l < k; l++) {
                 row += penalty->matrix[i * k + l] * x[l];
             }
-            sum += x[i] * row;
+            sum += y[i] * row;
         }
     }
     return lambda > 0.0 ? lambda * sum : 0.0;

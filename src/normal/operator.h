@@ -71,14 +71,12 @@ const w_operator *w_matrix_free_operator(w_matrix_free *op);
 weir_status w_matrix_free_preconditioner(w_matrix_free *op, w_block_report *report, w_preconditioner *out);
 int64_t w_matrix_free_coarse(const w_matrix_free *op); /* vectors of Z; 0 = no coarse space */
 
-/* out (p, coordinates) = lambda_j S_j v of penalty number j; returns v'(lambda_j S_j)v. out may be NULL. */
-double w_matrix_free_penalty(const w_matrix_free *op, int penalty, const double *v, double *out);
-/* An operator (only apply and user) for lambda_j S_j, for the traces of krylov/probe.h. `user` is one of these. */
-typedef struct w_matrix_free_part {
-    const w_matrix_free *op;
-    int penalty;
-} w_matrix_free_part;
-weir_status w_matrix_free_part_apply(void *user, const w_vectors *block, const double *x, double *y);
+/* u'(lambda_j S_j)v of penalty number j. */
+double w_matrix_free_penalty(const w_matrix_free *op, int penalty, const double *u, const double *v);
+/* The part of the traces that the coarse space holds, H^-1 = Z E^-1 Z' + (H^-1 - Z E^-1 Z'), of a preconditioner made by this
+ * operator: x -= Z E^-1 Z'b, and tr(E^-1 Z'(lambda_j S_j)Z). Without a coarse space nothing, and 0. */
+void w_matrix_free_deflate(const w_preconditioner *preconditioner, const double *b, double *x);
+double w_matrix_free_coarse_trace(const w_preconditioner *preconditioner, int penalty);
 
 /* sum w r^2 and sum w r of r = z - X v (one pass). */
 weir_status w_matrix_free_residual(w_matrix_free *op, const double *v, double *rss, double *sum);

@@ -184,6 +184,53 @@ static void two_level_destroy(weir_ctx *ctx, void *user)
     w_free(ctx, t);
 }
 
+/* ---- traces ---------------------------------------------------------------------------------------------------------- */
+
+void w_matrix_free_deflate(const w_preconditioner *preconditioner, const double *b, double *x)
+{
+    const two_level *t = preconditioner->user;
+    double z[W_MATRIX_FREE_COARSE];
+    if (preconditioner->apply != two_level_apply) {
+        return;
+    }
+    restrict_to(t->op, b, 1, 0, z);
+    w_chol_solve(t->q, t->factor, z, 1);
+    for (int64_t i = 0; i < t->q; i++) {
+        z[i] = -z[i];
+    }
+    prolong(t->op, z, 1, 0, x);
+}
+
+/* Penalties of factors are multiples of the identity: Z'V_jZ has one entry, lambda_j times the columns. */
+double w_matrix_free_coarse_trace(const w_preconditioner *preconditioner, int number)
+{
+    const two_level *t = preconditioner->user;
+    double z[W_MATRIX_FREE_COARSE] = { 0 };
+    if (preconditioner->apply != two_level_apply) {
+        return 0.0;
+    }
+    const w_design_penalty *penalty = &t->op->design->penalty[number];
+    const int64_t first = t->op->part_first[number], count = penalty->k * penalty->repeat;
+    int64_t at = t->op->unit[0].width;
+    for (int u = 1; u < t->op->unit_count; u++) {
+        const w_unit *unit = &t->op->unit[u];
+        if (unit->block->kind != W_BLOCK_FACTOR || unit->columns <= 1) {
+            continue;
+        }
+        if (first >= unit->first && first < unit->first + unit->columns) {
+            double weight = 0.0;
+            for (int64_t c = 0; c < count; c++) {
+                weight += penalty->matrix ? penalty->matrix[(c % penalty->k) * (penalty->k + 1)] : 1.0;
+            }
+            z[at] = 1.0;
+            w_chol_solve(t->q, t->factor, z, 1);
+            return t->op->lambda[penalty->sp] * weight * z[at];
+        }
+        at++;
+    }
+    return 0.0;
+}
+
 /* ---- making it ------------------------------------------------------------------------------------------------------ */
 
 /* Z'S_lambda Z onto `out`, through the penalties' action on each column of Z. */

@@ -22,6 +22,8 @@
 #define LEVEL_SECONDS 100e-9 /* finding the level of a number in the scan */
 #define WORKING_SECONDS 15e-9 /* working weight and response of a row */
 #define SETUP_SECONDS 1e-3
+#define MATRIX_FREE_STEPS 30 /* of a solve by conjugate gradients */
+#define VALUE_SECONDS 1.2e-9 /* a value of X and vector in a product */
 #define SORT_SECONDS 40e-9 /* a row and margin of the set-up: sorting, distinct values, column sums */
 
 static void add_reason(weir_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -40,7 +42,10 @@ static void add_reason(weir_plan *plan, const char *format, ...)
 static void choose_system(const w_plan_input *input, weir_plan *plan)
 {
     const w_design *design = input->design;
-    if (input->arrow_block >= 0) {
+    if (input->matrix_free) {
+        plan->route = "matrix-free/cg";
+        add_reason(plan, "conjugate gradients on products with the rows: %s", input->matrix_free_reason);
+    } else if (input->arrow_block >= 0) {
         const w_block *block = &design->block[input->arrow_block];
         plan->route = "normal-equations/arrow";
         add_reason(plan, "arrowhead: %lld levels of %lld columns are eliminated one by one, the core is dense",
@@ -51,7 +56,7 @@ static void choose_system(const w_plan_input *input, weir_plan *plan)
     }
     if (input->iterations > 1) {
         add_reason(plan, "generalised model: about %d passes over the rows, one per working response", input->iterations);
-    } else {
+    } else if (!input->matrix_free) {
         add_reason(plan, "linear model: one pass over the rows once knots are known");
     }
     plan->precision = "float64";
@@ -211,6 +216,15 @@ static void predict_seconds(const w_plan_input *input, weir_plan *plan)
         plan->seconds_accumulate += rows * (rates->row_seconds + 2 * margins(input->design) * rates->basis_seconds) / speed_up;
     }
     double p = (double)input->design->p, arrow = 0.0;
+    if (input->matrix_free) {
+        double products = (double)MATRIX_FREE_STEPS * (double)input->solves;
+        plan->seconds_accumulate = rows * per_row / speed_up;
+        plan->seconds_smooth = products * rows * (double)input->row_values * 2.0 * VALUE_SECONDS / speed_up;
+        plan->seconds_smooth += plan->tile_bytes > 0 ? 0.0 : products / 8.0 * plan->seconds_accumulate;
+        plan->seconds_setup = setup_seconds(input, rows, speed_up);
+        plan->seconds = plan->seconds_setup + plan->seconds_read + plan->seconds_accumulate + plan->seconds_smooth;
+        return;
+    }
     if (input->arrow_block >= 0) {
         const w_block *block = &input->design->block[input->arrow_block];
         arrow = (double)block->levels * (double)block->level_columns;
@@ -221,6 +235,21 @@ static void predict_seconds(const w_plan_input *input, weir_plan *plan)
     plan->seconds_smooth = 3e-4 + steps * step / rates->dense_flops_per_second;
     plan->seconds_setup = setup_seconds(input, rows, speed_up);
     plan->seconds = plan->seconds_setup + plan->seconds_read + plan->seconds_accumulate + plan->seconds_smooth;
+}
+
+/* Evaluated tiles are kept where they fit beside the smallest windows. */
+static void choose_tiles(const w_plan_input *input, weir_plan *plan, int64_t available)
+{
+    char text[W_FORMAT_BYTES];
+    int64_t rows = input->rows < 0 ? INT64_MAX : input->rows_exact ? input->rows : w_add64(input->rows, input->rows / 4);
+    int64_t tiles = w_add64(w_mul64(rows, input->tile_row_bytes), w_mul64(rows / W_TILE_ROWS + 16, 4096));
+    if (tiles <= available - input->choice[0].bytes) {
+        plan->tile_bytes = tiles;
+        add_reason(plan, "evaluated rows (about %s) are kept", w_format_bytes(text, tiles));
+    } else {
+        plan->passes = MATRIX_FREE_STEPS * (int32_t)w_min64(input->solves, 100);
+        add_reason(plan, "evaluated rows (about %s) do not fit: they are evaluated again in every product", w_format_bytes(text, tiles));
+    }
 }
 
 static weir_status check_budget(const w_plan_input *input, weir_plan *plan)
@@ -236,6 +265,15 @@ static weir_status check_budget(const w_plan_input *input, weir_plan *plan)
 static int64_t busiest_phase(const w_plan_input *input, weir_plan *plan)
 {
     const w_design *design = input->design;
+    if (input->matrix_free) {
+        int choice = 0;
+        while (choice < 3 && input->budget > 0 && w_mul64(4, input->matrix_free_bytes[choice]) > w_mul64(3, input->budget_free)) {
+            choice++;
+        }
+        plan->bytes_sums = input->matrix_free_bytes[choice];
+        plan->bytes_result = w_add64(w_plan_design_bytes(design), w_mul64(design->p, 256));
+        return w_max64(w_max64(plan->bytes_sums, input->diagnostics ? input->rows_bytes : 0), input->setup_bytes);
+    }
     int64_t rest = w_sums_rest_bytes(design), held = w_gram_held_bytes(design, input->arrow_block);
     int64_t gram = w_add64(rest, w_gram_bytes(design, input->arrow_block));
     plan->bytes_sums = w_sums_bytes(design, input->threads);
@@ -279,6 +317,11 @@ weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
     int64_t busiest = busiest_phase(input, &plan);
     int64_t fixed = w_add64(plan.bytes_result, busiest);
     int64_t available = input->budget > 0 ? w_max64(0, input->budget_free - fixed) : INT64_MAX / 4;
+    if (input->matrix_free) {
+        choose_tiles(input, &plan, available);
+        fixed = w_add64(fixed, plan.tile_bytes);
+        available -= plan.tile_bytes;
+    }
     choose_reading(input, &plan, available);
     plan.bytes = w_add64(fixed, plan.bytes_read);
     if (input->budget <= 0 || plan.bytes <= input->budget_free) {

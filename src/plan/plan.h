@@ -46,6 +46,12 @@ typedef struct w_plan_input {
     int64_t system_bytes;       /* of the penalised system and its results: the solver's own account */
     int64_t iteration_bytes;    /* generalised: what lives from one pass to the next beside gram and system */
     int64_t rows_bytes;         /* diagnostics: tiles and values of the rows in flight, model's vectors; 0 without */
+    int64_t matrix_free_bytes[4]; /* of that route with 8, 4, 2, 1 vectors per sweep; used when `matrix_free` */
+    int64_t tile_row_bytes;     /* of an evaluated row that is kept */
+    int64_t row_values;         /* values of X in a row */
+    int64_t solves;             /* solves expected */
+    bool matrix_free;
+    const char *matrix_free_reason; /* why that route is taken */
     int64_t optional_bytes;     /* tables made only when they fit beside everything else; 0 = none */
     int iterations;             /* passes of a generalised model expected; 1: linear */
     int64_t rows;               /* -1 unknown */

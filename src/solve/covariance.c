@@ -110,6 +110,11 @@ static int64_t arrow_row(int64_t levels, int64_t k, int64_t first, int64_t colum
     return -1;
 }
 
+bool w_covariance_known(const w_covariance *covariance)
+{
+    return covariance->p == 0 || covariance->core > 0 || covariance->arrow_levels > 0;
+}
+
 weir_status w_covariance_block(const w_covariance *covariance, int64_t first_row, int64_t rows, int64_t first_col,
                                int64_t cols, double *out)
 {
@@ -119,6 +124,9 @@ weir_status w_covariance_block(const w_covariance *covariance, int64_t first_row
         first_col + cols > covariance->p) {
         return w_fail(covariance->ctx, WEIR_E_ARG, "a covariance block reaches beyond the %lld coefficients",
                       (long long)covariance->p);
+    }
+    if (!w_covariance_known(covariance)) {
+        return w_fail(covariance->ctx, WEIR_E_ARG, "this model holds no covariance: it was fitted by the matrix-free route");
     }
     double *mapped = w_alloc_array(covariance->ctx, "covariance block", (size_t)n + 1, sizeof *mapped);
     if (mapped == NULL) {

@@ -65,6 +65,8 @@ typedef struct w_covariance {
 } w_covariance;
 weir_status w_system_covariance(w_system *system, w_covariance **out);
 void w_covariance_free(w_covariance *covariance);
+/* False for a model that has none (fit/iterative.h): core and arrow are empty. */
+bool w_covariance_known(const w_covariance *covariance);
 /* The block P[first_row …][first_col …] (rows x cols, row-major). */
 weir_status w_covariance_block(const w_covariance *covariance, int64_t first_row, int64_t rows, int64_t first_col,
                                int64_t cols, double *out);
