@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dense.h"
+#include "dispatch.h"
 #include "gam.h"
 #include "harness.h"
 #include "ridge.h"
@@ -42,7 +43,7 @@ static const bench_case generalised[] = {
 
 typedef struct bench_options {
     const char *name;         /* of the command */
-    bool peers, exact, grid, list, keep;
+    bool peers, exact, grid, list, keep, processor;
     const char *json, *folder, *script;
     int threads, repetitions;
     int64_t largest;
@@ -175,10 +176,13 @@ static void print_help(void)
 {
     puts("Usage: weir-bench gam|glm [options] [CASE...]\n"
          "       weir-bench ridge [--peers] [--threads N] [--repetitions N] [--script FILE] [--json FILE]\n"
+         "       weir-bench dispatch [--threads N] [--repetitions N] [--processor] [--json FILE]\n"
          "       weir-bench dense [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n\n"
          "gam, glm: fits synthetic data of several shapes and prints JSON: seconds of reading, accumulating and smoothing, peak bytes,\n"
          "and a table. ridge: a poisson and a gamma model of eight categories and a number with ridge penalties.\n"
          "dense: products, factors, solves, weighted cross-products beside the BLAS on one and N threads (CASE: its beginning).\n\n"
+         "dispatch: penalised least squares of 82 shapes, every admissible route timed against the one chosen.\n\n"
+         "  --processor      dispatch: processor seconds instead of those of the clock (with --threads 1)\n"
          "  --peers          run R's mgcv (ridge: python's glum) on the same data\n"
          "  --exact          with --peers: exact bam too, where the case has it (slow)\n"
          "  --grid           gam: n = 1e5 1e6 1e7 x 4, 8 smooths x k = 10 20 50 100 x memory, NPY, CSV\n"
@@ -194,7 +198,7 @@ static void print_help(void)
 static int parse(int argc, char **argv, bench_options *options)
 {
     static const struct option longs[] = {
-        {"peers", 0, NULL, 'p'}, {"exact", 0, NULL, 'e'}, {"grid", 0, NULL, 'g'}, {"list", 0, NULL, 'l'},
+        {"peers", 0, NULL, 'p'}, {"exact", 0, NULL, 'e'}, {"grid", 0, NULL, 'g'}, {"processor", 0, NULL, 'o'}, {"list", 0, NULL, 'l'},
         {"json", 1, NULL, 'j'}, {"dir", 1, NULL, 'd'}, {"script", 1, NULL, 's'}, {"threads", 1, NULL, 't'},
         {"repetitions", 1, NULL, 'r'}, {"largest", 1, NULL, 'n'}, {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
     int code;
@@ -203,6 +207,7 @@ static int parse(int argc, char **argv, bench_options *options)
         case 'p': options->peers = true; break;
         case 'e': options->exact = true; break;
         case 'g': options->grid = true; break;
+        case 'o': options->processor = true; break;
         case 'l': options->list = true; break;
         case 'j': options->json = optarg; break;
         case 'd': options->folder = optarg; options->keep = true; break;
@@ -214,6 +219,16 @@ static int parse(int argc, char **argv, bench_options *options)
         default: return -1;
         }
     return optind;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    bench_options options = {0};
+    if (parse(argc, argv, &options) < 0)
+        return 2;
+    dispatch_options run = {.threads = options.threads, .repetitions = options.repetitions, .json = options.json,
+                            .processor = options.processor};
+    return dispatch_run(&run);
 }
 
 static void remove_folder(const char *folder)
@@ -297,6 +312,8 @@ int main(int argc, char **argv)
         return gam("glm", generalised, (int)(sizeof generalised / sizeof *generalised), argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "ridge"))
         return ridge(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "dispatch"))
+        return dispatch(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "dense"))
         return dense(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "--version")) {
