@@ -27,6 +27,7 @@ typedef struct batch {
     const w_batch_kernels *kernels;
     const w_window *window;
     int64_t start, rows, capacity; /* rows of the window */
+    int64_t most;          /* rows of the next batch: see adapt */
     int64_t width, stride, step_rows;
     int workers;
     worker *worker;
@@ -218,6 +219,7 @@ static weir_status batch_open(batch *b)
 {
     const int64_t room = w_ledger_free_bytes(b->ctx) / 4, tile = W_TILE_ROWS * (row_bytes(b->stride) + 8 * b->workers);
     b->capacity = W_TILE_ROWS * w_max64(1, w_min64((int64_t)BATCH_TILES * b->workers, room / tile));
+    b->most = w_min64(b->capacity, (int64_t)W_TILE_ROWS * b->workers);
     const size_t rows = (size_t)b->capacity, blocks = (size_t)b->pass->block_count;
     b->worker = w_calloc(b->ctx, TAG, (size_t)b->workers, sizeof *b->worker);
     b->x = w_alloc_array(b->ctx, TAG, w_mul_size(rows, (size_t)b->stride), sizeof *b->x);
@@ -251,11 +253,21 @@ static void batch_close(batch *b)
     }
 }
 
+/* Batches that stay in the near cache are best where the rows of a group lie together; where they do not, larger ones touch each
+ * block's sums less often. */
+static void adapt(batch *b)
+{
+    const int64_t sums = 2 * b->touched_count * w_group_block_doubles(b->width - 1);
+    if (sums > b->rows * b->stride / 4) {
+        b->most = w_min64(2 * b->most, b->capacity);
+    }
+}
+
 static weir_status add_window(batch *b)
 {
     weir_status status = WEIR_OK;
-    for (b->start = 0; status >= 0 && b->start < b->window->rows; b->start += b->capacity) {
-        b->rows = w_min64(b->capacity, b->window->rows - b->start);
+    for (b->start = 0; status >= 0 && b->start < b->window->rows; b->start += b->rows) {
+        b->rows = w_min64(b->most, b->window->rows - b->start);
         status = w_pool_run(b->ctx, (b->rows + W_TILE_ROWS - 1) / W_TILE_ROWS, tile_task, b);
         if (status >= 0) {
             sort_rows(b);
@@ -264,6 +276,7 @@ static weir_status add_window(batch *b)
                 b->count[b->touched[t]] = 0;
             }
         }
+        adapt(b);
         if (status >= 0) {
             status = w_check_cancel(b->ctx);
         }
