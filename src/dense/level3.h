@@ -32,8 +32,9 @@ weir_status w_trsm(weir_ctx *ctx, const w_panel *k, w_triangular how, int64_t n,
 /* Weighted cross-products of n rows: x row-major n x p with row stride ldx, weights w (n; NULL: ones; of any sign), z (n; may
  * be NULL, then so may v):
  *     c += X' diag(w) X   upper triangle, p x p, the lower one untouched        v += X' diag(w) z   (p)
- * Up to 320 columns, rows are summed in tiles of W_SYRK_ROWS, tile t into sum number t mod their number (at most 32, by n and p),
- * and these are added in order. Rows lie close by for speed: ldx near p. Takes w_syrk_bytes(k, n, p) from the ledger. float64 (k->size 8) with float64 sums, or float32 with float32 ones. */
+ * Up to 320 columns, rows are summed in tiles of W_SYRK_ROWS, tile t into sum number t mod their number (at most 32, by n and
+ * p), and these are added in order. Takes w_syrk_bytes(k, n, p) from the ledger. float64 (k->size 8) with float64 sums, or
+ * float32 with float32 ones. */
 #define W_SYRK_ROWS 4096
 weir_status w_syrk_weighted(weir_ctx *ctx, const w_panel *k, int64_t n, int64_t p, const void *x, int64_t ldx, const void *w,
                             const void *z, void *c, int64_t ldc, void *v);
