@@ -234,7 +234,12 @@ static weir_status place_smooth(placing *p)
         program.covariate[c] = p->call->covariate[c];
     }
     if (block.cells > INT32_MAX / p->repeats) {
-        return w_fail(b->ctx, WEIR_E_FORMULA, "%s has too many cells times levels: reduce k", p->call->label);
+        bool plates = false; /* which break at every distinct value, whatever k is */
+        for (int m = 0; m < p->smooth->margin_count; m++) {
+            plates = plates || p->smooth->margin[m].kind == W_BASIS_TP || p->smooth->margin[m].kind == W_BASIS_TS;
+        }
+        return w_fail(b->ctx, WEIR_E_FORMULA, "%s has more than 2^31 cells times levels: %s", p->call->label,
+                      plates ? "tp and ts margins have one per distinct value; take bs=\"cr\"" : "reduce k");
     }
     weir_status status = WEIR_OK;
     for (int m = 0; m < p->smooth->margin_count && p->call->type == W_SMOOTH_SZ && status == WEIR_OK; m++) {
