@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dense/batch_chol.h"
 #include "harness.h"
 #include "synth.h"
 #include "weir/weir.h"
@@ -108,6 +109,64 @@ static double peer_seconds(bench_data *data, int threads)
     return failed ? NAN : bench_seconds() - begin;
 }
 
+/* ---- kernels ----------------------------------------------------------------------------------------------------- */
+
+/* The same from the same rows by weir's kernels alone, eight groups at a time. */
+static double kernel_seconds(const bench_data *data, double *difference)
+{
+    enum { WIDTH = COLUMNS + 1, STEPS = 20 };
+    static double steps[STEPS * WIDTH * W_BATCH], sums[WIDTH * (WIDTH + 1) / 2 * W_BATCH], factor[COLUMNS * (COLUMNS + 1) / 2 * W_BATCH];
+    static const double none[COLUMNS * (COLUMNS + 1) / 2];
+    double scale[COLUMNS * W_BATCH], beta[COLUMNS * W_BATCH], pivot[W_BATCH];
+    const w_batch_kernels *k = w_batch_choose();
+    const double begin = bench_processor_seconds();
+    for (int64_t g = 0; g + W_BATCH <= data->groups; g += W_BATCH) {
+        memset(sums, 0, sizeof sums);
+        for (int64_t row = 0; row < GROUP_ROWS; row += STEPS) {
+            for (int64_t t = 0; t < STEPS; t++) {
+                const double *x[W_BATCH];
+                for (int l = 0; l < W_BATCH; l++) {
+                    const int64_t i = (g + l) * GROUP_ROWS + row + t;
+                    x[l] = data->x + i * COLUMNS;
+                    steps[(t * WIDTH + COLUMNS) * W_BATCH + l] = data->y[i];
+                }
+                k->interleave(COLUMNS, x, steps + t * WIDTH * W_BATCH);
+            }
+            k->gram(STEPS, WIDTH, steps, sums);
+        }
+        k->factor(COLUMNS, sums, none, factor, scale, pivot);
+        k->solve(COLUMNS, factor, scale, sums + COLUMNS * (COLUMNS + 1) / 2 * W_BATCH, beta);
+        for (int l = 0; l < W_BATCH; l++)
+            for (int j = 0; j < COLUMNS; j++) {
+                const double due = data->beta[(g + l) * COLUMNS + j];
+                *difference = fmax(*difference, fabs(beta[j * W_BATCH + l] - due) / (1 + fabs(due)));
+            }
+    }
+    return bench_processor_seconds() - begin;
+}
+
+/* Processor seconds of one thread each, in turn. */
+static int run_kernels(bench_data *data, int repetitions, json_t *results)
+{
+    double peer[REPETITIONS_MAX], own[REPETITIONS_MAX], difference = 0;
+    for (int r = -1; r < repetitions; r++) {
+        const double begin = bench_processor_seconds();
+        if (!isfinite(peer_seconds(data, 1)))
+            return 1;
+        const double seconds = bench_processor_seconds() - begin, kernels = kernel_seconds(data, &difference);
+        if (r >= 0) {
+            peer[r] = seconds;
+            own[r] = kernels;
+        }
+    }
+    const double p = bench_median(peer, repetitions), w = bench_median(own, repetitions);
+    printf("| kernels | 1 | %.3f | %.3f | %.3f | %.1f | %.1f | – | %.1e |\n", p, w, w, p / w, p / w, difference);
+    fflush(stdout);
+    json_array_append_new(results, json_pack("{s:s, s:i, s:f, s:f, s:f}", "case", "kernels", "threads", 1, "peer_seconds", p,
+                                             "weir_seconds", w, "difference", difference));
+    return !(difference <= 1e-9);
+}
+
 /* ---- weir -------------------------------------------------------------------------------------------------------- */
 
 typedef struct weir_run {
@@ -179,13 +238,14 @@ static int run_case(bench_data *data, int spline, int threads, int repetitions, 
     double peer[REPETITIONS_MAX], whole[REPETITIONS_MAX], inner[REPETITIONS_MAX];
     weir_run run = {0};
     for (int r = -1; r < repetitions; r++) { /* once to warm up; weir and peer in turn */
-        const double seconds = peer_seconds(data, threads);
-        if (!isfinite(seconds) || fit_once(data, spline, threads, &run))
+        const double begin = bench_processor_seconds(), clock = peer_seconds(data, threads), half = bench_processor_seconds();
+        if (!isfinite(clock) || fit_once(data, spline, threads, &run))
             return 1;
-        if (r >= 0) {
-            peer[r] = seconds;
-            whole[r] = run.seconds;
-            inner[r] = run.inner;
+        const double own = bench_processor_seconds() - half;
+        if (r >= 0) { /* of one thread what the processor says; of several the clock */
+            peer[r] = threads == 1 ? half - begin : clock;
+            whole[r] = threads == 1 ? own : run.seconds;
+            inner[r] = threads == 1 ? own * run.inner / run.seconds : run.inner;
         }
     }
     const double p = bench_median(peer, repetitions), w = bench_median(whole, repetitions), i = bench_median(inner, repetitions);
@@ -214,6 +274,8 @@ int groups_run(const groups_options *options)
     openblas_set_num_threads(1);
     printf("| case | threads | LAPACK loop s | weir s | sums and solutions s | ratio | ratio of sums and solutions | MiB | largest difference |\n"
            "|---|---|---|---|---|---|---|---|---|\n");
+    if (!failed)
+        failed = run_kernels(&data, repetitions, results);
     for (int spline = 0; spline < 2 && !failed; spline++)
         for (int threads = 1; threads <= most && threads <= THREADS_MAX && !failed; threads = threads < most && 2 * threads > most ? most : 2 * threads)
             failed = run_case(&data, spline, threads, repetitions, results);
