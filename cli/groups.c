@@ -28,6 +28,8 @@ static const cli_option model_options[] = {
      "where a series of such rows begins: COL is 1 or true there, else 0 or false; or a factor, at each change"},
     {0, "ridge", CLI_REAL, CLI_AT(ridge), 0, "R",
      "add R times the sum of squares of all coefficients, the intercept's too (gaussian only; default none)"},
+    {0, "route", CLI_CHOICE, CLI_AT(route), 0, "auto|dense|cg",
+     "factor the normal equations, or solve without forming them by conjugate gradients (gaussian only); default: what fits"},
     {0, "max-iterations", CLI_COUNT, CLI_AT(iterations), 0, "N", "of the smoothing parameter search (default 100)"},
 };
 const cli_group group_model = {"Model", CLI_COUNT_OF(model_options), model_options};

@@ -20,6 +20,7 @@ typedef struct cli_args {
     double *sp; /* owned; NaN = estimate */
     int32_t sp_count;
     double gamma, scale, ridge;
+    int route; /* weir_fit_route */
     bool select;
     int64_t iterations;
 

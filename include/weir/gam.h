@@ -22,8 +22,8 @@ typedef enum weir_criterion {
 } weir_criterion;
 
 /** How a fit solves for its coefficients. AUTO: the normal equations are formed and factored, unless they do not fit in the budget
- *  (and have 1000 columns or more) or have more than 7500 columns, the largest random effect not counted; then, where it serves, MATRIX_FREE: conjugate gradients on products
- *  with the rows. That serves linear models with normal errors and REML; degrees of freedom and smoothing parameters are
+ *  (and have 1000 columns or more) or have more than 7500 columns, the largest random effect not counted; then, where it
+ *  serves, MATRIX_FREE: conjugate gradients on products with the rows. That serves linear models with normal errors and REML; degrees of freedom and smoothing parameters are
  *  estimates from random probes with a stated error, and there is no covariance. */
 typedef enum weir_fit_route { WEIR_FIT_AUTO = 0, WEIR_FIT_DENSE = 1, WEIR_FIT_MATRIX_FREE = 2 } weir_fit_route;
 

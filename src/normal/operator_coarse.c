@@ -77,30 +77,63 @@ static w_vectors one_block(int64_t p, int64_t count, w_slice *slice, int64_t *sy
     return (w_vectors){ .slices = 1, .columns = count, .values = p * count, .slice = slice, .system = system };
 }
 
-/* out (q x q) = Z'(A Z) for a callback A, by blocks of vectors. */
-static weir_status galerkin(w_matrix_free *op, w_operator_fn apply, void *user, int64_t q, double *out)
+/* X z = 1 for the constant z of a factor without multiplier and with a column for each level: all of them give one row of Z'X'WXZ,
+ * which is formed for the first. leader[j]: that vector, or j itself. */
+static void find_leaders(const w_matrix_free *op, int64_t *leader)
+{
+    int64_t at = op->unit[0].width, first = -1;
+    for (int64_t i = 0; i < at; i++) {
+        leader[i] = i;
+    }
+    for (int u = 1; u < op->unit_count; u++) {
+        const w_unit *unit = &op->unit[u];
+        if (unit->block->kind != W_BLOCK_FACTOR || unit->columns <= 1) {
+            continue;
+        }
+        const bool plain = unit->columns == unit->cells && !op->worker[0].packed.lane[u].value;
+        leader[at] = plain && first >= 0 ? first : at;
+        first = plain && first < 0 ? at : first;
+        at++;
+    }
+}
+
+/* out (q x q) = Z'(A Z) for a callback A, by blocks of vectors. rows: A = X'WX, where leaders stand for the others. */
+static weir_status galerkin(w_matrix_free *op, w_operator_fn apply, void *user, int64_t q, bool rows, double *out)
 {
     const int64_t p = op->design->p;
+    int64_t leader[W_MATRIX_FREE_COARSE], chosen[W_MATRIX_FREE_COARSE], count = 0;
     double *x = w_alloc_array(op->ctx, "operator", (size_t)w_mul64(2 * op->vectors, p), sizeof *x), *y = x + op->vectors * p;
     if (!x) {
         return w_alloc_status(op->ctx);
     }
+    find_leaders(op, leader);
+    for (int64_t j = 0; j < q; j++) {
+        leader[j] = rows ? leader[j] : j;
+        if (leader[j] == j) {
+            chosen[count++] = j;
+        }
+    }
     weir_status status = WEIR_OK;
     double unit[W_MATRIX_FREE_COARSE] = { 0 };
-    for (int64_t j = 0; status == WEIR_OK && j < q; j += op->vectors) {
-        const int64_t count = w_min64(op->vectors, q - j);
+    for (int64_t j = 0; status == WEIR_OK && j < count; j += op->vectors) {
+        const int64_t width = w_min64(op->vectors, count - j);
         w_slice slice;
         int64_t system[W_MATRIX_FREE_VECTORS];
-        const w_vectors block = one_block(p, count, &slice, system);
-        memset(x, 0, (size_t)(p * count) * sizeof *x);
-        for (int64_t k = 0; k < count; k++) {
-            unit[j + k] = 1.0;
-            prolong(op, unit, count, k, x);
-            unit[j + k] = 0.0;
+        const w_vectors block = one_block(p, width, &slice, system);
+        memset(x, 0, (size_t)(p * width) * sizeof *x);
+        for (int64_t k = 0; k < width; k++) {
+            unit[chosen[j + k]] = 1.0;
+            prolong(op, unit, width, k, x);
+            unit[chosen[j + k]] = 0.0;
         }
         status = apply(user, &block, x, y);
-        for (int64_t k = 0; status == WEIR_OK && k < count; k++) {
-            restrict_to(op, y, count, k, out + (j + k) * q);
+        for (int64_t k = 0; status == WEIR_OK && k < width; k++) {
+            restrict_to(op, y, width, k, out + chosen[j + k] * q);
+        }
+    }
+    for (int64_t j = 0; status == WEIR_OK && j < q; j++) {
+        if (leader[j] != j) {
+            memcpy(out + j * q, out + leader[j] * q, (size_t)q * sizeof *out);
         }
     }
     w_free(op->ctx, x);
@@ -249,7 +282,7 @@ static weir_status data_part(w_matrix_free *op, int64_t q)
         return WEIR_OK;
     }
     double *coarse = w_alloc_array(op->ctx, "operator", (size_t)(q * q), sizeof *coarse);
-    weir_status status = coarse ? galerkin(op, w_matrix_free_rows_apply, op, q, coarse) : w_alloc_status(op->ctx);
+    weir_status status = coarse ? galerkin(op, w_matrix_free_rows_apply, op, q, true, coarse) : w_alloc_status(op->ctx);
     if (status < 0) {
         w_free(op->ctx, coarse);
         return status;
@@ -332,7 +365,7 @@ static weir_status make_root(weir_ctx *ctx, two_level *t, double *work)
 static weir_status factor_coarse(w_matrix_free *op, two_level *t, double *work, bool *usable)
 {
     int64_t failed = 0;
-    weir_status status = galerkin(op, penalty_apply, op, t->q, t->factor);
+    weir_status status = galerkin(op, penalty_apply, op, t->q, false, t->factor);
     for (int64_t i = 0; status >= 0 && i < t->q * t->q; i++) {
         t->factor[i] += op->coarse[i];
     }
