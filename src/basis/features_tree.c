@@ -5,10 +5,11 @@
  *
  * split_strategy uniform: thresholds uniform on [-1, 1]; quantile: values of random rows.
  *
- * A smooth of B trees has B x leaves columns of zeros and ones, B ones per row, in B blocks of one cell per leaf; they are
+ * A smooth of B trees has B x leaves columns of zeros and ones, B ones per row, in B blocks of one cell per leaf. They are
  * penalised by  sum_leaves d_leaf beta^2, d = ((C + 1)/mean C)^(-sp_alpha), C the leaf's set-up rows, in the form of columns
- * divided by sqrt(d) with penalty I. A leaf without set-up rows has no column: its coefficient would be 0. The factor 1/sqrt(B) of every column is left to the smoothing parameter. Every
- * coefficient is penalised, so that nothing is centred, as for a random effect. */
+ * divided by sqrt(d) with penalty I. A leaf without set-up rows has no column: its coefficient would be 0. The factor
+ * 1/sqrt(B) of every column is left to the smoothing parameter. Every coefficient is penalised, so that nothing is centred,
+ * as for a random effect. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,7 +176,10 @@ weir_status w_smooth_trees(w_arena *arena, w_arena *work, const w_smooth_spec *s
     return WEIR_OK;
 }
 
-bool w_smooth_is_trees(const w_smooth *smooth) { return smooth && smooth->margin_count == 1 && smooth->margin[0].kind == W_BASIS_TREE; }
+bool w_smooth_is_trees(const w_smooth *smooth)
+{
+    return smooth && smooth->margin_count == 1 && smooth->margin[0].kind == W_BASIS_TREE;
+}
 
 int64_t w_trees_count(const w_smooth *smooth, int64_t *leaves)
 {
