@@ -7,7 +7,8 @@
 #include "base/size.h"
 #include "fit/criterion.h"
 
-#define FARTHEST 16.0      /* from balance: beyond, lambda beta'S beta is made of rounding and no step can be told to help */
+#define REACH 22.0         /* from where data and penalty weigh alike: exp(-22) of the penalty's pull is left */
+#define FARTHEST 16.0      /* … at the start */
 #define TAG "laplace criterion"
 
 static int theta_place(const w_laplace *l, int a) { return l->sp_count + 1 + a; }
@@ -19,7 +20,7 @@ static weir_status allocate(w_laplace *l)
     l->sp_count = pirls->design->sp_count;
     l->count = l->sp_count + 1 + W_FAMILY_PARAMS;
     const size_t c = (size_t)l->count;
-    double *block = w_calloc(pirls->ctx, TAG, (11 + 2 * W_LAPLACE_PAIRS) * c + 2 * c * c + 3 * p, sizeof *block);
+    double *block = w_calloc(pirls->ctx, TAG, (12 + 2 * W_LAPLACE_PAIRS) * c + 2 * c * c + 3 * p, sizeof *block);
     l->block = block;
     if (!block) {
         return w_alloc_status(pirls->ctx);
@@ -33,7 +34,8 @@ static weir_status allocate(w_laplace *l)
     l->free = (bool *)(block + 6 * c);
     l->index = (int *)(block + 7 * c);
     l->bend = block + 8 * c;
-    l->hessian = block + 9 * c;
+    l->limit = block + 9 * c;
+    l->hessian = block + 10 * c;
     l->matrix = l->hessian + c * c;
     l->beta = l->matrix + c * c;
     l->u = l->beta + p;
@@ -51,7 +53,9 @@ static void start(w_laplace *l)
     const w_glm *glm = &pirls->glm;
     for (int j = 0; j < l->sp_count; j++) {
         l->free[j] = !design->sp_fixed || isnan(design->sp_fixed[j]);
-        l->point[j] = l->free[j] ? fmin(pirls->rho[j], w_smoothing_balance(design, pirls->gram, j) + FARTHEST) : pirls->rho[j];
+        const double balance = w_smoothing_balance(design, pirls->gram, j);
+        l->limit[j] = balance + REACH;
+        l->point[j] = l->free[j] ? fmin(pirls->rho[j], balance + FARTHEST) : pirls->rho[j];
     }
     l->point[l->sp_count] = log(pirls->phi);
     l->free[l->sp_count] = !glm->family->scale_known && !(pirls->options->scale > 0);
@@ -161,11 +165,12 @@ static void add_likelihood_terms(w_laplace *l, const w_criterion *criterion, w_s
                0.5 * (w_system_log_det(system) - w_criterion_penalty_logdet(pirls->design, NULL, pirls->rho, NULL, NULL)) -
                0.5 * null * log(two_pi * phi);
     for (int i = 0; i < m; i++) {
-        l->gradient[i] = 0.5 * (criterion->pull[i] / phi + criterion->trace[i] - criterion->logdet_gradient[i]);
+        const double slope = 0.5 * criterion->pull[i] / phi;
+        l->gradient[i] = slope + 0.5 * (criterion->trace[i] - criterion->logdet_gradient[i]);
         for (int j = 0; j < m; j++) {
             l->hessian[i * c + j] = criterion->fixed_scale_hessian[i * m + j];
         }
-        l->hessian[i * c + m] = l->hessian[m * c + i] = -0.5 * criterion->pull[i] / phi;
+        l->hessian[i * c + m] = l->hessian[m * c + i] = -slope;
     }
     l->gradient[m] = -halved - sum[W_SUM_SATURATED_1] - 0.5 * null;
     l->hessian[m * c + m] = halved - sum[W_SUM_SATURATED_2];
@@ -191,10 +196,14 @@ weir_status w_laplace_differentiate(w_laplace *l, const double *point)
     memset(&criterion, 0, sizeof criterion);
     w_laplace_set(l, point);
     memcpy(pirls->rho, point, (size_t)l->sp_count * sizeof *point);
+    const bool fisher = pirls->fisher;
     weir_status status = w_pirls_settle(pirls, point);
-    if (status == WEIR_NOT_CONVERGED) {
+    const bool another = l->begun && pirls->fisher != fisher; /* log|H| of expected information goes with no other V */
+    l->begun = true;
+    pirls->fisher = another ? fisher : pirls->fisher;
+    if (status == WEIR_NOT_CONVERGED || another) {
         l->value = INFINITY;
-        return WEIR_OK;
+        return status < 0 ? status : WEIR_OK;
     }
     if (status >= 0) {
         status = w_pirls_pass(pirls, pirls->beta, true, true, &gram);

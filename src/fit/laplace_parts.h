@@ -17,6 +17,7 @@ typedef struct w_laplace {
     double *gradient;             /* count */
     double *hessian;              /* count x count */
     double *bend;                 /* count: its diagonal as the working model has it */
+    double *limit;                /* count: log lambda does not go beyond */
     double *matrix, *eigen, *reduced;
     double *beta;                 /* p: of the best point */
     double *u;                    /* p */
@@ -25,6 +26,7 @@ typedef struct w_laplace {
     double *before;               /* count: gradient at `point` while a trial is looked at */
     double *first, *first_beta;   /* count, p: where the working criterion ended */
     void *block;
+    bool begun;                   /* V is known somewhere */
     double value;
 } w_laplace;
 

@@ -37,7 +37,8 @@ static double size_of(const w_laplace *l) { return 1.0 + fabs(l->value); }
 /* Neither slope nor bend: lambda so large that nothing is left to smooth, or so small that nothing is smoothed. */
 static bool is_flat(const w_laplace *l, int j, double bound)
 {
-    return j != l->sp_count && l->free[j] && fabs(l->gradient[j]) < bound && fabs(l->bend[j]) < bound;
+    const bool end = j < l->sp_count && l->point[j] >= l->limit[j] && l->gradient[j] < 0;
+    return j != l->sp_count && l->free[j] && (end || (fabs(l->gradient[j]) < bound && fabs(l->bend[j]) < bound));
 }
 
 /* On the way there. */
@@ -188,9 +189,12 @@ static weir_status newton_step(w_laplace *l, double *promise)
     return status;
 }
 
-/* Parameters of the family as they will be set. */
+/* Parameters as they will be set. */
 static void keep_in_range(const w_laplace *l, double *point)
 {
+    for (int j = 0; j < l->sp_count; j++) {
+        point[j] = l->free[j] ? fmin(point[j], l->limit[j]) : point[j];
+    }
     w_glm glm = l->pirls->glm;
     for (int a = 0; a < glm.family->param_count; a++) {
         if (glm.estimate[a]) {

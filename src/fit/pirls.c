@@ -13,6 +13,7 @@
 #define TOLERANCE 1e-8     /* while lambda moves too */
 #define SETTLED 1e-13      /* at given lambda, where Newton's steps converge quadratically */
 #define RISE 1e-7       /* of the penalised deviance: rounding and the change of lambda */
+#define RISE_SETTLED 1e-12 /* … at given lambda */
 #define MANY_ROWS (4 * W_TILE_ROWS) /* below, a pass costs less than the p x p work beside it */
 #define FAR 0.02        /* decrement above which X'WX says too little about the next beta to be kept */
 #define PREDICTED 1e-7  /* decrement of a step that needs no pass after it */
@@ -21,20 +22,30 @@
 #define STUCK 1e-5       /* a step that promises more than this and can be had at no length is no convergence */
 #define TAG "working model"
 
+/* sum + a b in twice the precision (Dekker): *low holds what *high cannot. */
+static void add_product(double a, double b, double *high, double *low)
+{
+    const double product = a * b, total = *high + product, part = total - *high;
+    *low += fma(a, b, -product) + ((*high - (total - part)) + (product - part));
+    *high = total;
+}
+
+/* Products cancel where y lies in the null space, and a large lambda makes something of what rounding leaves of them. */
 double w_pirls_penalty_form(const w_design_penalty *penalty, const double *x, const double *y)
 {
-    double sum = 0;
+    double sum = 0, sum_low = 0;
     for (int64_t r = 0; r < penalty->repeat; r++) {
         const int64_t first = penalty->first + r * penalty->k;
         for (int64_t i = 0; i < penalty->k; i++) {
-            double row = penalty->matrix ? 0.0 : y[first + i];
+            double row = penalty->matrix ? 0.0 : y[first + i], row_low = 0;
             for (int64_t c = 0; penalty->matrix && c < penalty->k; c++) {
-                row += penalty->matrix[i * penalty->k + c] * y[first + c];
+                add_product(penalty->matrix[i * penalty->k + c], y[first + c], &row, &row_low);
             }
-            sum += x[first + i] * row;
+            add_product(x[first + i], row, &sum, &sum_low);
+            sum_low += x[first + i] * row_low;
         }
     }
-    return sum;
+    return sum + sum_low;
 }
 
 double w_pirls_penalty(const w_design *design, const double *beta, const double *rho)
@@ -168,6 +179,7 @@ void w_pirls_take_gradient(w_pirls *pirls, w_gram *linear, double *work)
  * WEIR_NOT_CONVERGED when no halving helped: the pass of the last trial is kept out. work: p values. */
 static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool newton, bool full, pass_kind kind, double *work)
 {
+    const double rise = newton ? RISE_SETTLED : RISE;
     const size_t p = (size_t)pirls->design->p;
     const bool first = pirls->iterations == 0;
     double before = first ? INFINITY : pirls->deviance + w_pirls_penalty(pirls->design, pirls->beta, rho);
@@ -180,7 +192,7 @@ static weir_status accept(w_pirls *pirls, double *trial, const double *rho, bool
         double penalty = w_pirls_penalty(pirls->design, trial, rho);
         double now = gram->extra[W_SUM_DEVIANCE] + penalty;
         bool valid = gram->extra[W_SUM_INVALID] == 0 && isfinite(now);
-        if (valid && (first || now <= before + RISE * (0.1 + fabs(before)))) {
+        if (valid && (first || now <= before + rise * (0.1 + fabs(before)))) {
             memcpy(pirls->beta, trial, p * sizeof *trial);
             pirls->penalty = penalty;
             if (kind == PASS_GRADIENT) {
@@ -318,7 +330,8 @@ static weir_status iterate(w_pirls *pirls, double *rho, bool search, double *tri
         }
         if (status == WEIR_NOT_CONVERGED) {
             double lost = ldexp(w_pirls_decrement(pirls, trial, rho, work), 2 * (HALVINGS + 1)); /* by the step, before halving */
-            return step > 0 && lost < STUCK * size_before ? last : status; /* nothing better than what is there */
+            bool nothing_better = search ? step > 0 && lost < STUCK * size_before : lost < TOLERANCE * size_before;
+            return nothing_better ? last : status;
         }
         const double now = pirls->deviance + pirls->penalty, size = pirls->phi + fabs(now);
         change = fabs(now - before);
