@@ -12,6 +12,7 @@ extern "C" {
 
 #define WEIR_PLAN_REASONS 16
 #define WEIR_PLAN_RECOVERIES 16
+#define WEIR_PLAN_ROUTES 4
 
 /** One step that was taken after memory ran out. */
 typedef struct weir_recovery {
@@ -20,6 +21,15 @@ typedef struct weir_recovery {
     char from[40], to[40];  /**< "4 threads", "2 threads" */
     char reason[200];       /**< what was refused */
 } weir_recovery;
+
+/** A route that was weighed. */
+typedef struct weir_plan_route {
+    const char *route;
+    int32_t taken, admissible; /**< admissible: it serves this model and fits in the budget */
+    int64_t bytes;             /**< predicted peak; 0 when it does not serve */
+    double seconds;            /**< predicted; NaN when it does not serve */
+    char reason[200];          /**< why it was not taken, or was */
+} weir_plan_route;
 
 typedef struct weir_plan {
     const char *route;      /**< "normal-equations/cholesky", "normal-equations/arrow", "matrix-free/cg" */
@@ -44,6 +54,8 @@ typedef struct weir_plan {
     char reason[WEIR_PLAN_REASONS][200];
     int32_t recovery_count; /**< what happened: steps taken after memory ran out while the plan was carried out; 0 before */
     weir_recovery recovery[WEIR_PLAN_RECOVERIES]; /**< the first of them in order */
+    int32_t route_count;
+    weir_plan_route routes[WEIR_PLAN_ROUTES]; /**< all that were weighed */
 } weir_plan;
 
 #ifdef __cplusplus

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fit/planning.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -184,6 +185,57 @@ static weir_status choose_route(weir_ctx *ctx, const w_design *design, const wei
     return status;
 }
 
+/* One route as if it were the one taken: bytes, seconds, whether it fits. */
+static void weigh_route(const w_plan_input *input, weir_plan_route *route)
+{
+    char have[W_FORMAT_BYTES], need[W_FORMAT_BYTES];
+    weir_plan plan;
+    route->admissible = w_plan_fit(input, &plan) >= 0;
+    route->bytes = plan.bytes;
+    route->seconds = plan.seconds;
+    if (!route->admissible) {
+        snprintf(route->reason, sizeof route->reason, "takes %s of %s free", w_format_bytes_up(need, plan.bytes),
+                 w_format_bytes(have, input->budget_free));
+    }
+}
+
+/* Every route beside the one that `out` takes. */
+static void list_routes(const w_design *design, const weir_fit_options *options, const w_plan_input *input, weir_plan *out)
+{
+    static const char *const name[] = { "normal-equations/cholesky", "normal-equations/arrow", W_ROUTE_MATRIX_FREE };
+    const char *const unfit[] = { NULL, input->arrow_block < 0 ? "no random effect is large enough to be eliminated" : NULL,
+                                  w_iterative_unfit(design, options, input->iterations == 1) };
+    out->route_count = (int32_t)(sizeof name / sizeof name[0]);
+    for (int i = 0; i < out->route_count; i++) {
+        weir_plan_route *route = &out->routes[i];
+        *route = (weir_plan_route){ .route = name[i], .taken = strcmp(out->route, name[i]) == 0, .seconds = NAN };
+        if (unfit[i]) {
+            snprintf(route->reason, sizeof route->reason, "%s", unfit[i]);
+            continue;
+        }
+        w_plan_input other = *input;
+        if (i == 0 && input->arrow_block >= 0) {
+            other.arrow_block = -1;
+            other.system_bytes = system_bytes(design, -1);
+            other.iteration_bytes = iteration_bytes(design, -1, input->threads);
+        } else if (i == 2) {
+            other.matrix_free = true;
+            other.system_bytes = other.optional_bytes = 0;
+            describe_matrix_free(design, &other);
+        }
+        weigh_route(&other, route);
+    }
+    for (int i = 0; i < out->route_count; i++) {
+        weir_plan_route *route = &out->routes[i];
+        if (route->taken) {
+            snprintf(route->reason, sizeof route->reason, "%s", options->route != WEIR_FIT_AUTO ? "asked for" : "taken");
+        } else if (route->reason[0] == 0) {
+            snprintf(route->reason, sizeof route->reason, "%s", options->route != WEIR_FIT_AUTO ? "another was asked for"
+                     : i == 2 ? "the dense system fits" : "eliminating the largest random effect is quicker");
+        }
+    }
+}
+
 static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design *design, bool estimated,
                                const weir_fit_options *options, int64_t budget, weir_plan *out)
 {
@@ -224,6 +276,9 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
     list_windows(ctx, table, design, &input);
     w_plan_rates(ctx, &input.rates);
     status = choose_route(ctx, design, options, &input, out);
+    if (status >= 0) {
+        list_routes(design, options, &input, out);
+    }
     if (!estimated && table) { /* set-up is over: what it took is known */
         out->bytes = w_max64(out->bytes, ctx->ledger.peak);
     }

@@ -78,6 +78,23 @@ void w_json_numbers(w_json *j, const char *key, int64_t count, const double *val
     w_put(j->w, "]");
 }
 
+static void put_routes(w_json *j, const weir_plan *plan)
+{
+    w_json_open(j, "routes", '[');
+    for (int i = 0; i < plan->route_count && i < WEIR_PLAN_ROUTES; i++) {
+        const weir_plan_route *r = &plan->routes[i];
+        w_json_open(j, NULL, '{');
+        w_json_text(j, "route", r->route);
+        w_json_bool(j, "taken", r->taken);
+        w_json_bool(j, "admissible", r->admissible);
+        w_json_integer(j, "bytes", r->bytes);
+        w_json_number(j, "seconds", r->seconds);
+        w_json_text(j, "reason", r->reason);
+        w_json_close(j, '}');
+    }
+    w_json_close(j, ']');
+}
+
 static void put_recoveries(w_json *j, const weir_plan *plan)
 {
     w_json_open(j, "recoveries", '[');
@@ -130,6 +147,9 @@ void w_json_plan(w_json *j, const weir_plan *plan)
         w_json_text(j, NULL, plan->reason[i]);
     }
     w_json_close(j, ']');
+    if (plan->route_count > 0) {
+        put_routes(j, plan);
+    }
     if (plan->recovery_count > 0) {
         put_recoveries(j, plan);
     }

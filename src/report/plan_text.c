@@ -60,5 +60,13 @@ weir_status w_report_plan_text(weir_ctx *ctx, const weir_plan *plan, weir_write_
     for (int i = 0; i < plan->reason_count && i < WEIR_PLAN_REASONS; i++) {
         w_putf(&w, "%s  - %s\n", i == 0 ? "Why:\n" : "", plan->reason[i]);
     }
+    for (int i = 0; i < plan->route_count && i < WEIR_PLAN_ROUTES; i++) {
+        const weir_plan_route *r = &plan->routes[i];
+        w_put(&w, i == 0 ? "Routes:\n  " : "  ");
+        w_put_padded(&w, r->route, -27);
+        w_put_padded(&w, r->bytes > 0 ? w_format_bytes(budget, r->bytes) : "-", 12);
+        w_put_padded(&w, r->bytes > 0 ? w_text_seconds(text, r->seconds) : "-", 12);
+        w_putf(&w, "  %s\n", r->reason);
+    }
     return w_writer_finish(&w);
 }
