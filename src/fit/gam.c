@@ -233,6 +233,9 @@ static weir_status fit_linear(weir_ctx *ctx, w_design *design, weir_table *table
     w_sums *sums = NULL;
     w_tile_request request = { .missing = options->missing };
     w_pass_options pass = { .request = &request };
+    if (options->ridge > 0 && strcmp(plan->route, W_ROUTE_MATRIX_FREE) == 0) {
+        return w_fail(ctx, WEIR_E_ARG, "ridge does not go with the route %s: it is added to cross-products", plan->route);
+    }
     if (strcmp(plan->route, W_ROUTE_MATRIX_FREE) == 0) {
         const double begin = w_clock_seconds();
         weir_status solved = w_iterative_model(ctx, design, table, &request, plan, options, out);
