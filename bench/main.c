@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir-bench gam, glm: fits synthetic data of several shapes, prints JSON, and beside R's mgcv a table of ratios.
- * weir-bench ridge: categories and ridge penalties beside glum. weir-bench dense: level-3 kernels beside the BLAS. */
+ * weir-bench ridge: categories and ridge penalties beside glum. weir-bench dense: level-3 kernels beside the BLAS.
+ * weir-bench groups: many models at once beside a loop of LAPACK calls. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,8 +10,10 @@
 #include <unistd.h>
 
 #include "dense.h"
+#include "cg.h"
 #include "dispatch.h"
 #include "gam.h"
+#include "groups.h"
 #include "harness.h"
 #include "ridge.h"
 #include "weir/version.h"
@@ -175,7 +178,9 @@ static int wanted(const bench_case *what, int count, char **names)
 static void print_help(void)
 {
     puts("Usage: weir-bench gam|glm [options] [CASE...]\n"
+         "       weir-bench groups [--threads N] [--repetitions N] [--json FILE]\n"
          "       weir-bench ridge [--peers] [--threads N] [--repetitions N] [--script FILE] [--json FILE]\n"
+         "       weir-bench cg [--threads N] [--repetitions N] [--largest ROWS]\n"
          "       weir-bench dispatch [--threads N] [--repetitions N] [--processor] [--json FILE]\n"
          "       weir-bench dense [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n\n"
          "gam, glm: fits synthetic data of several shapes and prints JSON: seconds of reading, accumulating and smoothing, peak bytes,\n"
@@ -231,6 +236,15 @@ static int dispatch(int argc, char **argv)
     return dispatch_run(&run);
 }
 
+static int cg(int argc, char **argv)
+{
+    bench_options options = {0};
+    if (parse(argc, argv, &options) < 0)
+        return 2;
+    cg_options run = {.threads = options.threads, .repetitions = options.repetitions, .rows = options.largest};
+    return cg_run(&run);
+}
+
 static void remove_folder(const char *folder)
 {
     const char *const arguments[] = {"rm", "-rf", "--", folder, NULL};
@@ -259,6 +273,15 @@ static int dense(int argc, char **argv)
     }
     dense_options run = {.threads = options.threads, .repetitions = options.repetitions, .json = options.json};
     return dense_run(&run, argc - first, argv + first);
+}
+
+static int groups(int argc, char **argv)
+{
+    bench_options options = {0};
+    if (parse(argc, argv, &options) < 0)
+        return 2;
+    groups_options run = {.threads = options.threads, .repetitions = options.repetitions, .json = options.json};
+    return groups_run(&run);
 }
 
 static int gam(const char *name, const bench_case *standard_cases, int standard_count, int argc, char **argv)
@@ -314,8 +337,12 @@ int main(int argc, char **argv)
         return ridge(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "dispatch"))
         return dispatch(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "cg"))
+        return cg(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "dense"))
         return dense(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "groups"))
+        return groups(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "--version")) {
         printf("weir-bench %s\n", weir_version());
         return 0;

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cg.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "synth.h"
+#include "weir/weir.h"
+
+enum { FACTORS = 50, LEVELS = 2048, SPLINES = 4, REPETITIONS_MAX = 32, FORMULA_BYTES = 4096 };
+
+typedef struct cg_case {
+    const char *name;
+    int64_t rows;
+    int columns;                 /* beside y */
+    void *data[FACTORS];
+    double *y;
+    char label[FACTORS][8];
+    char formula[FORMULA_BYTES];
+    const char *level[LEVELS];
+    char level_name[LEVELS][8];
+    double sp[FACTORS];
+    int factors;
+} cg_case;
+
+static void case_free(cg_case *c)
+{
+    for (int j = 0; c && j < c->columns; j++)
+        free(c->data[j]);
+    if (c)
+        free(c->y);
+    free(c);
+}
+
+static cg_case *case_make(const char *name, int64_t rows, int factors)
+{
+    uint64_t state = 9;
+    cg_case *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->name = name;
+    c->rows = rows;
+    c->factors = factors;
+    c->columns = factors ? FACTORS : SPLINES;
+    c->y = calloc((size_t)rows, sizeof *c->y);
+    size_t used = (size_t)snprintf(c->formula, FORMULA_BYTES, "y ~ ");
+    for (int l = 0; l < LEVELS; l++) {
+        snprintf(c->level_name[l], sizeof c->level_name[l], "%04d", l);
+        c->level[l] = c->level_name[l];
+    }
+    for (int j = 0; j < c->columns; j++) {
+        double *x = malloc((size_t)rows * sizeof *x);
+        int32_t *code = (int32_t *)x;
+        c->data[j] = x;
+        if (!x || !c->y) {
+            case_free(c);
+            return NULL;
+        }
+        snprintf(c->label[j], sizeof c->label[j], "x%d", j);
+        for (int64_t i = 0; i < rows; i++) {
+            const double u = synth_uniform(&state);
+            c->y[i] += sin((4 + j) * u) + synth_uniform(&state) - 0.5;
+            if (factors)
+                code[i] = (int32_t)(u * LEVELS);
+            else
+                x[i] = u;
+        }
+        used += (size_t)snprintf(c->formula + used, FORMULA_BYTES - used, factors ? "%ss(x%d, bs='re', id=1)" : "%ss(x%d, bs='cr', k=22)",
+                                 j ? " + " : "", j);
+        c->sp[j] = 1.0;
+    }
+    return c;
+}
+
+static int case_fit(const cg_case *c, int threads, weir_summary *summary, double *seconds)
+{
+    weir_ctx *ctx = NULL;
+    weir_table *table = NULL;
+    weir_model *model = NULL;
+    weir_column column[FACTORS + 1] = { { 0 } };
+    weir_ctx_options context = WEIR_CTX_OPTIONS_INIT;
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    context.threads = threads;
+    options.route = WEIR_FIT_MATRIX_FREE;
+    options.sp = c->sp;
+    options.sp_count = c->factors ? 1 : SPLINES;
+    for (int j = 0; j < c->columns; j++) {
+        column[j].name = c->label[j];
+        column[j].dtype = c->factors ? WEIR_I32 : WEIR_F64;
+        column[j].data = c->data[j];
+        column[j].level_count = c->factors ? LEVELS : 0;
+        column[j].levels = c->factors ? c->level : NULL;
+    }
+    column[c->columns].name = "y";
+    column[c->columns].dtype = WEIR_F64;
+    column[c->columns].data = c->y;
+    if (weir_ctx_create(&context, &ctx) < 0)
+        return -1;
+    int status = weir_table_from_columns(ctx, c->rows, c->columns + 1, column, &table);
+    double begin = bench_seconds();
+    if (status >= 0)
+        status = weir_fit(ctx, table, c->formula, &options, &model);
+    *seconds = bench_seconds() - begin;
+    if (status >= 0) {
+        weir_model_summary(model, summary);
+        summary->note = NULL;
+        summary->plan = NULL;
+    } else {
+        fprintf(stderr, "%s: %s\n", c->name, weir_ctx_message(ctx));
+    }
+    weir_model_free(model);
+    weir_table_close(table);
+    weir_ctx_destroy(ctx);
+    return status;
+}
+
+static int case_run(cg_case *c, const cg_options *options, int repetitions)
+{
+    double total[REPETITIONS_MAX], smooth[REPETITIONS_MAX];
+    weir_summary summary;
+    if (!c)
+        return -1;
+    for (int r = 0; r < repetitions; r++) {
+        if (case_fit(c, options->threads, &summary, &total[r]) < 0) {
+            case_free(c);
+            return -1;
+        }
+        smooth[r] = summary.seconds_smoothing;
+    }
+    printf("| %s | %lld | %lld | %.4f | %.4f | %.1f | %.2g |\n", c->name, (long long)c->rows, (long long)summary.columns,
+           bench_median(total, repetitions), bench_median(smooth, repetitions), (double)summary.actual_bytes / 1048576.0,
+           summary.backward_error);
+    case_free(c);
+    return 0;
+}
+
+int cg_run(const cg_options *options)
+{
+    const int repetitions = options->repetitions > 0 && options->repetitions < REPETITIONS_MAX ? options->repetitions : 3;
+    printf("| case | rows | columns | fit s | solves and probes s | MiB | residual |\n|---|---|---|---|---|---|---|\n");
+    int failed = case_run(case_make("splines", 5000, 0), options, repetitions);
+    if (!failed)
+        failed = case_run(case_make("factors", options->rows > 0 ? options->rows : 1000000, 1), options, 1);
+    return failed ? 1 : 0;
+}
