@@ -362,6 +362,36 @@ static void a_banded_system_is_sparse(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* What the plan accepts is carried out within the budget, whatever the problem and the budget. */
+static void two_hundred_budgets_are_kept(void **state)
+{
+    w_rng rng;
+    w_rng_seed(&rng, 41);
+    int solved = 0, refused = 0;
+    for (int i = 0; i < 200; i++) {
+        const int64_t groups = i % 3 == 0 ? 1 + (int64_t)(6.0 * w_rng_uniform(&rng)) : 1, p = 2 + (int64_t)(60.0 * w_rng_uniform(&rng));
+        const ls_shape shape = { 20 + (int64_t)(400.0 * w_rng_uniform(&rng)), p, 1 + i % 4, groups, (ls_form)(i % LS_FORMS),
+                                 i % 2 ? 0.2 : 1.0, i % 5 == 0, (int)(p > 8) * (i % 3), 0.5, i % 7 == 0, 100 + (uint64_t)i };
+        ls_problem *q = ls_make(&shape);
+        double *b = room(q);
+        weir_ctx *ctx = test_ctx(state, 1 + i % 2, 0);
+        weir_linear_result result;
+        assert_true(weir_linear_plan(ctx, &q->s, NULL, &result) >= 0);
+        const int64_t held = ctx->ledger.in_use;
+        ctx->ledger.budget = held + (int64_t)(2.0 * w_rng_uniform(&rng) * (double)result.bytes_predicted);
+        const weir_status plan = weir_linear_plan(ctx, &q->s, NULL, &result);
+        const weir_status status = weir_least_squares(ctx, &q->s, NULL, b, NULL, &result);
+        assert_true(plan == WEIR_E_BUDGET ? status == WEIR_E_BUDGET : status == WEIR_OK);
+        assert_true(ctx->ledger.peak <= ctx->ledger.budget || plan < 0);
+        solved += status == WEIR_OK;
+        refused += status == WEIR_E_BUDGET;
+        weir_ctx_destroy(ctx);
+        free(b);
+        ls_free(q);
+    }
+    assert_true(solved > 50 && refused > 20);
+}
+
 static void arguments_are_checked(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
@@ -459,6 +489,7 @@ int main(void)
         cmocka_unit_test(operators_that_fail), cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(budgets_name_the_smallest_that_does), cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(preconditioners_agree), cmocka_unit_test(a_banded_system_is_sparse),
+        cmocka_unit_test(two_hundred_budgets_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
