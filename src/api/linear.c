@@ -106,7 +106,8 @@ static weir_status weights_fault(weir_ctx *ctx, const weir_linear_system *s)
 }
 
 /* Limits and costs of this context. */
-static weir_status limits_of(weir_ctx *ctx, const weir_linear_system *s, const weir_linear_options *o, w_route_limits *limits, w_cost *cost)
+static weir_status limits_of(weir_ctx *ctx, const weir_linear_system *s, const weir_linear_options *o, w_route_limits *limits,
+                             w_cost *cost)
 {
     w_device_set *set = NULL;
     const weir_status status = w_devices_peek(ctx, &set);

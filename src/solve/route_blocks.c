@@ -311,11 +311,12 @@ double w_blocks_seconds(const w_route_shape *s, const w_cost *cost)
         return 4.0 * (double)s->entries * rank / (0.3 * cost->host.peak[WEIR_DEVICE_GEMM][WEIR_DEVICE_F64]) +
                groups * 8.0 * p * rank * rank / cost->host.peak[WEIR_DEVICE_GEMM][WEIR_DEVICE_F64];
     }
-    const double factor = groups * (double)s->block_values * (double)s->block / (1.5 * cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64]) +
-                          groups * (double)s->blocks * 3e-6;
+    const double factor = groups * (double)s->blocks * 3e-6 + groups * (double)s->block_values * (double)s->block /
+                                                              (1.5 * cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64]);
     if (s->kind == WEIR_MATRIX_CSR) {
         return factor + 3e-9 * (s->sorted ? fmin(s->squares, (double)s->entries * (double)s->block) : s->squares);
     }
     const double rate = cost->host.peak[WEIR_DEVICE_SYRK][WEIR_DEVICE_F64] * 0.4; /* narrow blocks */
-    return factor + n * (double)s->block_values / rate + n * p * (s->rows_contiguous && !s->weighted ? 8.0 : 24.0) / cost->row.memory;
+    return factor + n * (double)s->block_values / rate +
+           n * p * (s->rows_contiguous && !s->weighted ? 8.0 : 24.0) / cost->row.memory;
 }

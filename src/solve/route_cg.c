@@ -40,7 +40,8 @@ static int64_t shard_count(const w_route_shape *s)
 static int64_t tile_doubles(const w_route_shape *s)
 {
     const int64_t values = w_mul64(w_cg_tile_rows(s), w_cg_columns(s));
-    return s->kind == WEIR_MATRIX_DENSE ? w_add64(values, s->rows_contiguous ? 0 : w_mul64(w_cg_tile_rows(s), s->p)) : w_cg_columns(s);
+    const int64_t packed = s->rows_contiguous ? 0 : w_mul64(w_cg_tile_rows(s), s->p);
+    return s->kind == WEIR_MATRIX_DENSE ? w_add64(values, packed) : w_cg_columns(s);
 }
 
 static int64_t slots(const w_route_shape *s)
@@ -48,7 +49,8 @@ static int64_t slots(const w_route_shape *s)
     return s->groups > 1 ? w_max64(1, s->threads) : shard_count(s);
 }
 
-static void dense_rows(const products *t, const w_slice *slice, int64_t first, int64_t last, const double *x, double *y, double *work)
+static void dense_rows(const products *t, const w_slice *slice, int64_t first, int64_t last, const double *x, double *y,
+                       double *work)
 {
     const w_linear *q = t->q;
     const w_blas_int p = (w_blas_int)q->p, count = (w_blas_int)slice->count, inc = 1;
@@ -117,7 +119,8 @@ static void dense_rows(const products *t, const w_slice *slice, int64_t first, i
 CSR_ROWS(double)
 CSR_ROWS(float)
 
-static void some_rows(const products *t, const w_slice *slice, int64_t first, int64_t last, const double *x, double *y, double *work)
+static void some_rows(const products *t, const w_slice *slice, int64_t first, int64_t last, const double *x, double *y,
+                      double *work)
 {
     if (t->q->shape.kind == WEIR_MATRIX_DENSE) {
         dense_rows(t, slice, first, last, x, y, work);

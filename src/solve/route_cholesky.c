@@ -60,7 +60,9 @@ static const char *unfit(const w_route_shape *s, const w_route_limits *limits)
 static const char *unfit_mixed(const w_route_shape *s, const w_route_limits *limits)
 {
     const char *reason = unfit(s, limits);
-    return reason ? reason : !limits->mixed ? "mixed precision is off" : s->p < W_POLICY_REFINEMENT_MIN_P ? "fewer than 64 columns" : NULL;
+    return reason ? reason
+         : !limits->mixed ? "mixed precision is off"
+         : s->p < W_POLICY_REFINEMENT_MIN_P ? "fewer than 64 columns" : NULL;
 }
 
 const w_route w_route_cholesky = { WEIR_ROUTE_CHOLESKY, true, width, unfit, bytes, seconds, solve };

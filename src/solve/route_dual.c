@@ -215,7 +215,9 @@ static const char *unfit(const w_route_shape *s, const w_route_limits *limits)
 {
     (void)limits;
     return s->kind == WEIR_MATRIX_OPERATOR ? "the rows of X are not at hand"
-         : s->largest >= s->p ? "no fewer rows than columns" : !s->penalty_definite ? "S is not positive definite" : s->largest > INT32_MAX ? "too many rows for LAPACK" : NULL;
+         : s->largest >= s->p ? "no fewer rows than columns"
+         : !s->penalty_definite ? "S is not positive definite"
+         : s->largest > INT32_MAX ? "too many rows for LAPACK" : NULL;
 }
 
 const w_route w_route_dual = { WEIR_ROUTE_DUAL, true, width, unfit, bytes, seconds, solve };

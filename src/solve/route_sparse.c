@@ -38,7 +38,8 @@ static int64_t bytes(const w_route_shape *s)
     if (factor > 4e18) {
         return INT64_MAX;
     }
-    const int64_t fixed = w_add64(w_alloc_bytes(w_mul64(work_doubles(s), 8)), 80000 + w_alloc_bytes(w_mul64(24, s->penalty_blocks)));
+    const int64_t fixed = w_add64(w_alloc_bytes(w_mul64(work_doubles(s), 8)),
+                                  w_add64(80000, w_alloc_bytes(w_mul64(24, s->penalty_blocks))));
     return w_add64(fixed, w_add64(w_csc_bytes(s->p, (int64_t)gram), w_max64(w_csc_gram_bytes(s->p, s->entries), (int64_t)factor)));
 }
 
@@ -137,8 +138,8 @@ static weir_status solve_scaled(w_linear *q, int64_t group, const w_csc *a, spar
         return WEIR_OK;
     }
     if (status >= 0 && failed) {
-        w_linear_refuse(q, group, WEIR_ROUTE_SPARSE, WEIR_E_NUMERIC, "X'WX + S is not positive definite: pivot %lld of CHOLMOD's order",
-                        (long long)failed);
+        w_linear_refuse(q, group, WEIR_ROUTE_SPARSE, WEIR_E_NUMERIC, "X'WX + S is not positive definite: pivot %lld of CHOLMOD's "
+                        "order", (long long)failed);
         return WEIR_OK;
     }
     status = status < 0 ? status : refine(q, a, f, w, frobenius, &steps);
