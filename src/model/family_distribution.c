@@ -177,6 +177,9 @@ static double lattice_quantile(const w_glm *glm, double probability, double mu, 
     high = fmin(high, ceil(most));
     while (high - low > 1.0) {
         double middle = floor(0.5 * (low + high));
+        if (middle <= low || middle >= high) { /* numbers of the lattice that binary64 does not tell apart */
+            break;
+        }
         *(w_family_cdf(glm, middle * step, mu, omega, phi) < probability ? &low : &high) = middle;
     }
     return fmin(high * step, limit);
