@@ -344,6 +344,60 @@ static void test_bits(void **state)
     free(s);
 }
 
+#define MANY 6000
+
+/* Sums of all groups take more than the budget leaves: several passes, with sums in the scratch folder for a shared search. */
+static void test_passes(void **state)
+{
+    sample *s = make_sample();
+    const double given[] = { 0.5, 2.0 };
+    for (int i = 0; i < ROWS; i++) {
+        s->g[i] = (int32_t)((i * 7919LL) % (i % 2 ? MANY : 300)); /* most groups have few rows */
+        s->y[i] = sin(5 * s->x[i]) + 0.3 * s->z[i];
+    }
+    const weir_column column[] = {
+        { .name = "x", .dtype = WEIR_F64, .data = s->x }, { .name = "z", .dtype = WEIR_F64, .data = s->z },
+        { .name = "y", .dtype = WEIR_F64, .data = s->y },
+        { .name = "id", .dtype = WEIR_I32, .data = s->g, .level_count = MANY },
+    };
+    for (int fixed = 0; fixed < 2; fixed++) {
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.sp = fixed ? given : NULL;
+        options.sp_count = fixed ? 2 : 0;
+        weir_groups *first = NULL;
+        int most = 0;
+        for (int64_t budget = 256 << 20, step = 0; step < 6; step++, budget = step == 1 ? 29 << 20 : budget - (1 << 20)) {
+            weir_ctx *ctx = test_ctx(state, 2, budget);
+            weir_table *table = NULL;
+            weir_groups *groups = NULL;
+            assert_int_equal(w_table_from_columns(ctx, ROWS, 4, column, &table), WEIR_OK);
+            weir_status status = w_fit_groups(ctx, table, "y ~ s(x, k=20) + s(z, k=15)", &options, &by_id, &groups);
+            if (status < 0 && (status != WEIR_E_BUDGET || step == 0)) {
+                fail_msg("%d: %s", (int)status, weir_ctx_message(ctx));
+            }
+            if (status >= 0) {
+                most = groups->passes > most ? groups->passes : most;
+                assert_true(groups->actual_bytes <= budget);
+                if (first) {
+                    assert_same(first, groups);
+                }
+            }
+            w_table_free(table);
+            if (step == 0) { /* its context has to live as long */
+                first = groups;
+                continue;
+            }
+            w_groups_free(groups);
+            weir_ctx_destroy(ctx);
+        }
+        assert_true(most > 1);
+        weir_ctx *ctx = first->ctx;
+        w_groups_free(first);
+        weir_ctx_destroy(ctx);
+    }
+    free(s);
+}
+
 static weir_status whole_fit(weir_ctx *ctx, void *arg)
 {
     weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
@@ -449,12 +503,11 @@ static void test_predict(void **state)
     weir_table *table = open_table(ctx, s);
     assert_int_equal(w_groups_predict(ctx, groups, table, &how, take, out), WEIR_OK);
     assert_int_equal(out->rows, ROWS);
-    double square = 0, weight = 0;
+    double square = 0;
     for (int i = 0; i < ROWS; i++) { /* deviance = sum of w (y - fit)^2 */
         assert_int_equal(isnan(out->value[i]), s->g[i] == TINY || s->g[i] == EMPTY);
         if (!isnan(out->value[i])) {
             square += s->w[i] * (s->y[i] - out->value[i]) * (s->y[i] - out->value[i]);
-            weight += s->w[i];
         }
     }
     weir_groups_summary summary;
@@ -476,7 +529,7 @@ static void test_predict(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_single), cmocka_unit_test(test_shared_optimum), cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_against_single), cmocka_unit_test(test_shared_optimum), cmocka_unit_test(test_bits), cmocka_unit_test(test_passes),
         cmocka_unit_test(test_memory), cmocka_unit_test(test_refused), cmocka_unit_test(test_predict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
