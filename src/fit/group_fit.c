@@ -55,9 +55,6 @@ static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options,
     if (options->ridge != 0) {
         return w_fail(ctx, WEIR_E_ARG, "ridge does not go with a fit by groups: leave it out, or fit the groups one by one");
     }
-    if (options->ridge != 0) {
-        return w_fail(ctx, WEIR_E_ARG, "groups have no ridge beside their penalties: leave --ridge out");
-    }
     if (options->diagnostics) {
         return w_fail(ctx, WEIR_E_ARG, "a fit by groups keeps no residuals for an HTML report: write JSON, or fit one group");
     }
