@@ -7,7 +7,7 @@
  *   gamma             k = omega/phi:  k log k - k - log G(k) - log y = log(k/2 pi)/2 - d(k) - log y
  *   inverse-gaussian  -log(2 pi phi y^3/omega)/2
  *   nb                omega ( -log(1 + y/t)/2 + d(y+t) - d(t) - log(2 pi y)/2 - d(y) ),  the last two terms for y > 0
- *   quasi             -log(phi)/2
+ *   quasi             -log(phi/omega)/2
  *   scat              omega ( log G((nu+1)/2) - log G(nu/2) - log(pi nu)/2 - log sigma )
  * and the derivatives of unit deviances in the working parameters. */
 #include "model/family_parts.h"
@@ -89,8 +89,7 @@ void w_saturated_quasi(W_SATURATED_ARGUMENTS)
 {
     (void)glm;
     (void)y;
-    (void)omega;
-    *out = (w_saturated){ .value = -0.5 * log(phi), .grad = { 0.0, 0.0, -0.5 } };
+    *out = (w_saturated){ .value = -0.5 * log(phi / omega), .grad = { 0.0, 0.0, -0.5 } };
 }
 
 void w_saturated_scat(W_SATURATED_ARGUMENTS)
