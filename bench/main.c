@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dense.h"
+#include "kernels/dense.h"
 #include "cg.h"
 #include "dispatch.h"
 #include "gam.h"
-#include "groups.h"
+#include "kernels/groups.h"
 #include "harness.h"
 #include "ridge.h"
 #include "weir/version.h"

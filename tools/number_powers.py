@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes src/table/number_powers.c: the leading 128 bits of 5^q, rounded up for -27 <= q < 0, else truncated."""
+"""Writes src/base/number_powers.c: the leading 128 bits of 5^q, rounded up for -27 <= q < 0, else truncated."""
 import sys
 
 LEAST, MOST = -342, 308
@@ -21,7 +21,7 @@ def main():
     out = sys.stdout
     out.write("/* SPDX-License-Identifier: Apache-2.0 */\n"
               "/* Written by tools/number_powers.py; do not edit. Row i: 5^(i + W_POWER_LEAST), see number.h. */\n"
-              '#include "table/number.h"\n\n'
+              '#include "base/number.h"\n\n'
               "const uint64_t w_number_powers[W_POWER_MOST - W_POWER_LEAST + 1][2] = {\n")
     rows = [leading_bits(q) for q in range(LEAST, MOST + 1)]
     for i in range(0, len(rows), 2):

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sizes as text and back. strtod and printf("%f") obey the locale, so digits are handled here: a size needs at most
- * 15 significant digits, and value = digits * 10^exponent in double is exact enough for a byte count. */
+/* Sizes and numbers as text and back. strtod and printf("%f") obey the locale, so digits are handled here and in number.c. */
 #include "base/format.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/number.h"
+
+#define NUMBER_BYTES 400 /* longest text of a number: more than any binary64 has digits before its point */
 
 const char *w_format_bytes(char text[W_FORMAT_BYTES], int64_t bytes)
 {
@@ -53,52 +55,18 @@ const char *w_format_bytes_up(char text[W_FORMAT_BYTES], int64_t bytes)
     return text;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 int w_parse_double(const char *text, size_t length, double *out)
 {
-    size_t i = 0;
-    bool negative = false;
-    if (i < length && (text[i] == '-' || text[i] == '+')) {
-        negative = text[i++] == '-';
-    }
-    double value = 0.0;
-    int exponent = 0, digits = 0;
-    bool point = false;
-    for (; i < length && (is_digit(text[i]) || (text[i] == '.' && !point)); i++) {
-        if (text[i] == '.') {
-            point = true;
-            continue;
-        }
-        value = value * 10.0 + (text[i] - '0');
-        exponent -= point;
-        digits++;
-    }
-    if (digits == 0) {
+    char copy[NUMBER_BYTES + 1 + W_NUMBER_SLACK] = { 0 };
+    double value;
+    if (length == 0 || length > NUMBER_BYTES) {
         return -1;
     }
-    if (i < length && (text[i] == 'e' || text[i] == 'E')) {
-        i++;
-        int sign = 1, power = 0, power_digits = 0;
-        if (i < length && (text[i] == '-' || text[i] == '+')) {
-            sign = text[i++] == '-' ? -1 : 1;
-        }
-        for (; i < length && is_digit(text[i]); i++, power_digits++) {
-            power = power < 10000 ? power * 10 + (text[i] - '0') : power;
-        }
-        if (power_digits == 0) {
-            return -1;
-        }
-        exponent += sign * power;
-    }
-    if (i != length) {
+    memcpy(copy, text, length);
+    if (w_number_parse(copy, '.', &value) != copy + length) {
         return -1;
     }
-    value = exponent < 0 ? value / pow(10.0, -exponent) : value * pow(10.0, exponent);
-    *out = negative ? -value : value;
+    *out = value;
     return 0;
 }
 

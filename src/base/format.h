@@ -15,7 +15,8 @@ const char *w_format_bytes_up(char text[W_FORMAT_BYTES], int64_t bytes);
 /* Reads "64M", "1.5G", "800 KiB", "123456": factor 1024, K M G T with optional iB or B in either case.
  * Locale-independent. 0 on success; -1 when the text is not a size or does not fit. */
 int w_parse_bytes(const char *text, int64_t *out);
-/* Reads a plain decimal number ("-1.5e3") with a point whatever the locale; the whole text must be used. */
+/* Reads a plain decimal number ("-1.5e3"), correctly rounded, with a point whatever the locale; the whole text must be used,
+ * of at most 400 bytes. 0 on success, else -1. */
 int w_parse_double(const char *text, size_t length, double *out);
 
 #endif

@@ -147,9 +147,6 @@ void w_json_plan(w_json *j, const weir_plan *plan)
         w_json_text(j, NULL, plan->reason[i]);
     }
     w_json_close(j, ']');
-    if (plan->route_count > 0) {
-        put_routes(j, plan);
-    }
     if (plan->recovery_count > 0) {
         put_recoveries(j, plan);
     }
@@ -164,6 +161,9 @@ weir_status w_report_plan_json(weir_ctx *ctx, const weir_plan *plan, weir_write_
     w_json_text(&j, "schema", "weir.plan/1");
     w_json_text(&j, "version", WEIR_VERSION_STRING);
     w_json_plan(&j, plan);
+    if (plan->route_count > 0) { /* of a plan alone: a fitted model keeps what was taken */
+        put_routes(&j, plan);
+    }
     w_json_close(&j, '}');
     w_put(&w, "\n");
     return w_writer_finish(&w);

@@ -15,7 +15,7 @@
 #define W_TABLE_CSV_H
 
 #include "table/bytes.h"
-#include "table/number.h"
+#include "base/number.h"
 #include "table/table.h"
 
 /* Readable bytes after the text: a number may be read past its end. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "table/number.h"
+#include "base/number.h"
 
 #define TAG "factor levels"
 #define FIRST_SLOTS 64

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Decimal numbers to binary64, correctly rounded (to nearest, ties to even), whatever the locale. */
-#ifndef W_TABLE_NUMBER_H
-#define W_TABLE_NUMBER_H
+#ifndef W_BASE_NUMBER_H
+#define W_BASE_NUMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>

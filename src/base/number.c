@@ -9,7 +9,7 @@
  *   3. More than 19 digits: w <= value < w+1 (units of 10^q); when both ends round alike, that is the answer.
  *   4. What is left goes to strtod as digits and exponent without a decimal point, so the locale has no say. 768
  *      digits decide every binary64; a non-zero digit after them is kept as one sticky digit. */
-#include "table/number.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "groups.h"
+#include "kernels/groups.h"
 
 #include <math.h>
 #include <pthread.h>

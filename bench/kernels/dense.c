@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each case runs in turn on one and on several threads, ours and the BLAS's, again and again: what disturbs the machine
  * disturbs all four. Medians of seconds count; GFLOP/s by the customary number of operations. */
-#include "dense.h"
+#include "kernels/dense.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "table/number.h"
+#include "base/number.h"
 
 #define TEXT_BYTES 1400
 

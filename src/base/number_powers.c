@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Written by tools/number_powers.py; do not edit. Row i: 5^(i + W_POWER_LEAST), see number.h. */
-#include "table/number.h"
+#include "base/number.h"
 
 const uint64_t w_number_powers[W_POWER_MOST - W_POWER_LEAST + 1][2] = {
     {0xeef453d6923bd65au, 0x113faa2906a13b3fu}, {0x9558b4661b6565f8u, 0x4ac7ca59a424c507u},
