@@ -112,7 +112,7 @@ static void test_cases(void **state)
     json_t *root = json_load_file(FOLDER "cases.json", 0, &error);
     assert_non_null(root);
     const json_t *cases = json_object_get(root, "cases");
-    assert_int_equal(json_array_size(cases), 18);
+    assert_int_equal(json_array_size(cases), 19);
     failures = 0;
     for (size_t i = 0; i < json_array_size(cases); i++) {
         weir_ctx *ctx = test_ctx(NULL, 1, 0);

@@ -16,8 +16,8 @@ d <- data.frame(x, z, g, o, w,
   even = rgamma(n, 4, 4 / 3), ones = rbinom(n, 1, plogis(2 * signal)), ratio = rbeta(n, 8 * p, 8 * (1 - p)))
 write.csv(as.data.frame(lapply(d, function(v) if (is.numeric(v)) sprintf("%.17g", v) else as.character(v))), "edges.csv",
           row.names = FALSE, quote = FALSE)
-d <- read.csv("edges.csv", stringsAsFactors = TRUE)
-all <- function(name, formula, family, R, weighted) list(name = name, formula = formula, family = family, R = R, weighted = weighted)
+all <- function(name, formula, family, R, weighted, data = "edges.csv", rows = c(1, 20, 60))
+  list(name = name, formula = formula, family = family, R = R, weighted = weighted, data = data, rows = rows)
 cases <- list(
   all("poisson", 'counts ~ s(x, bs="cr", k=6) + g + offset(o)', "poisson", poisson(), TRUE),
   all("binomial", 'shares ~ s(x, bs="cr", k=6) + z + offset(o)', "binomial", binomial(), TRUE),
@@ -36,21 +36,24 @@ cases <- list(
   all("scat", 'heavy ~ s(x, bs="cr", k=6) + z + offset(o)', "scat", scat(), FALSE),
   all("lambda-infinite", 'even ~ s(x, bs="cr", k=6) + s(z, bs="cr", k=5)', "gamma:inverse", Gamma("inverse"), FALSE),
   all("theta-infinite", 'under ~ s(x, bs="cr", k=6) + z', "nb", nb(), FALSE),
-  all("nu-infinite", 'normal ~ s(x, bs="cr", k=6) + z', "scat", scat(), FALSE))
+  all("nu-infinite", 'normal ~ s(x, bs="cr", k=6) + z', "scat", scat(), FALSE),
+  # twenty.csv: simulated rows on which Newton's weights leave the penalised Hessian indefinite during the search
+  all("indefinite", 'y ~ s(x, bs="cr") + s(z, bs="ps")', "inverse-gaussian:identity", inverse.gaussian("identity"), TRUE, "twenty.csv", c(1, 10, 20)))
 number <- function(v) paste0("[", paste(sprintf("%.17g", v), collapse = ", "), "]")
 text <- vapply(cases, function(q) {
+  d <- read.csv(q$data, stringsAsFactors = TRUE)
   d$by <- if (q$weighted) d$w else 1
   b <- gam(as.formula(q$formula), family = q$R, weights = by, data = d, method = "REML", control = gam.control(epsilon = 1e-10, newton = list(conv.tol = 1e-9)))
-  head <- d[c(1, 20, 60), ]
+  head <- d[q$rows, ]
   link <- predict(b, head, se.fit = TRUE); response <- predict(b, head, type = "response", se.fit = TRUE)
   terms <- predict(b, head, type = "terms", se.fit = TRUE)
   smooth <- grep("^s\\(x", colnames(terms$fit))
   th <- if (is.null(b$family$getTheta)) numeric() else b$family$getTheta(TRUE)
-  sprintf(paste0('  {"name": "%s", "data": "edges.csv", "formula": "%s", "family": "%s", "weights": %s, "factors": null,\n   "criterion": %.17g, ',
-    '"deviance": %.17g, "edf": %.17g, "scale": %.17g, "theta": %s,\n   "rows": [1, 20, 60], "fit": %s, "se": %s, "response": %s,\n   ',
+  sprintf(paste0('  {"name": "%s", "data": "%s", "formula": "%s", "family": "%s", "weights": %s, "factors": null,\n   "criterion": %.17g, ',
+    '"deviance": %.17g, "edf": %.17g, "scale": %.17g, "theta": %s,\n   "rows": %s, "fit": %s, "se": %s, "response": %s,\n   ',
     '"response_se": %s, "term": %s, "term_se": %s}'),
-    q$name, gsub('"', '\\\\"', q$formula), q$family, if (q$weighted) '"w"' else "null", b$gcv.ubre, deviance(b), sum(b$edf), b$sig2,
-    number(th), number(link$fit), number(link$se.fit), number(response$fit), number(response$se.fit), number(terms$fit[, smooth]),
+    q$name, q$data, gsub('"', '\\\\"', q$formula), q$family, if (q$weighted) '"w"' else "null", b$gcv.ubre, deviance(b), sum(b$edf), b$sig2,
+    number(th), number(q$rows), number(link$fit), number(link$se.fit), number(response$fit), number(response$se.fit), number(terms$fit[, smooth]),
     number(terms$se.fit[, smooth]))
 }, "")
 writeLines(c('{"cases": [', paste(text, collapse = ",\n"), "]}"), "cases.json")
