@@ -60,7 +60,10 @@ static uint64_t *sort_keys(uint64_t *keys, uint64_t *other, int64_t n, int64_t *
 
 static inline uint32_t place_of(double x, double lower, double scale)
 {
-    return (uint32_t)(int32_t)((x - lower) * scale); /* the signed conversion has an instruction of its own */
+    double place = (x - lower) * scale;
+    place = place > 0.0 ? place : 0.0; /* of no number too */
+    place = place < DIGIT_SIZE * DIGIT_SIZE - 1 ? place : DIGIT_SIZE * DIGIT_SIZE - 1;
+    return (uint32_t)(int32_t)place; /* the signed conversion has an instruction of its own */
 }
 
 /* Place by place, so that starts replace sizes. */

@@ -202,8 +202,9 @@ double w_family_quantile(const w_glm *glm, double probability, double mu, double
     if (step > 0.0) {
         return lattice_quantile(glm, probability, mu, omega, phi, step);
     }
-    double low = range->y_low == 0.0 ? 0.0 : mu - 1.0;
-    double high = range->y_high == 1.0 ? 1.0 : range->y_low == 0.0 ? 2.0 * mu : mu + 1.0;
+    double near = fmax(1.0, 4.0 * DBL_EPSILON * fabs(mu)); /* mu - near is another number than mu */
+    double low = range->y_low == 0.0 ? 0.0 : mu - near;
+    double high = range->y_high == 1.0 ? 1.0 : range->y_low == 0.0 ? 2.0 * mu : mu + near;
     if (low == 0.0 && w_family_cdf(glm, 0.0, mu, omega, phi) >= probability) {
         return 0.0;
     }

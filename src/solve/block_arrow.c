@@ -78,6 +78,14 @@ double w_gershgorin_damping(int64_t n, const double *a)
 
 /* ---- the blocks ---------------------------------------------------------------------------------------------------- */
 
+/* `count` may be 0 and the pointers NULL then. */
+static void copy(double *to, const double *from, int64_t count)
+{
+    if (count > 0) {
+        memcpy(to, from, (size_t)count * sizeof *to);
+    }
+}
+
 /* R'R = D_i + shift; whether it exists. `finite`: whether the entries are. */
 static bool factor_block(const w_block_arrow *run, int64_t i, double shift, double *log_det, bool *finite)
 {
@@ -324,8 +332,8 @@ static weir_status certify(w_block_arrow *run, const double *rows, const double 
 {
     const int64_t tail = run->rows * run->count;
     job j = { .run = run, .x = run->x, .r = run->r };
-    memcpy(run->r, rows, (size_t)tail * sizeof *run->r);
-    memcpy(run->r + tail, border, (size_t)(run->p * run->count) * sizeof *run->r);
+    copy(run->r, rows, tail);
+    copy(run->r + tail, border, run->p * run->count);
     j.absolute = w_alloc_array(run->ctx, "arrow system", (size_t)(run->tasks * run->p), sizeof *j.absolute);
     if (j.absolute == NULL) {
         return w_alloc_status(run->ctx);
@@ -419,8 +427,8 @@ static weir_status solve(w_block_arrow *run, const double *rows, const double *b
     if (status < 0) {
         return status;
     }
-    memcpy(run->x, rows, (size_t)tail * sizeof *run->x);
-    memcpy(run->x + tail, border, (size_t)(run->p * run->count) * sizeof *run->x);
+    copy(run->x, rows, tail);
+    copy(run->x + tail, border, run->p * run->count);
     status = solve_in_place(run, run->x);
     double error = 0.0;
     status = status < 0 ? status : certify(run, rows, border, &error);
@@ -455,8 +463,8 @@ weir_status w_block_arrow_solve(weir_ctx *ctx, const weir_arrow_system *a, const
     weir_status status = allocate(&run);
     status = status < 0 ? status : solve(&run, rows, border, result);
     if (status >= 0) {
-        memcpy(rows, run.x, (size_t)(run.rows * count) * sizeof *rows);
-        memcpy(border, run.x + run.rows * count, (size_t)(run.p * count) * sizeof *border);
+        copy(rows, run.x, run.rows * count);
+        copy(border, run.x + run.rows * count, run.p * count);
     }
     release(&run);
     return status;

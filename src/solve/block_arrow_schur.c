@@ -62,7 +62,9 @@ static weir_status slab_task(void *arg, int64_t task, int worker)
     for (int64_t i = pass->blocks * task / pass->parts; i < last; i++) {
         const double *r = run->factor + (pass->first + i) * d * d;
         double *y = pass->slab + i * d * p;
-        memcpy(y, run->a->coupling + (pass->first + i) * d * p, (size_t)(d * p) * sizeof *y);
+        if (p > 0) {
+            memcpy(y, run->a->coupling + (pass->first + i) * d * p, (size_t)(d * p) * sizeof *y);
+        }
         for (int64_t j = 0; j < d; j++) {
             for (int64_t m = 0; m < j; m++) {
                 for (int64_t c = 0; c < p; c++) {
