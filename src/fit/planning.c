@@ -173,7 +173,7 @@ static weir_status choose_route(weir_ctx *ctx, const w_design *design, const wei
     w_plan_input other = *input;
     weir_plan plan;
     other.matrix_free = true;
-    other.system_bytes = other.optional_bytes = 0;
+    other.system_bytes = 0;
     other.matrix_free_reason = options->route == WEIR_FIT_MATRIX_FREE ? "asked for"
                                : wide ? "the dense system has too many columns" : "the dense system does not fit in the budget";
     describe_matrix_free(design, &other);
@@ -220,7 +220,7 @@ static void list_routes(const w_design *design, const weir_fit_options *options,
             other.iteration_bytes = iteration_bytes(design, -1, input->threads);
         } else if (i == 2) {
             other.matrix_free = true;
-            other.system_bytes = other.optional_bytes = 0;
+            other.system_bytes = 0;
             describe_matrix_free(design, &other);
         }
         weigh_route(&other, route);

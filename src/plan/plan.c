@@ -324,10 +324,6 @@ weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
     }
     choose_reading(input, &plan, available);
     plan.bytes = w_add64(fixed, plan.bytes_read);
-    if (input->budget <= 0 || plan.bytes <= input->budget_free) {
-        int64_t room = input->budget > 0 ? input->budget_free - plan.bytes : INT64_MAX / 4;
-        plan.bytes = w_add64(plan.bytes, w_min64(room, input->optional_bytes));
-    }
     predict_seconds(input, &plan);
     weir_status status = check_budget(input, &plan);
     *out = plan;

@@ -52,7 +52,6 @@ typedef struct w_plan_input {
     int64_t solves;             /* solves expected */
     bool matrix_free;
     const char *matrix_free_reason; /* why that route is taken */
-    int64_t optional_bytes;     /* tables made only when they fit beside everything else; 0 = none */
     int iterations;             /* passes of a generalised model expected; 1: linear */
     int64_t rows;               /* -1 unknown */
     bool rows_exact;
