@@ -8,6 +8,9 @@
 
 #define MOST_HEADER ((int64_t)16 << 20)
 
+/* Columns of an array without rows: no data vouch for their number, and each takes a name. */
+#define MOST_EMPTY_COLUMNS 65536
+
 typedef struct reader {
     weir_ctx *ctx;
     w_arena *arena;
@@ -318,6 +321,9 @@ static bool lay_out(reader *r, w_npy_header *h, const int64_t shape[2], int dime
     if (!h->structured) {
         if (columns < 1 || columns > INT32_MAX) {
             return wrong(r, "the number of columns is out of range");
+        }
+        if (h->rows == 0 && columns > MOST_EMPTY_COLUMNS) {
+            return wrong(r, "no rows, and more than 65536 columns");
         }
         h->columns = (int32_t)columns;
         h->row_bytes = w_mul64(columns, element);

@@ -224,6 +224,7 @@ static void lying_headers_are_refused_before_memory_is_taken(void **state)
           "a number is too large" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 0)}", "columns is out of range" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 99999999999)}", "columns is out of range" },
+        { "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 65537)}", "no rows, and more than 65536 columns" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': ()}", "a single number" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2, 3)}", "more than two dimensions" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (-3,)}", "a number is missing" },
