@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "weir/context.h"
+#include "weir/dtype.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,11 +36,6 @@ typedef struct weir_table_options {
  *  bytes say so. Only the header is read. Errors: WEIR_E_IO, WEIR_E_DATA (no header, duplicate names, lying NPY header). */
 WEIR_API weir_status weir_table_open(weir_ctx *ctx, int32_t count, const char *const *paths,
                                      const weir_table_options *options, weir_table **out);
-
-typedef enum weir_dtype {
-    WEIR_F64 = 1, WEIR_F32 = 2, WEIR_I64 = 3, WEIR_I32 = 4, WEIR_I16 = 5, WEIR_I8 = 6, WEIR_U8 = 7, WEIR_U16 = 8, WEIR_U32 = 9,
-    WEIR_BOOL = 10
-} weir_dtype;
 
 /** One column in the caller's memory. Borrowed: it must outlive the table. Never copied when it is WEIR_F64. */
 typedef struct weir_column {
