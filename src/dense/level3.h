@@ -28,6 +28,9 @@ typedef struct w_triangular {
  * Every right-hand side is solved on its own: row-wise |b - op(A) x| <= c n eps |op(A)| |x|, whatever stands beside it. */
 weir_status w_trsm(weir_ctx *ctx, const w_panel *k, w_triangular how, int64_t n, const void *a, int64_t lda, int64_t count,
                    void *b, int64_t ldb);
+/* The same for element (i, j) of A at row i, depth j of an operand, and B's at b[i row + j column], one of these strides 1. */
+weir_status w_trsm_strided(weir_ctx *ctx, const w_panel *k, w_triangular how, int64_t n, w_operand a, int64_t count, void *b,
+                           int64_t row, int64_t column);
 
 /* Weighted cross-products of n rows: x row-major n x p with row stride ldx, weights w (n; NULL: ones; of any sign), z (n; may
  * be NULL, then so may v):

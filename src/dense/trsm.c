@@ -63,14 +63,14 @@ static weir_status group_task(void *arg, int64_t task, int worker)
     return WEIR_OK;
 }
 
-weir_status w_trsm(weir_ctx *ctx, const w_panel *k, w_triangular how, int64_t n, const void *a, int64_t lda, int64_t count,
-                   void *b, int64_t ldb)
+weir_status w_trsm_strided(weir_ctx *ctx, const w_panel *k, w_triangular how, int64_t n, w_operand a, int64_t count, void *b,
+                           int64_t row, int64_t column)
 {
     const bool turned = how.trans != how.right;
     solving s = { .k = k, .reverse = how.upper != turned, .unit = how.unit, .n = n, .count = count,
                   .group = count > 4 * W_PANEL_TILE ? W_PANEL_TILE : GROUP,
-                  .t = { a, turned ? lda : 1, turned ? 1 : lda }, .b = b,
-                  .equation = how.right ? ldb : 1, .each = how.right ? 1 : ldb };
+                  .t = { a.data, turned ? a.depth : a.row, turned ? a.row : a.depth }, .b = b,
+                  .equation = how.right ? column : row, .each = how.right ? row : column };
     const int64_t tasks = n > 0 ? (count + s.group - 1) / s.group : 0;
     if (ctx) {
         return w_pool_run(ctx, tasks, group_task, &s);
@@ -79,4 +79,10 @@ weir_status w_trsm(weir_ctx *ctx, const w_panel *k, w_triangular how, int64_t n,
         group_task(&s, task, 0);
     }
     return WEIR_OK;
+}
+
+weir_status w_trsm(weir_ctx *ctx, const w_panel *k, w_triangular how, int64_t n, const void *a, int64_t lda, int64_t count,
+                   void *b, int64_t ldb)
+{
+    return w_trsm_strided(ctx, k, how, n, (w_operand){ a, 1, lda }, count, b, 1, ldb);
 }
