@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "dense/level3.h"
 
+#define BLOCK (4 * W_PANEL_TILE)
 #define COLUMNS 64 /* of a task that exchanges rows */
 
 typedef struct exchanging {
@@ -89,30 +90,80 @@ static weir_status take_product(weir_ctx *ctx, const w_panel *k, int64_t rows, i
                     : w_gemm(ctx, k, columns, rows, depth, -1.0, turned, a, c, row);
 }
 
+typedef struct factoring {
+    weir_ctx *ctx;
+    const w_panel *k;
+    int64_t m, n, row, column;
+    void *a;
+    int64_t *pivot;
+    void *work;
+    int64_t zero;
+} factoring;
+
+static w_operand part(const factoring *f, int64_t row, int64_t column)
+{
+    return (w_operand){ w_panel_at(f->k, f->a, row * f->row + column * f->column), f->row, f->column };
+}
+
+/* Columns [q, next) are factored: what that means for the columns [from, end). Pivots count from q. */
+static weir_status follow(const factoring *f, int64_t q, int64_t next, int64_t from, int64_t end)
+{
+    const w_operand right = part(f, q, from);
+    weir_status status = w_lu_exchange(f->ctx, f->k, next - q, f->pivot + q, false, end - from, (void *)right.data, f->row, f->column);
+    if (status >= 0 && end > from) {
+        status = w_trsm_strided(f->ctx, f->k, (w_triangular){ .unit = true }, next - q, part(f, q, q), end - from,
+                                (void *)right.data, f->row, f->column);
+    }
+    return status < 0 || next == f->m || end == from
+               ? status : take_product(f->ctx, f->k, f->m - next, end - from, next - q, part(f, next, q), right,
+                                       (void *)part(f, next, from).data, f->row, f->column);
+}
+
+/* The panel's own columns, and rows of the block's columns before it. Its pivots count from q. */
+static weir_status factor_panel(factoring *f, int64_t block, int64_t q, int64_t width)
+{
+    const w_operand panel = part(f, q, q);
+    w_panel_pack(f->k, f->m - q, width, panel, NULL, f->work);
+    const int64_t missing = w_lu_panel(f->ctx, f->k, f->m - q, width, f->work, f->pivot + q);
+    w_panel_unpack(f->k, f->m - q, width, f->work, (void *)panel.data, f->row, f->column);
+    f->zero = missing && !f->zero ? q + missing : f->zero;
+    return w_lu_exchange(f->ctx, f->k, width, f->pivot + q, false, q - block, (void *)part(f, q, block).data, f->row, f->column);
+}
+
+static void count_from(int64_t *pivot, int64_t first, int64_t end, int64_t by)
+{
+    for (int64_t i = first; i < end; i++) {
+        pivot[i] += by;
+    }
+}
+
+static weir_status factor_block(factoring *f, int64_t block, int64_t end)
+{
+    weir_status status = WEIR_OK;
+    for (int64_t q = block; q < end && status >= 0; q += W_PANEL_TILE) {
+        const int64_t next = w_min64(end, q + W_PANEL_TILE);
+        status = factor_panel(f, block, q, next - q);
+        status = status < 0 ? status : follow(f, q, next, next, end);
+        count_from(f->pivot, q, next, q - block);
+    }
+    return status;
+}
+
 weir_status w_lu_factor(weir_ctx *ctx, const w_panel *k, int64_t m, int64_t n, void *a, int64_t row, int64_t column,
                         int64_t *pivot, void *work, int64_t *zero)
 {
     const int64_t least = w_min64(m, n);
+    factoring f = { .ctx = ctx, .k = k, .m = m, .n = n, .row = row, .column = column, .a = a, .pivot = pivot, .work = work };
     weir_status status = WEIR_OK;
-    *zero = 0;
-    for (int64_t q = 0; q < least && status >= 0; q += W_PANEL_TILE) {
-        const int64_t width = w_min64(W_PANEL_TILE, least - q), next = q + width;
-        void *panel = w_panel_at(k, a, q * row + q * column), *right = w_panel_at(k, panel, width * column);
-        w_panel_pack(k, m - q, width, (w_operand){ panel, row, column }, NULL, work);
-        const int64_t missing = w_lu_panel(ctx, k, m - q, width, work, pivot + q);
-        *zero = missing && !*zero ? q + missing : *zero;
-        w_panel_unpack(k, m - q, width, work, panel, row, column);
-        w_lu_exchange(ctx, k, width, pivot + q, false, q, w_panel_at(k, a, q * row), row, column);
-        w_lu_exchange(ctx, k, width, pivot + q, false, n - next, right, row, column);
-        for (int64_t i = q; i < next; i++) {
-            pivot[i] += q;
+    for (int64_t block = 0; block < least && status >= 0; block += BLOCK) {
+        const int64_t end = w_min64(least, block + BLOCK);
+        status = factor_block(&f, block, end);
+        if (status >= 0) {
+            status = follow(&f, block, end, end, n);
+            w_lu_exchange(ctx, k, end - block, pivot + block, false, block, (void *)part(&f, block, 0).data, row, column);
         }
-        status = w_trsm_strided(ctx, k, (w_triangular){ .unit = true }, width, (w_operand){ panel, row, column }, n - next, right,
-                                row, column);
-        if (status >= 0 && next < m && next < n) {
-            status = take_product(ctx, k, m - next, n - next, width, (w_operand){ w_panel_at(k, panel, width * row), row, column },
-                                  (w_operand){ right, row, column }, w_panel_at(k, right, width * row), row, column);
-        }
+        count_from(pivot, block, end, block);
     }
+    *zero = f.zero;
     return status;
 }
