@@ -18,11 +18,16 @@ typedef struct w_batch_kernels {
     const char *name;
     /* acc += sum over steps of x x': x is steps x p values, interleaved; acc packed. */
     void (*gram)(int64_t steps, int64_t p, const double *x, double *acc);
-    /* The rows of one system: acc (p x stride, row i from column i on; stride a multiple of W_BATCH) += x x', rows in order and in
-     * the bits of `gram`. x[r] has stride values. */
+    /* The rows of one system: acc (stride x stride, row i from column i on, the rest is of no use; stride a multiple of W_BATCH)
+     * += x x', rows in order and in the bits of `gram`. x[r] has stride values, 0 from the p-th on. */
     void (*gram_one)(int64_t rows, const double *const *x, int64_t p, int64_t stride, double *acc);
     /* Rows of W_BATCH systems side by side: out[c*W_BATCH + l] = x[l][c], c < p. x[l] has p values rounded up to W_BATCH. */
     void (*interleave)(int64_t p, const double *const *x, double *out);
+    /* Columns into rows: out[i*stride + c] = x[c][i]; `columns` is a multiple of W_BATCH. */
+    void (*lay_columns)(int64_t rows, int64_t columns, const double *const *x, int64_t stride, double *out);
+    /* Local values into rows: out[i*stride + j] = sum_r v_i[r] map[cell_i][r][j], j < k; v rows x width, map cells x width x k. */
+    void (*lay_spline)(int64_t rows, const int32_t *cell, const double *v, int width, const double *map, int64_t k, int64_t stride,
+                       double *out);
     /* H = a + s (s: packed, one for all lanes) scaled to unit diagonal, factored: D H D = R'R, r packed, D in scale (p). pivot: the
      * smallest R_ii^2 of each lane; NaN or <= 0 where a lane failed, whose r is then of no use. */
     void (*factor)(int64_t p, const double *a, const double *s, double *r, double *scale, double *pivot);

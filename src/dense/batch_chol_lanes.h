@@ -63,22 +63,60 @@ static void gram(int64_t steps, int64_t p, const double *x, double *acc)
     }
 }
 
+/* BLOCK rows of acc from row i, V vectors of them from column j, in registers over all rows. */
+#define BLOCK (LANES > 4 ? LANES : 4)
+#define STRIP(NAME, V)                                                                                                          \
+    LANES_INLINE void NAME(int64_t rows, const double *const *x, int64_t stride, double *acc, int64_t i, int64_t j)             \
+    {                                                                                                                           \
+        vec sum[BLOCK][V];                                                                                                      \
+        for (int a = 0; a < BLOCK; a++)                                                                                         \
+            for (int b = 0; b < V; b++)                                                                                         \
+                sum[a][b] = lanes_load(acc + (i + a) * stride + j + b * LANES);                                                 \
+        for (int64_t r = 0; r < rows; r++) {                                                                                    \
+            const double *row = x[r];                                                                                           \
+            vec right[V];                                                                                                       \
+            for (int b = 0; b < V; b++)                                                                                         \
+                right[b] = lanes_load(row + j + b * LANES);                                                                     \
+            for (int a = 0; a < BLOCK; a++) {                                                                                   \
+                vec left = lanes_set(row[i + a]);                                                                               \
+                for (int b = 0; b < V; b++)                                                                                     \
+                    sum[a][b] = lanes_fma(left, right[b], sum[a][b]);                                                           \
+            }                                                                                                                   \
+        }                                                                                                                       \
+        for (int a = 0; a < BLOCK; a++)                                                                                         \
+            for (int b = 0; b < V; b++)                                                                                         \
+                lanes_store(acc + (i + a) * stride + j + b * LANES, sum[a][b]);                                                 \
+    }
+STRIP(strip_3, 3)
+STRIP(strip_2, 2)
+STRIP(strip_1, 1)
+#undef STRIP
+
+/* Rows that stay in the near cache while all strips of acc pass over them. */
+#define NEAR_VALUES 2048
+
 static void gram_one(int64_t rows, const double *const *x, int64_t p, int64_t stride, double *acc)
 {
-    for (int64_t i = 0; i < p; i++) {
-        for (int64_t j = i / LANES * LANES; j < p; j += LANES) {
-            double *at = acc + i * stride + j;
-            vec sum = lanes_load(at);
-            for (int64_t r = 0; r < rows; r++) {
-                sum = lanes_fma(lanes_set(x[r][i]), lanes_load(x[r] + j), sum);
+    const int64_t near = NEAR_VALUES / stride > 16 ? NEAR_VALUES / stride : 16;
+    for (int64_t first = 0; first < rows; first += near, x += near) {
+        const int64_t count = rows - first < near ? rows - first : near;
+        for (int64_t i = 0; i < p; i += BLOCK) {
+            int64_t j = i;
+            for (; j + 3 * LANES <= stride; j += 3 * LANES) {
+                strip_3(count, x, stride, acc, i, j);
             }
-            lanes_store(at, sum);
+            if (j + 2 * LANES <= stride) {
+                strip_2(count, x, stride, acc, i, j);
+            } else if (j + LANES <= stride) {
+                strip_1(count, x, stride, acc, i, j);
+            }
         }
     }
 }
 
 #if defined W_LANES_AVX512
-LANES_INLINE void transpose_8(const double *const *x, int64_t c, double *out)
+/* out[i*stride + l] = x[l][c + i], i and l in 0 ... 7. */
+LANES_INLINE void transpose_8(const double *const *x, int64_t c, int64_t stride, double *out)
 {
     __m512d r[8], s[8];
     for (int l = 0; l < 8; l++) {
@@ -91,10 +129,10 @@ LANES_INLINE void transpose_8(const double *const *x, int64_t c, double *out)
     for (int h = 0; h < 2; h++) {
         __m512d a = _mm512_shuffle_f64x2(s[h], s[h + 2], 0x88), b = _mm512_shuffle_f64x2(s[h + 4], s[h + 6], 0x88);
         __m512d d = _mm512_shuffle_f64x2(s[h], s[h + 2], 0xdd), e = _mm512_shuffle_f64x2(s[h + 4], s[h + 6], 0xdd);
-        _mm512_storeu_pd(out + (0 + h) * 8, _mm512_shuffle_f64x2(a, b, 0x88));
-        _mm512_storeu_pd(out + (4 + h) * 8, _mm512_shuffle_f64x2(a, b, 0xdd));
-        _mm512_storeu_pd(out + (2 + h) * 8, _mm512_shuffle_f64x2(d, e, 0x88));
-        _mm512_storeu_pd(out + (6 + h) * 8, _mm512_shuffle_f64x2(d, e, 0xdd));
+        _mm512_storeu_pd(out + (0 + h) * stride, _mm512_shuffle_f64x2(a, b, 0x88));
+        _mm512_storeu_pd(out + (4 + h) * stride, _mm512_shuffle_f64x2(a, b, 0xdd));
+        _mm512_storeu_pd(out + (2 + h) * stride, _mm512_shuffle_f64x2(d, e, 0x88));
+        _mm512_storeu_pd(out + (6 + h) * stride, _mm512_shuffle_f64x2(d, e, 0xdd));
     }
 }
 #endif
@@ -104,13 +142,65 @@ static void interleave(int64_t p, const double *const *x, double *out)
     int64_t c = 0;
 #if defined W_LANES_AVX512
     for (; c + 8 <= p; c += 8) {
-        transpose_8(x, c, out + c * W_BATCH);
+        transpose_8(x, c, W_BATCH, out + c * W_BATCH);
     }
 #endif
     for (; c < p; c++) {
         for (int l = 0; l < W_BATCH; l++) {
             out[c * W_BATCH + l] = x[l][c];
         }
+    }
+}
+
+static void lay_columns(int64_t rows, int64_t columns, const double *const *x, int64_t stride, double *out)
+{
+    int64_t done = 0;
+#if defined W_LANES_AVX512
+    done = rows / 8 * 8;
+    for (int64_t c = 0; c < columns; c += 8) {
+        for (int64_t i = 0; i < done; i += 8) {
+            transpose_8(x + c, i, stride, out + i * stride + c);
+        }
+    }
+#endif
+    for (int64_t c = 0; c < columns; c++) {
+        for (int64_t i = done; i < rows; i++) {
+            out[i * stride + c] = x[c][i];
+        }
+    }
+}
+
+static void lay_spline(int64_t rows, const int32_t *cell, const double *v, int width, const double *map, int64_t k, int64_t stride,
+                       double *out)
+{
+    for (int64_t i = 0; i < rows; i++, v += width, out += stride) {
+        const double *m = map + cell[i] * width * k;
+        int64_t j = 0;
+        for (; j + LANES <= k; j += LANES) {
+            vec sum = lanes_set(v[0]) * lanes_load(m + j);
+            for (int r = 1; r < width; r++) {
+                sum = lanes_fma(lanes_set(v[r]), lanes_load(m + r * k + j), sum);
+            }
+            lanes_store(out + j, sum);
+        }
+#if defined W_LANES_AVX512
+        if (j < k) {
+            const mask rest = (mask)((1u << (k - j)) - 1);
+            vec sum = lanes_set(v[0]) * _mm512_maskz_loadu_pd(rest, m + j);
+            for (int r = 1; r < width; r++) {
+                sum = lanes_fma(lanes_set(v[r]), _mm512_maskz_loadu_pd(rest, m + r * k + j), sum);
+            }
+            _mm512_mask_storeu_pd(out + j, rest, sum);
+        }
+#else
+        for (; j < k; j++) {
+            double sum = v[0] * m[j];
+            for (int r = 1; r < width; r++) {
+                sum = fma(v[r], m[r * k + j], sum);
+            }
+            out[j] = sum;
+        }
+#endif
     }
 }
 
@@ -293,7 +383,8 @@ static void sandwich(int64_t p, const double *m, const double *s, double *out, d
 }
 
 const w_batch_kernels W_LANES_TABLE = {
-    .name = W_LANES_NAME, .gram = gram, .gram_one = gram_one, .interleave = interleave, .factor = factor, .solve = solve,
+    .name = W_LANES_NAME, .gram = gram, .gram_one = gram_one, .interleave = interleave, .lay_columns = lay_columns,
+    .lay_spline = lay_spline, .factor = factor, .solve = solve,
     .inverse = inverse, .times = times, .times_shared = times_shared, .dot = dot, .trace_shared = trace_shared,
     .sandwich = sandwich,
 };

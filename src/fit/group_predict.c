@@ -28,7 +28,10 @@ static weir_status predict_tile(void *arg, int worker, const w_tile *tile, doubl
     const w_design *design = p->groups->design;
     const int64_t stride = w_dense_rows_stride(design), columns = design->p;
     double *x = p->room[worker];
-    w_dense_rows_tile(p->rows, tile, false, x + W_TILE_ROWS * stride, x);
+    weir_status status = w_dense_rows_tile(p->rows, tile, NULL, x + W_TILE_ROWS * stride, x);
+    if (status < 0) {
+        return status;
+    }
     for (int64_t i = 0; i < tile->rows; i++) {
         const int64_t g = tile->missing[i] ? -1 : tile->series[i];
         const double *beta = p->groups->beta + (g >= 0 ? g : 0) * columns, *row = x + i * stride;
@@ -92,6 +95,7 @@ weir_status w_groups_predict(weir_ctx *ctx, const weir_groups *groups, weir_tabl
     if (status >= 0) {
         w_tile_request request = *w_binding_request(binding);
         request.missing = options->missing;
+        request.by_columns = true;
         w_rows_pass pass = { .design = design, .table = table, .request = &request, .name = "predict", .columns = 1,
                              .tile = predict_tile, .deliver = hand_over, .arg = &p };
         status = w_rows_each(ctx, &pass);

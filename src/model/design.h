@@ -159,6 +159,7 @@ typedef struct w_tile {
     int32_t *series;           /* of a design with start_column: its level (grouped: always that), or for a logical one 1 where a series begins; else NULL */
     bool unit_weight;          /* every weight is 1 */
     w_tile_block *block;       /* block_count */
+    const double **column;     /* width of block 0: where its values lie, column by column, when the request asked so; else all NULL */
     int64_t counted;           /* rows with weight > 0 */
     double log_weight_sum;     /* sum of log weight over them */
     void *scratch;             /* private to model/ */
@@ -172,6 +173,8 @@ typedef struct w_tile_request {
     bool predict;              /* the response and weights are not needed; their columns may be absent from the table */
     bool training;             /* the rows are those the design was made of: what its scan found finite is not looked at again */
     bool unseen_missing;       /* an unseen factor level makes the row missing instead of failing */
+    bool by_columns;           /* the values of block 0 in `column`, where they lie if need be, instead of in rows; those of rows that
+                                * do not count may be anything */
     weir_missing missing;      /* FAIL: a missing value is WEIR_E_DATA naming column and row */
     const int *selected;       /* position in the window of each design column; NULL = same order as design->column */
     const int32_t *const *recode; /* per design column: level of the table -> level of the design, -1 unseen; NULL = same */
@@ -182,6 +185,11 @@ typedef struct w_tile_request {
  * value of each row is set to z = response - offset - shift. */
 weir_status w_tile_eval(const w_design *design, const w_window *window, int64_t start, int64_t rows,
                         const w_tile_request *request, w_tile *tile);
+
+/* A FACTOR block whose level is the leaf of tree number `*tree` of a smooth of trees, and what each leaf's column holds (NULL: 1). */
+bool w_design_tree(const w_design *design, int block, const w_smooth **trees, int64_t *tree, const double **leaf_value);
+/* A FACTOR block whose tiles have no values: all ones. */
+bool w_design_plain_factor(const w_design *design, int block);
 
 /* Values of one variable of a term, by its label (w_term.variable, .by), at rows whose columns are given: column[c] numbers, or
  * numbers of levels of a factor; NULL = not read. Of a category level numbers, -1 = none. WEIR_DECLINED: no single variable has

@@ -98,7 +98,8 @@ static weir_status allocate_blocks(w_arena *arena, const w_design *d, w_tile *ti
 {
     const w_tile_scratch *s = tile->scratch;
     tile->block = w_arena_calloc(arena, (size_t)d->block_count, sizeof *tile->block);
-    if (!tile->block) {
+    tile->column = w_arena_calloc(arena, (size_t)d->block[0].width, sizeof *tile->column);
+    if (!tile->block || !tile->column) {
         return w_alloc_status(arena->ctx);
     }
     for (int b = 0; b < d->block_count; b++) {
@@ -196,6 +197,7 @@ int64_t w_tile_bytes(const w_design *d)
         w_arena_need_add(&need, 1, column / 2);
     }
     w_arena_need_add(&need, 1, d->block_count * (int64_t)sizeof(w_tile_block));
+    w_arena_need_add(&need, 1, d->block[0].width * (int64_t)sizeof(double *));
     w_arena_need_add(&need, 2, w_mul64(dense, sizeof(double)));
     w_arena_need_add(&need, 1, w_mul64(tensor, W_TENSOR_RUN * (int64_t)sizeof(double)));
     w_arena_need_add(&need, 1, w_mul64(joint, sizeof(double)));
@@ -301,9 +303,9 @@ static weir_status read_codes(evaluation *e, int column, int position)
     for (int64_t i = 0; i < e->rows; i++) {
         int32_t from = code[i], to = from < 0 ? 0 : recode ? recode[from] : from;
         weir_status status = from < 0 ? mark_missing(e, column, i) : WEIR_OK;
-        if (to < 0 && training) {
+        if (to < 0 && training && !e->predict) {
             to = 0;
-        } else if (to < 0 && r->unseen_missing) {
+        } else if (to < 0 && (training || r->unseen_missing)) {
             e->tile->missing[i] = 1;
             e->any_missing = true;
             to = 0;
@@ -589,6 +591,9 @@ static void blank_missing(evaluation *e)
             if (tile->block[b].cell) {
                 tile->block[b].cell[i] = 0;
             }
+            if (b == 0 && tile->column[0]) {
+                continue;
+            }
             for (int j = 0; tile->block[b].value && j < width; j++) {
                 tile->block[b].value[i * width + j] = 0;
             }
@@ -620,7 +625,7 @@ weir_status w_tile_eval(const w_design *design, const w_window *window, int64_t 
         }
     }
     join_codes(&e);
-    w_tile_fill_blocks(design, tile);
+    w_tile_fill_blocks(design, request && request->by_columns, tile);
     if (e.any_missing) {
         blank_missing(&e);
     }

@@ -25,7 +25,7 @@ typedef struct w_tile_scratch {
 } w_tile_scratch;
 
 /* tile_block.c: the blocks' cells and values from the scratch's variables. */
-void w_tile_fill_blocks(const w_design *design, w_tile *tile);
+void w_tile_fill_blocks(const w_design *design, bool by_columns, w_tile *tile);
 
 /* tile_series.c: fills `series` from the numbers or codes of the design's start column; first_row for messages. */
 weir_status w_tile_read_series(const w_design *design, const double *number, const int32_t *code, int64_t rows,

@@ -55,6 +55,29 @@ static void fill_dense(const w_design *d, w_tile *tile)
     }
 }
 
+/* The same column by column; columns of the table stay where they are. */
+static void point_dense(const w_design *d, w_tile *tile)
+{
+    const w_tile_scratch *s = tile->scratch;
+    const w_multiple *dense = d->program->block[0].dense;
+    const int width = d->block[0].width;
+    for (int j = 0; j < width - 1; j++) {
+        double *own = tile->block[0].value + j * (int64_t)W_TILE_ROWS;
+        if (dense[j].count == 1) {
+            tile->column[j] = factor_value(s, dense[j].factor[0]);
+        } else {
+            multiply_out(s, &dense[j], 0, tile->rows, 1, own);
+            tile->column[j] = own;
+        }
+    }
+    double *z = tile->block[0].value + (width - 1) * (int64_t)W_TILE_ROWS;
+    for (int64_t i = 0; i < tile->rows; i++) {
+        const double value = tile->response[i] - tile->offset[i] - d->response_shift;
+        z[i] = value == value ? value : 0;
+    }
+    tile->column[width - 1] = z;
+}
+
 /* Values of margin m+1 … joined to those of the margins before: out = before x next, next running fastest. */
 static void join_margins(const double *restrict before, int before_width, const double *restrict next,
                          int next_width, int64_t rows, double *restrict out)
@@ -155,11 +178,16 @@ static void fill_smooth(const w_design *d, int b, w_tile *tile)
     }
 }
 
-void w_tile_fill_blocks(const w_design *d, w_tile *tile)
+void w_tile_fill_blocks(const w_design *d, bool by_columns, w_tile *tile)
 {
+    memset(tile->column, 0, (size_t)d->block[0].width * sizeof *tile->column);
     for (int b = 0; b < d->block_count; b++) {
         if (d->block[b].kind == W_BLOCK_DENSE) {
-            fill_dense(d, tile);
+            if (by_columns) {
+                point_dense(d, tile);
+            } else {
+                fill_dense(d, tile);
+            }
         } else if (d->block[b].kind == W_BLOCK_SMOOTH) {
             fill_smooth(d, b, tile);
         } else if (d->program->block[b].level_value) {

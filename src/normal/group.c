@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A window is taken in batches of tiles. Workers write the rows of a batch out, the rows are sorted by block (stably), then workers
- * take whole blocks. Within a block rows of different groups go side by side as long as three groups have rows left; the rest of a
- * group that has many more rows than its neighbours goes alone, in the same bits. */
+/* A window is taken in batches of tiles. Workers write the rows of a batch out and note *runs*, rows of one group that follow each
+ * other; the runs are sorted by block (stably), then workers take whole blocks. A lane with many rows goes alone, row by row, with its
+ * sums in registers; rows of different groups go side by side where each has few. Both ways give the same bits. */
 #include "normal/group.h"
 
 #include <math.h>
@@ -13,17 +13,23 @@
 #define BATCH_TILES 4      /* per worker where memory is free */
 #define STEP_VALUES 4096   /* of a run of interleaved rows: 32 KiB, to stay in the near cache */
 
+typedef struct run {
+    int32_t code;          /* group less the first of the pass */
+    int32_t first, rows;   /* in the batch */
+} run;
+
 typedef struct worker {
     w_tile *tile;
     double *scratch;       /* w_dense_rows_scratch */
     double *steps;         /* interleaved rows */
-    double *alone;         /* (p + 1) x stride */
+    double *alone;         /* stride x stride */
     const double **row;    /* of one block: lane after lane */
 } worker;
 
 typedef struct batch {
     weir_ctx *ctx;
     const w_group_pass *pass;
+    w_tile_request request;
     const w_batch_kernels *kernels;
     const w_window *window;
     int64_t start, rows, capacity; /* rows of the window */
@@ -32,9 +38,11 @@ typedef struct batch {
     int workers;
     worker *worker;
     double *x, *weight, *z, *zero;
-    int32_t *code;         /* group less the first of the pass; -1 = does not count */
-    int32_t *order;        /* rows sorted by block */
-    int32_t *count;        /* per block: rows, zero outside of a batch; then where its rows end */
+    double *value;         /* with pass->working, else NULL */
+    run *runs;             /* of tile t from t*W_TILE_ROWS on */
+    int32_t *run_count;    /* per tile */
+    int32_t *order;        /* runs sorted by block */
+    int32_t *count;        /* per block: runs, zero outside of a batch; then where its runs end */
     int32_t *touched;      /* blocks with rows */
     int64_t touched_count;
 } batch;
@@ -45,63 +53,112 @@ static weir_status tile_task(void *arg, int64_t task, int number)
 {
     batch *b = arg;
     worker *w = &b->worker[number];
-    const w_design *design = b->pass->design;
     const int64_t at = task * W_TILE_ROWS, rows = w_min64(W_TILE_ROWS, b->rows - at);
-    weir_status status = w_tile_eval(design, b->window, b->start + at, rows, b->pass->request, w->tile);
+    const w_row_values values = { b->weight + at, b->z + at, b->value ? b->value + at : NULL, b->pass->working, b->pass->working_arg };
+    weir_status status = w_tile_eval(b->pass->design, b->window, b->start + at, rows, &b->request, w->tile);
+    if (status >= 0) {
+        status = w_dense_rows_tile(b->pass->rows, w->tile, &values, w->scratch, b->x + at * b->stride);
+    }
     if (status < 0) {
         return status;
     }
-    w_dense_rows_tile(b->pass->rows, w->tile, true, w->scratch, b->x + at * b->stride);
-    const int64_t first = b->pass->first_block * W_BATCH, count = b->pass->block_count * W_BATCH, width = design->block[0].width;
+    const int32_t first = (int32_t)(b->pass->first_block * W_BATCH), count = (int32_t)(b->pass->block_count * W_BATCH);
+    const int32_t *series = w->tile->series;
+    run *runs = b->runs + at, open = { -1, 0, 0 };
+    int32_t found = 0;
     for (int64_t i = 0; i < rows; i++) {
-        const int64_t group = w->tile->series[i] - first;
-        const bool counts = w->tile->weight[i] > 0 && group >= 0 && group < count;
-        b->code[at + i] = counts ? (int32_t)group : -1;
-        b->weight[at + i] = w->tile->weight[i];
-        b->z[at + i] = w->tile->block[0].value[(i + 1) * width - 1];
+        const int32_t group = series[i] - first;
+        const int32_t code = values.weight[i] > 0 && group >= 0 && group < count ? group : -1;
+        if (code != open.code) {
+            if (open.code >= 0) {
+                open.rows = (int32_t)(at + i) - open.first;
+                runs[found++] = open;
+            }
+            open = (run){ code, (int32_t)(at + i), 0 };
+        }
     }
+    if (open.code >= 0) {
+        open.rows = (int32_t)(at + rows) - open.first;
+        runs[found++] = open;
+    }
+    b->run_count[task] = found;
     return WEIR_OK;
 }
 
-static void sort_rows(batch *b)
+static void sort_runs(batch *b)
 {
+    const int64_t tiles = (b->rows + W_TILE_ROWS - 1) / W_TILE_ROWS;
     b->touched_count = 0;
-    for (int64_t i = 0; i < b->rows; i++) {
-        if (b->code[i] >= 0) {
-            int32_t *count = &b->count[b->code[i] / W_BATCH];
+    for (int64_t t = 0; t < tiles; t++) {
+        const run *runs = b->runs + t * W_TILE_ROWS;
+        for (int32_t i = 0; i < b->run_count[t]; i++) {
+            int32_t *count = &b->count[runs[i].code / W_BATCH];
             if ((*count)++ == 0) {
-                b->touched[b->touched_count++] = b->code[i] / W_BATCH;
+                b->touched[b->touched_count++] = runs[i].code / W_BATCH;
             }
         }
     }
     int32_t place = 0;
     for (int64_t t = 0; t < b->touched_count; t++) {
-        int32_t *count = &b->count[b->touched[t]], rows = *count;
+        int32_t *count = &b->count[b->touched[t]], runs = *count;
         *count = place;
-        place += rows;
+        place += runs;
     }
-    for (int64_t i = 0; i < b->rows; i++) {
-        if (b->code[i] >= 0) {
-            b->order[b->count[b->code[i] / W_BATCH]++] = (int32_t)i;
+    for (int64_t t = 0; t < tiles; t++) {
+        const run *runs = b->runs + t * W_TILE_ROWS;
+        for (int32_t i = 0; i < b->run_count[t]; i++) {
+            b->order[b->count[runs[i].code / W_BATCH]++] = (int32_t)(t * W_TILE_ROWS) + i;
         }
     }
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
-static void add_stats(const batch *b, int64_t i, w_group_stats *stats)
+/* Eight partial sums by the position in the run: a run lies within a tile, so they do not depend on batches. */
+static void add_stats(const batch *b, const run *r, w_group_stats *stats)
 {
-    const double weight = b->weight[i], z = b->z[i];
-    stats->least = stats->n == 0 || z < stats->least ? z : stats->least;
-    stats->most = stats->n == 0 || z > stats->most ? z : stats->most;
-    stats->n++;
-    stats->weight += weight;
-    stats->weight_z += weight * z;
-    stats->log_weight += weight != 1 ? log(weight) : 0.0;
+    const double *weight = b->weight + r->first, *z = b->z + r->first;
+    double sum[W_BATCH] = { 0 }, product[W_BATCH] = { 0 }, least[W_BATCH], most[W_BATCH];
+    bool logs = false;
+    for (int l = 0; l < W_BATCH; l++) {
+        least[l] = most[l] = z[0];
+    }
+    int64_t i = 0;
+    for (; i + W_BATCH <= r->rows; i += W_BATCH) {
+        for (int l = 0; l < W_BATCH; l++) {
+            const double v = z[i + l], w = weight[i + l];
+            sum[l] += w;
+            product[l] += w * v;
+            least[l] = v < least[l] ? v : least[l];
+            most[l] = v > most[l] ? v : most[l];
+            logs |= w != 1;
+        }
+    }
+    for (int l = 0; i < r->rows; i++, l++) {
+        sum[l] += weight[i];
+        product[l] += weight[i] * z[i];
+        least[l] = fmin(least[l], z[i]);
+        most[l] = fmax(most[l], z[i]);
+        logs |= weight[i] != 1;
+    }
+    for (int l = 0; l < W_BATCH; l++) {
+        stats->weight += sum[l];
+        stats->weight_z += product[l];
+        stats->least = (stats->n == 0 && l == 0) || least[l] < stats->least ? least[l] : stats->least;
+        stats->most = (stats->n == 0 && l == 0) || most[l] > stats->most ? most[l] : stats->most;
+    }
+    for (i = 0; logs && i < r->rows; i++) {
+        stats->log_weight += weight[i] != 1 ? log(weight[i]) : 0.0;
+    }
+    for (i = 0; b->value && i < r->rows; i++) {
+        stats->value += b->value[r->first + i];
+    }
+    stats->n += r->rows;
 }
 
 static void add_alone(const batch *b, worker *w, int64_t rows, const double *const *row, int lane, double *sums)
 {
+    memset(w->alone, 0, (size_t)(b->stride * b->stride) * sizeof *w->alone);
     for (int64_t j = 0; j < b->width; j++) {
         for (int64_t i = 0; i <= j; i++) {
             w->alone[i * b->stride + j] = sums[(w_packed(j) + i) * W_BATCH + lane];
@@ -130,21 +187,25 @@ static void add_together(const batch *b, worker *w, int64_t steps, const int64_t
     }
 }
 
-/* The third largest of eight. */
-static int64_t third(const int64_t *count)
+/* How many rows of each lane go side by side: what takes least, counted in vector operations. A step side by side takes as many for
+ * eight rows as for one; a row alone half a stride squared and more; a lane that goes alone has its sums fetched and put back. */
+static int64_t choose_steps(const batch *b, const int64_t *count)
 {
-    int64_t most[3] = { 0, 0, 0 };
-    for (int l = 0; l < W_BATCH; l++) {
-        int64_t value = count[l];
-        for (int k = 0; k < 3; k++) {
-            if (value > most[k]) {
-                const int64_t smaller = most[k];
-                most[k] = value;
-                value = smaller;
-            }
+    const int64_t step = w_packed(b->width) + 3 * b->width, vectors = b->stride / W_BATCH, row = 4 * vectors * (vectors + 1) + 4;
+    const int64_t fetch = 5 * w_packed(b->width);
+    int64_t best = 0, least = INT64_MAX;
+    for (int c = -1; c < W_BATCH; c++) {
+        const int64_t steps = c < 0 ? 0 : count[c];
+        int64_t cost = steps * step;
+        for (int l = 0; l < W_BATCH; l++) {
+            cost += count[l] > steps ? fetch + (count[l] - steps) * row : 0;
+        }
+        if (cost < least) {
+            least = cost;
+            best = steps;
         }
     }
-    return most[2];
+    return best;
 }
 
 static weir_status block_task(void *arg, int64_t task, int number)
@@ -154,7 +215,8 @@ static weir_status block_task(void *arg, int64_t task, int number)
     const int64_t block = b->touched[task], end = b->count[block], begin = task > 0 ? b->count[b->touched[task - 1]] : 0;
     int64_t count[W_BATCH] = { 0 };
     for (int64_t i = begin; i < end; i++) {
-        count[b->code[b->order[i]] % W_BATCH]++;
+        const run *r = &b->runs[b->order[i]];
+        count[r->code % W_BATCH] += r->rows;
     }
     const double **row[W_BATCH], **place = w->row;
     const double *const *lane[W_BATCH];
@@ -164,12 +226,16 @@ static weir_status block_task(void *arg, int64_t task, int number)
         place += count[l];
     }
     for (int64_t i = begin; i < end; i++) {
-        const int64_t r = b->order[i];
-        add_stats(b, r, &b->pass->stats[b->code[r]]);
-        *row[b->code[r] % W_BATCH]++ = b->x + r * b->stride;
+        const run *r = &b->runs[b->order[i]];
+        const double **to = row[r->code % W_BATCH], *x = b->x + r->first * b->stride;
+        add_stats(b, r, &b->pass->stats[r->code]);
+        for (int32_t k = 0; k < r->rows; k++) {
+            to[k] = x + k * b->stride;
+        }
+        row[r->code % W_BATCH] = to + r->rows;
     }
     double *sums = b->pass->sums + block * w_group_block_doubles(b->width - 1);
-    const int64_t steps = third(count);
+    const int64_t steps = choose_steps(b, count);
     add_together(b, w, steps, count, lane, sums);
     for (int l = 0; l < W_BATCH; l++) {
         if (count[l] > steps) {
@@ -188,14 +254,14 @@ static int64_t step_rows(int64_t width)
 
 static int64_t row_bytes(int64_t stride)
 {
-    return 8 * stride + 8 * 2 + 4 * 2;
+    return 8 * stride + 8 * 3 + 4 + (int64_t)sizeof(run);
 }
 
 static int64_t worker_bytes(const w_design *design)
 {
     const int64_t width = design->p + 1, stride = w_dense_rows_stride(design);
     int64_t doubles = w_add64(w_dense_rows_scratch(design), w_mul64(step_rows(width), width * W_BATCH));
-    doubles = w_add64(doubles, w_mul64(width, stride));
+    doubles = w_add64(doubles, w_mul64(stride, stride));
     return w_add64(w_tile_bytes(design), w_add64(w_mul64(doubles, 8), 512));
 }
 
@@ -210,7 +276,7 @@ static weir_status worker_open(batch *b, worker *w)
     const w_design *design = b->pass->design;
     w->scratch = w_alloc_array(b->ctx, TAG, (size_t)w_dense_rows_scratch(design), sizeof *w->scratch);
     w->steps = w_alloc_array(b->ctx, TAG, (size_t)(b->step_rows * b->width * W_BATCH), sizeof *w->steps);
-    w->alone = w_calloc(b->ctx, TAG, (size_t)(b->width * b->stride), sizeof *w->alone);
+    w->alone = w_alloc_array(b->ctx, TAG, (size_t)(b->stride * b->stride), sizeof *w->alone);
     w->row = w_alloc_array(b->ctx, TAG, (size_t)b->capacity, sizeof *w->row);
     return w->scratch && w->steps && w->alone && w->row ? w_tile_create(b->ctx, design, &w->tile) : w_alloc_status(b->ctx);
 }
@@ -226,11 +292,13 @@ static weir_status batch_open(batch *b)
     b->weight = w_alloc_array(b->ctx, TAG, rows, sizeof *b->weight);
     b->z = w_alloc_array(b->ctx, TAG, rows, sizeof *b->z);
     b->zero = w_calloc(b->ctx, TAG, (size_t)b->stride, sizeof *b->zero);
-    b->code = w_alloc_array(b->ctx, TAG, rows, sizeof *b->code);
+    b->value = b->pass->working ? w_alloc_array(b->ctx, TAG, rows, sizeof *b->value) : NULL;
+    b->runs = w_alloc_array(b->ctx, TAG, rows, sizeof *b->runs);
+    b->run_count = w_alloc_array(b->ctx, TAG, rows / W_TILE_ROWS, sizeof *b->run_count);
     b->order = w_alloc_array(b->ctx, TAG, rows, sizeof *b->order);
     b->count = w_calloc(b->ctx, TAG, blocks, sizeof *b->count);
     b->touched = w_alloc_array(b->ctx, TAG, blocks, sizeof *b->touched);
-    bool ok = b->worker && b->x && b->weight && b->z && b->zero && b->code && b->order && b->count && b->touched;
+    bool ok = b->worker && b->x && b->weight && b->z && b->zero && (b->value || !b->pass->working) && b->runs && b->run_count && b->order && b->count && b->touched;
     weir_status status = ok ? WEIR_OK : w_alloc_status(b->ctx);
     for (int i = 0; status >= 0 && i < b->workers; i++) {
         status = worker_open(b, &b->worker[i]);
@@ -247,7 +315,7 @@ static void batch_close(batch *b)
         w_free(b->ctx, b->worker[i].alone);
         w_free(b->ctx, b->worker[i].row);
     }
-    void *block[] = { b->worker, b->x, b->weight, b->z, b->zero, b->code, b->order, b->count, b->touched };
+    void *block[] = { b->worker, b->x, b->weight, b->z, b->zero, b->value, b->runs, b->run_count, b->order, b->count, b->touched };
     for (size_t i = 0; i < sizeof block / sizeof *block; i++) {
         w_free(b->ctx, block[i]);
     }
@@ -270,7 +338,7 @@ static weir_status add_window(batch *b)
         b->rows = w_min64(b->most, b->window->rows - b->start);
         status = w_pool_run(b->ctx, (b->rows + W_TILE_ROWS - 1) / W_TILE_ROWS, tile_task, b);
         if (status >= 0) {
-            sort_rows(b);
+            sort_runs(b);
             status = w_pool_run(b->ctx, b->touched_count, block_task, b);
             for (int64_t t = 0; t < b->touched_count; t++) {
                 b->count[b->touched[t]] = 0;
@@ -288,6 +356,8 @@ weir_status w_group_accumulate(weir_ctx *ctx, const w_group_pass *pass)
 {
     batch b = { .ctx = ctx, .pass = pass, .kernels = w_batch_choose(), .width = pass->design->p + 1,
                 .stride = w_dense_rows_stride(pass->design), .workers = w_pool_workers(ctx) };
+    b.request = *pass->request;
+    b.request.by_columns = true;
     b.step_rows = step_rows(b.width);
     weir_status status = batch_open(&b);
     if (status >= 0) {

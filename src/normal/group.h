@@ -15,6 +15,7 @@ typedef struct w_group_stats {
     int64_t n;
     double weight, weight_z, log_weight; /* sums of w, w z, log w */
     double least, most;                  /* z */
+    double value;                        /* sum of what w_row_values.value holds */
 } w_group_stats;
 
 static inline int64_t w_group_blocks(int64_t groups) { return (groups + W_BATCH - 1) / W_BATCH; }
@@ -28,6 +29,8 @@ typedef struct w_group_pass {
     int64_t first_block, block_count; /* rows of other groups are passed over */
     double *sums;               /* block_count blocks; added to */
     w_group_stats *stats;       /* W_BATCH * block_count */
+    w_working_rows_fn working;  /* NULL: linear model; any thread */
+    void *working_arg;
 } w_group_pass;
 
 /* One pass over the table. The caller clears sums and stats (w_group_clear). */

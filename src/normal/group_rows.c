@@ -10,14 +10,16 @@
 #include "normal/expand.h"
 
 #define TAG "dense rows"
-#define STRIP 256 /* rows expanded at a time */
+#define STRIP 64 /* rows written at a time, to stay in the near cache */
 
 struct w_dense_rows {
     weir_ctx *ctx;
     const w_design *design;
     const w_kernels *kernels;
+    const w_batch_kernels *lay;
     int64_t stride;
     double **map; /* per block: cells x width x columns of a smooth, else NULL */
+    double zero[STRIP];
 };
 
 int64_t w_dense_rows_stride(const w_design *design)
@@ -73,7 +75,8 @@ weir_status w_dense_rows_create(weir_ctx *ctx, const w_design *design, w_dense_r
     if (!rows) {
         return w_alloc_status(ctx);
     }
-    *rows = (w_dense_rows){ .ctx = ctx, .design = design, .kernels = w_kernels_choose(), .stride = w_dense_rows_stride(design) };
+    *rows = (w_dense_rows){ .ctx = ctx, .design = design, .kernels = w_kernels_choose(), .lay = w_batch_choose(),
+                            .stride = w_dense_rows_stride(design) };
     rows->map = w_calloc(ctx, TAG, (size_t)design->block_count, sizeof *rows->map);
     weir_status status = rows->map ? WEIR_OK : w_alloc_status(ctx);
     for (int b = 0; status == WEIR_OK && b < design->block_count; b++) {
@@ -112,14 +115,28 @@ int64_t w_dense_rows_scratch(const w_design *design)
     return w_add64(w_mul64(STRIP, widest), STRIP);
 }
 
-static void put_dense(const w_block *block, const w_tile_block *local, int64_t start, int64_t count, int64_t stride, double *out)
+/* Columns 0, 1, … that are numbers go by blocks of W_BATCH, z with them where X has no others; the rest of the last block is 0. */
+static void put_columns(const w_dense_rows *rows, const w_tile *tile, int64_t start, int64_t count, double *out)
 {
-    for (int64_t i = 0; i < count; i++) {
-        const double *v = local->value + (start + i) * block->width;
-        for (int j = 0; j + 1 < block->width; j++) {
-            if (block->dense_column[j] >= 0) {
-                out[i * stride + block->dense_column[j]] = v[j];
-            }
+    const w_block *block = &rows->design->block[0];
+    int64_t leading = 0;
+    while (leading + 1 < block->width && block->dense_column[leading] == leading) {
+        leading++;
+    }
+    for (int64_t c = 0; c < leading; c += W_BATCH) {
+        const double *column[W_BATCH];
+        for (int64_t l = 0; l < W_BATCH; l++) {
+            column[l] = c + l < leading ? tile->column[c + l] + start : rows->zero;
+        }
+        rows->lay->lay_columns(count, W_BATCH, column, rows->stride, out + c);
+    }
+    const int64_t done = leading > 0 ? w_round_up64(leading, W_BATCH) : 0;
+    for (int64_t i = 0; done < rows->stride && i < count; i++) {
+        memset(out + i * rows->stride + done, 0, (size_t)(rows->stride - done) * sizeof *out);
+    }
+    for (int64_t j = leading; j + 1 < block->width; j++) {
+        for (int64_t i = 0; block->dense_column[j] >= 0 && i < count; i++) {
+            out[i * rows->stride + block->dense_column[j]] = tile->column[j][start + i];
         }
     }
 }
@@ -138,11 +155,18 @@ static void put_smooth(const w_dense_rows *rows, const w_block *block, const dou
                        int64_t count, double *scratch, double *out)
 {
     const int64_t k = block->level_columns;
+    const double *value = local->value + start * block->width;
+    if (block->levels == 1) {
+        if (block->level_first[0] >= 0) {
+            rows->lay->lay_spline(count, local->cell + start, value, block->width, map, k, rows->stride, out + block->level_first[0]);
+        }
+        return;
+    }
     int32_t *cell = (int32_t *)(void *)(scratch + STRIP * k);
     for (int64_t i = 0; i < count; i++) {
         cell[i] = (int32_t)(local->cell[start + i] % block->cells);
     }
-    rows->kernels->mix(count, cell, local->value + start * block->width, block->width, map, k, scratch);
+    rows->lay->lay_spline(count, cell, value, block->width, map, k, k, scratch);
     for (int64_t i = 0; i < count; i++) {
         const int64_t first = block->level_first[local->cell[start + i] / block->cells];
         if (first >= 0) {
@@ -151,42 +175,49 @@ static void put_smooth(const w_dense_rows *rows, const w_block *block, const dou
     }
 }
 
-static void put_weights(const w_dense_rows *rows, const w_tile *tile, int64_t start, int64_t count, double *out)
+static weir_status put_values(const w_dense_rows *rows, const w_tile *tile, const w_row_values *values, int64_t start, int64_t count,
+                              double *out)
 {
-    const int64_t p = rows->design->p, width = rows->design->block[0].width;
-    for (int64_t i = 0; i < count; i++) {
-        double *row = out + i * rows->stride;
-        const double weight = tile->weight[start + i];
-        row[p] = weight > 0 ? tile->block[0].value[(start + i + 1) * width - 1] : 0.0;
-        if (weight != 1) {
-            const double root = sqrt(weight);
-            for (int64_t j = 0; j <= p; j++) {
-                row[j] *= root;
-            }
+    const int64_t p = rows->design->p, stride = rows->stride;
+    double *weight = values->weight + start, *z = values->z + start;
+    memcpy(weight, tile->weight + start, (size_t)count * sizeof *weight);
+    memcpy(z, tile->column[rows->design->block[0].width - 1] + start, (size_t)count * sizeof *z);
+    if (values->working) {
+        weir_status status = values->working(values->arg, tile, start, count, out, weight, z, values->value + start);
+        if (status < 0) {
+            return status;
         }
     }
+    for (int64_t i = 0; i < count; i++) {
+        out[i * stride + p] = z[i];
+    }
+    for (int64_t i = 0; (values->working || !tile->unit_weight) && i < count; i++) {
+        const double root = weight[i] > 0 ? sqrt(weight[i]) : 0.0;
+        for (int64_t j = 0; weight[i] != 1 && j <= p; j++) {
+            out[i * stride + j] *= root;
+        }
+    }
+    return WEIR_OK;
 }
 
-void w_dense_rows_tile(const w_dense_rows *rows, const w_tile *tile, bool weighted, double *scratch, double *out)
+weir_status w_dense_rows_tile(const w_dense_rows *rows, const w_tile *tile, const w_row_values *values, double *scratch, double *out)
 {
     const w_design *design = rows->design;
-    memset(out, 0, (size_t)(tile->rows * rows->stride) * sizeof *out);
-    for (int64_t start = 0; start < tile->rows; start += STRIP) {
+    weir_status status = WEIR_OK;
+    for (int64_t start = 0; status >= 0 && start < tile->rows; start += STRIP) {
         const int64_t count = w_min64(STRIP, tile->rows - start);
         double *to = out + start * rows->stride;
-        for (int b = 0; b < design->block_count; b++) {
-            const w_block *block = &design->block[b];
-            const w_tile_block *local = &tile->block[b];
-            if (block->kind == W_BLOCK_DENSE) {
-                put_dense(block, local, start, count, rows->stride, to);
-            } else if (block->kind == W_BLOCK_FACTOR) {
-                put_factor(block, local, start, count, rows->stride, to);
+        put_columns(rows, tile, start, count, to);
+        for (int b = 1; b < design->block_count; b++) {
+            if (design->block[b].kind == W_BLOCK_FACTOR) {
+                put_factor(&design->block[b], &tile->block[b], start, count, rows->stride, to);
             } else {
-                put_smooth(rows, block, rows->map[b], local, start, count, scratch, to);
+                put_smooth(rows, &design->block[b], rows->map[b], &tile->block[b], start, count, scratch, to);
             }
         }
-        if (weighted) {
-            put_weights(rows, tile, start, count, to);
+        if (values) {
+            status = put_values(rows, tile, values, start, count, to);
         }
     }
+    return status;
 }

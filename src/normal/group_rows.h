@@ -15,7 +15,21 @@ int64_t w_dense_rows_bytes(const w_design *design);
 int64_t w_dense_rows_stride(const w_design *design);
 /* Doubles of the scratch that one thread needs. */
 int64_t w_dense_rows_scratch(const w_design *design);
-/* out: tile->rows x stride. `weighted`: each row times the root of its weight, z last; otherwise 0 in the place of z. */
-void w_dense_rows_tile(const w_dense_rows *rows, const w_tile *tile, bool weighted, double *scratch, double *out);
+
+/* Working weights and responses of rows start … start + count - 1 of the tile, whose rows of X stand at x (count x stride, 0 in the
+ * place of z). `weight` and `z` hold the prior weight and y - offset - shift, to be overwritten; weight 0: the row does not count;
+ * `value`: a number per row to be summed (w_group_stats.value). */
+typedef weir_status (*w_working_rows_fn)(void *arg, const w_tile *tile, int64_t start, int64_t count, const double *x, double *weight,
+                                         double *z, double *value);
+typedef struct w_row_values {
+    double *weight, *z;          /* tile->rows each */
+    double *value;               /* NULL without `working` */
+    w_working_rows_fn working;   /* NULL: linear model */
+    void *arg;
+} w_row_values;
+
+/* out: tile->rows x stride; the tile was asked for by columns. With `values`, which are filled, each row is multiplied by the root
+ * of its weight and has z last; without there is 0 in the place of z. Rows that do not count may hold anything. */
+weir_status w_dense_rows_tile(const w_dense_rows *rows, const w_tile *tile, const w_row_values *values, double *scratch, double *out);
 
 #endif

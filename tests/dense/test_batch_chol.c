@@ -50,7 +50,7 @@ static void test_gram_alone(void **state)
         for (int64_t p = 1; k && p <= MOST; p += 3) {
             const int64_t steps = 19, stride = (p + 7) / 8 * 8;
             double *row = calloc((size_t)(W_BATCH * steps * stride), sizeof *row), *x = malloc((size_t)(steps * p * W_BATCH) * 8);
-            double *sums = calloc((size_t)(w_packed(p) * W_BATCH), 8), *alone = calloc((size_t)(p * stride), 8);
+            double *sums = calloc((size_t)(w_packed(p) * W_BATCH), 8), *alone = calloc((size_t)(stride * stride), 8);
             const double *at[19];
             w_rng rng;
             w_rng_seed(&rng, 5);
@@ -67,7 +67,7 @@ static void test_gram_alone(void **state)
             }
             k->gram(steps, p, x, sums);
             for (int l = 0; l < W_BATCH; l++) {
-                memset(alone, 0, (size_t)(p * stride) * 8);
+                memset(alone, 0, (size_t)(stride * stride) * 8);
                 for (int64_t t = 0; t < steps; t++) {
                     at[t] = row + (l * steps + t) * stride;
                 }
