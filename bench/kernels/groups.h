@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ten thousand groups of 500 rows and 20 coefficients beside a loop of LAPACK calls over the same groups: dsyrk, dgemv and dposv on
- * rows of X that lie in memory as doubles, on one thread and with the groups shared out over threads.
- *   kernels  sums, factors and solutions from the very same rows, by one thread
- *   columns  y ~ x1 + … + x19, X is the table's own columns; coefficients must agree
- *   spline   y ~ s(x, k=20) with a given smoothing parameter; weir evaluates the basis, the peer's rows are there already
+/* Ten thousand groups of 500 rows and 20 coefficients beside a loop of LAPACK calls over the same groups (dsyrk, dgemv and dposv), on
+ * one thread and with the groups shared out over threads. The loop goes twice: over rows of X that lie in memory as doubles, and from
+ * the table, as weir does, each group's rows of X made in the near cache.
+ *   kernels  sums, factors and solutions from rows of X in memory, by one thread
+ *   columns  y ~ x1 + … + x19, columns of the table; coefficients and residual sums of squares must agree
+ *   spline   y ~ s(x1, k=20) with equal knots and no penalty, a natural cubic spline in both; sums of squares must agree
  * One thread is measured by what the processor says, several by the clock. */
 #ifndef BENCH_GROUPS_H
 #define BENCH_GROUPS_H
