@@ -116,6 +116,52 @@ WEIR_API int64_t weir_qr_solve_bytes(const weir_ctx *ctx, const weir_matrix *a, 
 
 /* ---- Triangular systems, LU, Cholesky, least squares, eigenvalues -------------------------------------------------- */
 
+/** B := op(A)^-1 B (left) or B op(A)^-1 (right), op(A) = A or A'. A is n x n, of which only the triangle `uplo` is read, without
+ *  its diagonal when WEIR_UNIT. Row by row |b - op(A) x| <= c n u |op(A)| |x|.
+ *  WEIR_E_NUMERIC with info = i when a_ii is zero (not for WEIR_UNIT): B is untouched. */
+WEIR_API weir_status weir_trsm(weir_ctx *ctx, weir_side side, weir_uplo uplo, weir_trans trans, weir_diag diag, const weir_matrix *a,
+                               const weir_matrix *b, int64_t *info, void *work, int64_t work_bytes);
+WEIR_API int64_t weir_trsm_bytes(const weir_ctx *ctx, weir_side side, const weir_matrix *a, const weir_matrix *b);
+
+/** A = R'R (WEIR_UPPER) or L L' (WEIR_LOWER) in place; the other triangle is neither read nor written. n^3 / 3 flops.
+ *  |A - R'R| <= c n u |R'||R| componentwise.
+ *  WEIR_E_NUMERIC with info = k when pivot k is not positive and finite: the triangle holds no factor then. */
+WEIR_API weir_status weir_potrf(weir_ctx *ctx, weir_uplo uplo, const weir_matrix *a, int64_t *info, void *work, int64_t work_bytes);
+WEIR_API int64_t weir_potrf_bytes(const weir_ctx *ctx, const weir_matrix *a);
+/** B := A^-1 B from the factor of weir_potrf. */
+WEIR_API weir_status weir_potrs(weir_ctx *ctx, weir_uplo uplo, const weir_matrix *a, const weir_matrix *b, void *work,
+                                int64_t work_bytes);
+WEIR_API int64_t weir_potrs_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b);
+
+/** P A = L U in place, m x n: U on and above the diagonal, L below it with |l_ij| <= 1. pivot (min(m, n), 0-based): row i was
+ *  exchanged with row pivot[i] in step i. |PA - LU| <= c n u |L||U| componentwise.
+ *  WEIR_RANK_DEFICIENT with info = k when u_kk is the first that is exactly zero: the factorization is complete, but no system can
+ *  be solved by it. */
+WEIR_API weir_status weir_getrf(weir_ctx *ctx, const weir_matrix *a, int64_t *pivot, int64_t *info, void *work, int64_t work_bytes);
+WEIR_API int64_t weir_getrf_bytes(const weir_ctx *ctx, const weir_matrix *a);
+/** B := op(A)^-1 B from the factors of weir_getrf. WEIR_E_NUMERIC with info = k when u_kk is zero: B is untouched. */
+WEIR_API weir_status weir_getrs(weir_ctx *ctx, weir_trans trans, const weir_matrix *a, const int64_t *pivot, const weir_matrix *b,
+                                int64_t *info, void *work, int64_t work_bytes);
+WEIR_API int64_t weir_getrs_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b);
+
+typedef struct weir_solve_report {
+    double backward_error; /**< largest ||b - A x|| / (||A|| ||x|| + ||b||) of a right-hand side, 1-norms */
+    double condition;      /**< estimate of ||A|| ||A^-1||, 1-norms; infinity when singular to working precision */
+} weir_solve_report;
+
+/** B := A^-1 B by LU with partial pivoting; A (n x n) is only read. report may be NULL and costs n^2 (nrhs + 10) flops.
+ *  WEIR_E_NUMERIC with info = k when pivot k is exactly zero: B is untouched. */
+WEIR_API weir_status weir_solve(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, weir_solve_report *report, int64_t *info,
+                                void *work, int64_t work_bytes);
+WEIR_API int64_t weir_solve_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b);
+
+/** Symmetric A (n x n, the triangle `uplo` is read): eigenvalues ascending in values (n) and, when `vectors` is not 0,
+ *  eigenvectors as the columns of A; else the triangle is destroyed. Divide and conquer.
+ *  WEIR_E_NUMERIC with info > 0 when it does not converge; with info 0 when an element is not finite, A is untouched then. */
+WEIR_API weir_status weir_syevd(weir_ctx *ctx, int32_t vectors, weir_uplo uplo, const weir_matrix *a, void *values, int64_t *info,
+                                void *work, int64_t work_bytes);
+WEIR_API int64_t weir_syevd_bytes(const weir_ctx *ctx, int32_t vectors, const weir_matrix *a);
+
 #ifdef __cplusplus
 }
 #endif

@@ -83,6 +83,8 @@ const char *w_blas_threading(void);
                    const T *a, const w_blas_int *lda, T *b, const w_blas_int *ldb, w_blas_int *info); \
     void p##trcon_(const char *norm, const char *uplo, const char *diag, const w_blas_int *n, const T *a, \
                    const w_blas_int *lda, T *rcond, T *work, w_blas_int *iwork, w_blas_int *info); \
+    void p##gecon_(const char *norm, const w_blas_int *n, const T *a, const w_blas_int *lda, const T *anorm, T *rcond, T *work, \
+                   w_blas_int *iwork, w_blas_int *info); \
     void p##geqrf_(const w_blas_int *m, const w_blas_int *n, T *a, const w_blas_int *lda, T *tau, T *work, \
                    const w_blas_int *lwork, w_blas_int *info); \
     void p##geqp3_(const w_blas_int *m, const w_blas_int *n, T *a, const w_blas_int *lda, w_blas_int *jpvt, T *tau, \

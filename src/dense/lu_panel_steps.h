@@ -101,7 +101,7 @@ static void REAL(exchange_rows)(const panel *f, int64_t i, int64_t k)
 static real REAL(multiplier)(const panel *f, int64_t q)
 {
     const real pivot = *REAL(at)(f, q, q), size = pivot < 0 ? -pivot : pivot;
-    if (size == 0 || size >= REAL_LEAST || isnan(pivot)) {
+    if (size == 0 || (size >= REAL_LEAST && size <= 1 / REAL_LEAST) || !isfinite(pivot)) {
         return size == 0 ? 1 : 1 / pivot;
     }
     for (int64_t i = q + 1; i < f->rows; i++) {
