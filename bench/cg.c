@@ -10,7 +10,10 @@
 #include "synth.h"
 #include "weir/weir.h"
 
-enum { FACTORS = 50, LEVELS = 2048, SPLINES = 4, REPETITIONS_MAX = 32, FORMULA_BYTES = 4096 };
+enum { FACTORS = 50, LEVELS = 2048, SPLINES = 4, TREE_COVARIATES = 3, REPETITIONS_MAX = 32, FORMULA_BYTES = 4096 };
+
+/* Trees: 50 random partitions of three covariates into 2048 intervals each. */
+typedef enum cg_kind { KIND_SPLINES, KIND_FACTORS, KIND_TREES, KIND_TREES_FITTED } cg_kind;
 
 typedef struct cg_case {
     const char *name;
@@ -23,7 +26,8 @@ typedef struct cg_case {
     const char *level[LEVELS];
     char level_name[LEVELS][8];
     double sp[FACTORS];
-    int factors;
+    int sp_count;
+    cg_kind kind;
 } cg_case;
 
 static void case_free(cg_case *c)
@@ -35,16 +39,18 @@ static void case_free(cg_case *c)
     free(c);
 }
 
-static cg_case *case_make(const char *name, int64_t rows, int factors)
+static cg_case *case_make(const char *name, int64_t rows, cg_kind kind)
 {
+    const int factors = kind == KIND_FACTORS, trees = kind == KIND_TREES || kind == KIND_TREES_FITTED;
     uint64_t state = 9;
     cg_case *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
     c->name = name;
     c->rows = rows;
-    c->factors = factors;
-    c->columns = factors ? FACTORS : SPLINES;
+    c->kind = kind;
+    c->columns = factors ? FACTORS : trees ? TREE_COVARIATES : SPLINES;
+    c->sp_count = kind == KIND_TREES_FITTED ? 0 : kind == KIND_SPLINES ? SPLINES : 1;
     c->y = calloc((size_t)rows, sizeof *c->y);
     size_t used = (size_t)snprintf(c->formula, FORMULA_BYTES, "y ~ ");
     for (int l = 0; l < LEVELS; l++) {
@@ -68,10 +74,13 @@ static cg_case *case_make(const char *name, int64_t rows, int factors)
             else
                 x[i] = u;
         }
-        used += (size_t)snprintf(c->formula + used, FORMULA_BYTES - used, factors ? "%ss(x%d, bs='re', id=1)" : "%ss(x%d, bs='cr', k=22)",
+        if (!trees)
+            used += (size_t)snprintf(c->formula + used, FORMULA_BYTES - used, factors ? "%ss(x%d, bs='re', id=1)" : "%ss(x%d, bs='cr', k=22)",
                                  j ? " + " : "", j);
         c->sp[j] = 1.0;
     }
+    if (trees)
+        snprintf(c->formula, FORMULA_BYTES, "y ~ s(x0, x1, x2, bs='tree', n_trees=%d, max_leaves=%d)", FACTORS, LEVELS);
     return c;
 }
 
@@ -85,14 +94,14 @@ static int case_fit(const cg_case *c, int threads, weir_summary *summary, double
     weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
     context.threads = threads;
     options.route = WEIR_FIT_MATRIX_FREE;
-    options.sp = c->sp;
-    options.sp_count = c->factors ? 1 : SPLINES;
+    options.sp = c->sp_count ? c->sp : NULL;
+    options.sp_count = c->sp_count;
     for (int j = 0; j < c->columns; j++) {
         column[j].name = c->label[j];
-        column[j].dtype = c->factors ? WEIR_I32 : WEIR_F64;
+        column[j].dtype = c->kind == KIND_FACTORS ? WEIR_I32 : WEIR_F64;
         column[j].data = c->data[j];
-        column[j].level_count = c->factors ? LEVELS : 0;
-        column[j].levels = c->factors ? c->level : NULL;
+        column[j].level_count = c->kind == KIND_FACTORS ? LEVELS : 0;
+        column[j].levels = c->kind == KIND_FACTORS ? c->level : NULL;
     }
     column[c->columns].name = "y";
     column[c->columns].dtype = WEIR_F64;
@@ -139,10 +148,14 @@ static int case_run(cg_case *c, const cg_options *options, int repetitions)
 
 int cg_run(const cg_options *options)
 {
+    const int64_t rows = options->rows > 0 ? options->rows : 1000000;
     const int repetitions = options->repetitions > 0 && options->repetitions < REPETITIONS_MAX ? options->repetitions : 3;
     printf("| case | rows | columns | fit s | solves and probes s | MiB | residual |\n|---|---|---|---|---|---|---|\n");
-    int failed = case_run(case_make("splines", 5000, 0), options, repetitions);
-    if (!failed)
-        failed = case_run(case_make("factors", options->rows > 0 ? options->rows : 1000000, 1), options, 1);
+    static const char *const name[] = {"splines", "factors", "trees", "trees, lambda sought"};
+    int failed = 0;
+    for (int kind = 0; kind < 4 && !failed; kind++)
+        if (!options->only || !strncmp(name[kind], options->only, strlen(options->only)))
+            failed = case_run(case_make(name[kind], kind == KIND_SPLINES ? 5000 : rows, (cg_kind)kind), options,
+                              kind == KIND_SPLINES ? repetitions : 1);
     return failed ? 1 : 0;
 }

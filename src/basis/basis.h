@@ -193,6 +193,9 @@ int64_t w_trees_count(const w_smooth *smooth, int64_t *leaves);
 const double *w_trees_weight(const w_smooth *smooth, int64_t tree);
 const int32_t *w_trees_column(const w_smooth *smooth, int64_t tree);
 void w_trees_leaves(const w_smooth *smooth, int64_t tree, const double *const *x, int64_t rows, int32_t *leaf);
+/* A tree all of whose splits are of one covariate cuts its line into intervals: returns how many, 0 for other trees and in a
+ * skeleton. `threshold` (count - 1 of them, ascending, distinct; room for leaves - 1) and `leaf` of each interval unless NULL. */
+int64_t w_trees_intervals(const w_smooth *smooth, int64_t tree, int *covariate, double *threshold, int32_t *leaf);
 
 /* Set-up rows: joint values of the covariates, finite, in the caller's memory. `lower`/`upper` are the true range of each
  * covariate over all data (the rows may be a sample that misses the extremes). */

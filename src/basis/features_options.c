@@ -176,7 +176,7 @@ int64_t w_feature_bytes(const w_margin_spec *spec, int64_t k, int64_t rows)
     if (spec->basis != W_BASIS_TREE)
         matrices = w_add64(w_mul64(w_mul64(k, k), 8 * 30),
                            w_mul64(w_mul64(w_feature_cells(spec, k), w_feature_width(spec, k)), 48 * k));
-    int64_t panel = w_mul64(256 * 8, w_add64(w_mul64(k, 4), 16));
+    int64_t panel = spec->basis == W_BASIS_TREE ? 0 : w_mul64(256 * 8, w_add64(w_mul64(k, 4), 16));
     int64_t sample = w_mul64(w_add64(rows, 512 * 513 / 2 + 64), 8);
     return w_add64(w_add64(parameters, matrices), w_add64(panel, w_add64(sample, w_mul64(k, 64))));
 }

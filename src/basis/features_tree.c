@@ -15,7 +15,10 @@
 #include <string.h>
 #include "base/rng.h"
 #include "base/size.h"
+#include "base/sort.h"
 #include "basis/features.h"
+
+#define SEARCH_ROWS 8
 
 int64_t w_features_leaf(const w_features *f, int64_t tree, const double *u)
 {
@@ -39,8 +42,41 @@ int64_t w_features_leaf(const w_features *f, int64_t tree, const double *u)
     return leaf;
 }
 
+/* Thresholds below u of SEARCH_ROWS rows side by side, so that their loads overlap: halving without branches. */
+static void search_rows(const double *split, int64_t splits, const double *u, int32_t *leaf)
+{
+    int64_t low[SEARCH_ROWS] = {0};
+    for (int64_t left = splits, half; left > 0; left -= half) {
+        half = (left + 1) / 2;
+        for (int r = 0; r < SEARCH_ROWS; r++)
+            low[r] += split[2 * (low[r] + half - 1) + 1] < u[r] ? half : 0;
+    }
+    for (int r = 0; r < SEARCH_ROWS; r++)
+        leaf[r] = (int32_t)low[r];
+}
+
+static void histogram_leaves(const w_features *f, int64_t tree, const double *const *x, int64_t rows, int32_t *leaf)
+{
+    const int64_t splits = f->count[1];
+    const double *split = f->parameter + 2 * tree * splits;
+    const int c = (int)split[0];
+    for (int64_t start = 0; start < rows; start += SEARCH_ROWS) {
+        const int64_t run = w_min64(SEARCH_ROWS, rows - start);
+        double u[SEARCH_ROWS] = {0};
+        int32_t found[SEARCH_ROWS];
+        for (int64_t i = 0; i < run; i++)
+            u[i] = w_feature_scaled(f, c, x[c][start + i]);
+        search_rows(split, splits, u, found);
+        memcpy(leaf + start, found, (size_t)run * sizeof *leaf);
+    }
+}
+
 void w_features_leaves(const w_features *f, int64_t tree, const double *const *x, int64_t rows, int32_t *leaf)
 {
+    if (f->form & 1 && f->count[1] > 0) {
+        histogram_leaves(f, tree, x, rows, leaf);
+        return;
+    }
     for (int64_t i = 0; i < rows; i++) {
         double u[W_MAX_MARGINS] = {0};
         for (int c = 0; c < f->covariates; c++)
@@ -196,6 +232,63 @@ const int32_t *w_trees_column(const w_smooth *smooth, int64_t tree)
 {
     const w_features *f = smooth->margin[0].features;
     return f->leaf_column ? f->leaf_column + tree * f->count[2] : NULL;
+}
+
+static int64_t distinct(int64_t count, double *sorted)
+{
+    int64_t kept = 0;
+    for (int64_t l = 0; l < count; l++)
+        if (l == 0 || sorted[l] != sorted[kept - 1])
+            sorted[kept++] = sorted[l];
+    return kept;
+}
+
+/* Leaf of the points just above `low`, or of those below all thresholds. */
+static int32_t leaf_above(const w_features *f, const double *split, double low)
+{
+    int32_t leaf = 0;
+    for (int64_t l = 0; l < f->count[1]; l++)
+        if (split[2 * l + 1] <= low)
+            leaf += f->form & 1 ? 1 : (int32_t)1 << l;
+    return leaf;
+}
+
+int64_t w_trees_intervals(const w_smooth *smooth, int64_t tree, int *covariate, double *threshold, int32_t *leaf)
+{
+    const w_features *f = smooth->margin[0].features;
+    const int64_t splits = f->count[1];
+    if (!f->parameter || splits == 0)
+        return 0;
+    const double *split = f->parameter + 2 * tree * splits;
+    *covariate = (int)split[0];
+    if ((f->form & 1) && !threshold) /* for the sake of shapes: repeated thresholds count */
+        return splits + 1;
+    bool ascends = true;
+    int64_t different = 1;
+    for (int64_t l = 1; l < splits; l++) {
+        if (split[2 * l] != split[0])
+            return 0;
+        ascends = ascends && split[2 * l + 1] >= split[2 * l - 1];
+        different += split[2 * l + 1] != split[2 * l - 1];
+    }
+    if (!threshold)
+        return different + 1;
+    for (int64_t l = 0; l < splits; l++)
+        threshold[l] = split[2 * l + 1];
+    if (!ascends)
+        w_sort_doubles(splits, threshold);
+    const int64_t count = distinct(splits, threshold);
+    if (f->form & 1) { /* as many below as come before it */
+        for (int64_t i = 0, below = 0; i <= count; i++) {
+            leaf[i] = (int32_t)below;
+            while (i < count && below < splits && split[2 * below + 1] <= threshold[i])
+                below++;
+        }
+        return count + 1;
+    }
+    for (int64_t i = 0; i <= count; i++)
+        leaf[i] = leaf_above(f, split, i == 0 ? -HUGE_VAL : threshold[i - 1]);
+    return count + 1;
 }
 
 void w_trees_leaves(const w_smooth *smooth, int64_t tree, const double *const *x, int64_t rows, int32_t *leaf)

@@ -86,7 +86,7 @@ static int64_t probe_count(int64_t p) { return p < 2000 ? 32 : p < 20000 ? 16 : 
 int64_t w_iterative_bytes(const w_design *design, int vectors, int workers)
 {
     const int64_t solves = w_max64(w_cg_bytes(1, &design->p, vectors), w_trace_probes_bytes(design, probe_count(design->p), vectors));
-    int64_t bytes = w_add64(w_matrix_free_bytes(design, vectors, workers), w_matrix_free_preconditioner_bytes(design));
+    int64_t bytes = w_add64(w_matrix_free_bytes(design, vectors, workers), w_matrix_free_preconditioner_bytes(design, workers));
     bytes = w_add64(bytes, w_add64(solves, w_mul64(design->p, 8 * (1 + 2 * (int64_t)vectors))));
     return w_add64(bytes, w_add64(w_mul64(design->sp_count + design->penalty_count + 16, 256), 1 << 16));
 }

@@ -240,8 +240,9 @@ static int64_t setup_bytes(const w_builder *b, const w_design_options *options)
         if (!call->random) {
             largest =
                 w_max64(largest, w_smooth_bytes(&spec, call->id ? w_mul64(rows, b->terms.smooth_count) : rows));
-            smooth_columns += b->program->smooth[i]->columns;
-            widest = w_max64(widest, b->program->smooth[i]->columns);
+            const bool trees = call->margin[0].basis == W_BASIS_TREE; /* which are not looked at for nesting */
+            smooth_columns += trees ? 0 : b->program->smooth[i]->columns;
+            widest = w_max64(widest, trees ? 0 : b->program->smooth[i]->columns);
         }
     }
     int64_t run = 2048 * (int64_t)sizeof(double);

@@ -63,3 +63,22 @@ weir_status w_design_variable(const w_design *design, const char *label, const d
     }
     return WEIR_OK;
 }
+
+bool w_design_tree(const w_design *d, int block, const w_smooth **trees, int64_t *tree, const double **leaf_value)
+{
+    const w_block *b = &d->block[block];
+    if (b->kind != W_BLOCK_FACTOR || b->code < 0 || !d->program->code[b->code].trees ||
+        d->program->block[block].multiple.count > 0) {
+        return false;
+    }
+    *trees = d->program->code[b->code].trees;
+    *tree = d->program->code[b->code].tree;
+    *leaf_value = d->program->block[block].level_value;
+    return true;
+}
+
+bool w_design_plain_factor(const w_design *d, int block)
+{
+    const w_block_program *program = &d->program->block[block];
+    return d->block[block].kind == W_BLOCK_FACTOR && program->multiple.count == 0 && !program->level_value;
+}

@@ -40,6 +40,10 @@ static weir_status expand_task(void *arg, int64_t task, int worker)
     w_matrix_free *op = p->op;
     const w_unit *unit = &op->unit[task];
     double *gamma = op->gamma + unit->gamma * p->room;
+    if (unit->refined) {
+        w_refined_expand(unit->refined, p->x, p->count, p->k, p->m, p->room, gamma);
+        return WEIR_OK;
+    }
     for (int k = 0; k < p->m; k++) {
         w_unit_expand(op, unit, p->x, p->count, p->k + k, p->room, gamma + k, op->worker[worker].scratch);
     }
@@ -61,6 +65,10 @@ static weir_status contract_task(void *arg, int64_t task, int worker)
         for (int64_t i = 0; i < count; i++) {
             sum[i] += more[i];
         }
+    }
+    if (unit->refined) {
+        w_refined_contract(unit->refined, sum, p->room, p->y, p->count, p->k, p->m);
+        return WEIR_OK;
     }
     for (int k = 0; k < p->m; k++) {
         w_unit_contract(op, unit, sum + k, p->room, p->y, p->count, p->k + k, op->worker[worker].scratch);
@@ -264,17 +272,20 @@ static weir_status open(w_matrix_free *op, int vectors)
     const size_t p = (size_t)op->design->p;
     op->vectors = vectors > 0 ? vectors : W_MATRIX_FREE_VECTORS;
     op->shards = w_units_shards(gammas);
+    weir_status status = w_units_make(op);
+    if (status != WEIR_OK) {
+        return status;
+    }
     op->rhs = w_calloc(ctx, "operator", 2 * p + (size_t)op->design->sp_count, sizeof *op->rhs);
-    op->matrix = w_alloc_array(ctx, "operator blocks", (size_t)matrix + 1, sizeof *op->matrix);
-    op->gamma = w_calloc(ctx, "operator", (size_t)w_mul64(gammas, op->vectors), sizeof *op->gamma);
-    op->sum = w_calloc(ctx, "operator sums", (size_t)w_mul64(w_mul64(gammas, op->vectors), op->shards), sizeof *op->sum);
+    op->matrix = w_alloc_array(ctx, "operator blocks", (size_t)op->blocks + 1, sizeof *op->matrix);
+    op->gamma = w_calloc(ctx, "operator", (size_t)w_mul64(op->gammas, op->vectors), sizeof *op->gamma);
+    op->sum = w_calloc(ctx, "operator sums", (size_t)w_mul64(w_mul64(op->gammas, op->vectors), op->shards), sizeof *op->sum);
     op->worker = w_calloc(ctx, "operator", (size_t)op->workers, sizeof *op->worker);
     if (!op->rhs || !op->matrix || !op->gamma || !op->sum || !op->worker) {
         return w_alloc_status(ctx);
     }
     op->diagonal = op->rhs + p;
     op->lambda = op->diagonal + p;
-    weir_status status = w_units_make(op);
     for (int i = 0; status == WEIR_OK && i < op->workers; i++) {
         status = worker_open(op, &op->worker[i], scratch);
     }
@@ -334,6 +345,9 @@ void w_matrix_free_free(w_matrix_free *op)
     w_free(ctx, op->matrix);
     w_free(ctx, op->rhs);
     w_free(ctx, op->column);
+    for (int u = 0; u < op->unit_count; u++) {
+        w_refined_free(ctx, op->unit[u].refined);
+    }
     w_free(ctx, op->unit);
     w_free(ctx, op);
 }
@@ -348,21 +362,27 @@ const w_operator *w_matrix_free_operator(w_matrix_free *op) { return &op->operat
 
 int64_t w_matrix_free_row_values(const w_design *design)
 {
-    int64_t values = 0;
+    int64_t values = 0, cells;
+    int member[W_REFINED_TREES];
     for (int b = 0; b < design->block_count; b++) {
-        values += design->block[b].width - (design->block[b].kind == W_BLOCK_DENSE);
+        const bool counts = w_refined_members(design, b, member, &cells) > 0;
+        values += counts ? design->block[b].width - (design->block[b].kind == W_BLOCK_DENSE) : 0;
     }
     return values;
 }
 
 int64_t w_matrix_free_row_bytes(const w_design *design)
 {
-    int64_t bytes = 16;
+    int64_t bytes = 16, cells;
+    int member[W_REFINED_TREES];
     for (int b = 0; b < design->block_count; b++) {
         const w_block *block = &design->block[b];
-        const int64_t cells = w_mul64(block->levels, block->cells);
-        bytes += cells == 1 ? 0 : cells <= 65536 ? 2 : 4;
-        bytes += 8 * (block->width - (block->kind == W_BLOCK_DENSE)); /* a factor's too, which may not need them */
+        const int count = w_refined_members(design, b, member, &cells);
+        const bool ones = count > 1 || w_design_plain_factor(design, b);
+        if (count > 0) {
+            bytes += cells == 1 ? 0 : cells <= 65536 ? 2 : 4;
+            bytes += ones ? 0 : 8 * (block->width - (block->kind == W_BLOCK_DENSE));
+        }
     }
     return bytes;
 }
@@ -377,6 +397,13 @@ int64_t w_matrix_free_bytes(const w_design *design, int vectors, int workers)
     worker = w_add64(worker, 1024 + (int64_t)sizeof(w_lane) * design->block_count + 128 * design->block_count);
     int64_t bytes = w_add64(w_mul64(sweep, w_units_shards(gammas) + 1), w_mul64(worker, workers));
     bytes = w_add64(bytes, w_mul64(w_add64(tables, matrix), 8));
+    for (int b = 0; b < design->block_count; b++) {
+        const w_smooth *trees;
+        const double *value;
+        int64_t tree;
+        const bool line = w_design_tree(design, b, &trees, &tree, &value);
+        bytes = w_add64(bytes, line ? w_refined_bytes(design, 1, &b, 0) : 0);
+    }
     bytes = w_add64(bytes, w_mul64(design->p, 5 * 8));
     return w_add64(bytes, 4096 + (int64_t)(sizeof(w_unit) + 32) * (design->block_count + design->penalty_count));
 }

@@ -84,7 +84,7 @@ weir_status w_matrix_free_residual(w_matrix_free *op, const double *v, double *r
 /* Bytes of evaluated tiles of one row, of the operator without them, and of a preconditioner. They read shapes only. */
 int64_t w_matrix_free_row_bytes(const w_design *design);
 int64_t w_matrix_free_bytes(const w_design *design, int vectors, int workers);
-int64_t w_matrix_free_preconditioner_bytes(const w_design *design);
+int64_t w_matrix_free_preconditioner_bytes(const w_design *design, int workers);
 /* Values of X a row has: multiply-adds of a product and vector are twice this. */
 int64_t w_matrix_free_row_values(const w_design *design);
 

@@ -137,6 +137,11 @@ static void finish_unit(w_matrix_free *op, const w_unit *unit, const double *tab
     const w_block *block = unit->block;
     const int64_t k = unit->order;
     double *matrix = op->matrix + unit->matrix, *scratch = op->worker[0].scratch;
+    if (unit->refined) {
+        memcpy(unit->refined->mass, table, (size_t)unit->cells * sizeof *table);
+        w_refined_diagonal(unit->refined, op->diagonal);
+        return;
+    }
     if (block->kind == W_BLOCK_DENSE) {
         if (unit->full) { /* coordinates ascend by column, the values may not */
             for (int64_t i = 0; i < k; i++) {
@@ -177,7 +182,11 @@ weir_status w_blocks_finish(w_matrix_free *op, const double *table)
     for (int u = 0; u < op->unit_count; u++) {
         const w_unit *unit = &op->unit[u];
         finish_unit(op, unit, table + unit->table);
-        w_unit_contract(op, unit, op->sum + unit->gamma, 1, op->rhs, 1, 0, op->worker[0].scratch);
+        if (unit->refined) {
+            w_refined_contract(unit->refined, op->sum + unit->gamma, 1, op->rhs, 1, 0, 1);
+        } else {
+            w_unit_contract(op, unit, op->sum + unit->gamma, 1, op->rhs, 1, 0, op->worker[0].scratch);
+        }
     }
     for (int64_t c = 0; c < op->design->p; c++) {
         if (!isfinite(op->rhs[c]) || !isfinite(op->diagonal[c])) {

@@ -19,7 +19,7 @@ typedef struct two_level {
     double *factor;    /* q x q: upper Cholesky factor R of E (E = R'R, L = R') */
     double *map;       /* q x q: U' R'^-1, so that V = W map' */
     double *root_scale;/* q: t */
-    double *diagonal;  /* p: of B, for the factors */
+    double *diagonal;  /* p: B z for the factors' constants z: of plain ones the diagonal of B */
     double log_det;    /* of I + L^-1 G L'^-1 */
 } two_level;
 
@@ -90,7 +90,7 @@ static void find_leaders(const w_matrix_free *op, int64_t *leader)
         if (unit->block->kind != W_BLOCK_FACTOR || unit->columns <= 1) {
             continue;
         }
-        const bool plain = unit->columns == unit->cells && !op->worker[0].packed.lane[u].value;
+        const bool plain = !unit->refined && unit->columns == unit->cells && !op->worker[0].packed.lane[u].value;
         leader[at] = plain && first >= 0 ? first : at;
         first = plain && first < 0 ? at : first;
         at++;
@@ -234,34 +234,36 @@ void w_matrix_free_deflate(const w_preconditioner *preconditioner, const double 
     prolong(t->op, z, 1, 0, x);
 }
 
-/* Penalties of factors are multiples of the identity: Z'V_jZ has one entry, lambda_j times the columns. */
+/* Penalties of factors are multiples of the identity, and of trees they cover several: Z'V_jZ is diagonal, its entries lambda_j
+ * times the columns. */
 double w_matrix_free_coarse_trace(const w_preconditioner *preconditioner, int number)
 {
     const two_level *t = preconditioner->user;
-    double z[W_MATRIX_FREE_COARSE] = { 0 };
+    double z[W_MATRIX_FREE_COARSE], sum = 0.0;
     if (preconditioner->apply != two_level_apply) {
         return 0.0;
     }
     const w_design_penalty *penalty = &t->op->design->penalty[number];
-    const int64_t first = t->op->part_first[number], count = penalty->k * penalty->repeat;
+    const int64_t first = t->op->part_first[number], last = first + penalty->k * penalty->repeat;
     int64_t at = t->op->unit[0].width;
     for (int u = 1; u < t->op->unit_count; u++) {
         const w_unit *unit = &t->op->unit[u];
         if (unit->block->kind != W_BLOCK_FACTOR || unit->columns <= 1) {
             continue;
         }
-        if (first >= unit->first && first < unit->first + unit->columns) {
-            double weight = 0.0;
-            for (int64_t c = 0; c < count; c++) {
-                weight += penalty->matrix ? penalty->matrix[(c % penalty->k) * (penalty->k + 1)] : 1.0;
-            }
+        double weight = 0.0;
+        for (int64_t c = w_max64(first, unit->first); c < w_min64(last, unit->first + unit->columns); c++) {
+            weight += penalty->matrix ? penalty->matrix[((c - first) % penalty->k) * (penalty->k + 1)] : 1.0;
+        }
+        if (weight > 0.0) {
+            memset(z, 0, (size_t)t->q * sizeof *z);
             z[at] = 1.0;
             w_chol_solve(t->q, t->factor, z, 1);
-            return t->op->lambda[penalty->sp] * weight * z[at];
+            sum += weight * z[at];
         }
         at++;
     }
-    return 0.0;
+    return t->op->lambda[penalty->sp] * sum;
 }
 
 /* ---- making it ------------------------------------------------------------------------------------------------------ */
@@ -376,7 +378,8 @@ static weir_status factor_coarse(w_matrix_free *op, two_level *t, double *work, 
     return *usable ? make_root(op->ctx, t, work) : status;
 }
 
-/* Wraps `blocks`, taking it over; when E does not factor the blocks alone are returned. `diagonal`: of B. */
+/* Wraps `blocks`, taking it over; when E does not factor the blocks alone are returned. `diagonal`: B times the vector of ones of
+ * each unit, which is the diagonal of B for factors. */
 weir_status w_matrix_free_two_level(w_matrix_free *op, const double *diagonal, w_preconditioner *blocks)
 {
     weir_ctx *ctx = op->ctx;

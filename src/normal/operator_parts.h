@@ -5,6 +5,7 @@
 
 #include "normal/expand.h"
 #include "normal/operator.h"
+#include "normal/operator_refine.h"
 
 /* Rows of one tile of one block of the design, cells in 2 bytes (narrow) or 4. */
 typedef struct w_lane {
@@ -35,6 +36,7 @@ typedef struct w_unit {
     int64_t gamma;         /* place of its cells x width values */
     int64_t first, columns;/* coordinates */
     bool narrow, ones;
+    w_refined *refined;    /* trees taken together; `block` is the first, width 1. NULL for other blocks */
     bool full;             /* its diagonal blocks are formed */
     int64_t order;         /* columns of one of them */
     int64_t table;         /* place of its cross-products: cells x width x width, or cells x width when not full */
@@ -119,7 +121,7 @@ void w_unit_contract(const w_matrix_free *op, const w_unit *unit, const double *
 /* operator.c */
 weir_status w_matrix_free_rows_apply(void *user, const w_vectors *block, const double *x, double *y); /* X'WX x */
 void w_matrix_free_add_penalties(const w_matrix_free *op, int64_t count, const double *x, double *y); /* y += S_lambda x */
-/* operator_coarse.c: wraps the blocks' preconditioner B, whose diagonal is given, where there is a coarse space. */
+/* operator_coarse.c: wraps the blocks' preconditioner B where there is a coarse space; diagonal: B times the ones of each unit. */
 weir_status w_matrix_free_two_level(w_matrix_free *op, const double *diagonal, w_preconditioner *blocks);
 
 #endif

@@ -13,7 +13,10 @@
 static int64_t cell_bytes(const w_unit *unit) { return unit->cells == 1 ? 0 : unit->narrow ? 2 : 4; }
 
 /* A factor's values are known to be all 1 only where its tiles have none. */
-static bool has_values(const w_tile *tile, const w_unit *unit) { return tile->block[unit->number].value != NULL; }
+static bool has_values(const w_tile *tile, const w_unit *unit)
+{
+    return !unit->refined && tile->block[unit->number].value != NULL;
+}
 
 int64_t w_packed_bytes(const w_matrix_free *op, int64_t rows)
 {
@@ -65,8 +68,22 @@ void w_packed_free(w_matrix_free *op, w_packed *packed)
     packed->memory = NULL;
 }
 
-static void fill_lane(const w_unit *unit, const w_tile_block *from, int64_t rows, w_lane *lane)
+static void fill_cells(const int32_t *cell, int64_t rows, w_lane *lane)
 {
+    if (lane->narrow) {
+        uint16_t *to = (uint16_t *)lane->narrow;
+        for (int64_t i = 0; i < rows; i++) {
+            to[i] = (uint16_t)cell[i];
+        }
+    } else if (lane->wide) {
+        memcpy((int32_t *)lane->wide, cell, (size_t)rows * sizeof *cell);
+    }
+}
+
+static void fill_lane(const w_unit *unit, const w_tile *tile, w_lane *lane)
+{
+    const w_tile_block *from = &tile->block[unit->number];
+    const int64_t rows = tile->rows;
     double *value = (double *)lane->value;
     if (unit->block->kind == W_BLOCK_DENSE) {
         for (int64_t i = 0; i < rows; i++) {
@@ -74,14 +91,13 @@ static void fill_lane(const w_unit *unit, const w_tile_block *from, int64_t rows
         }
         return;
     }
-    if (lane->narrow) {
-        uint16_t *cell = (uint16_t *)lane->narrow;
-        for (int64_t i = 0; i < rows; i++) {
-            cell[i] = (uint16_t)from->cell[i];
-        }
-    } else if (lane->wide) {
-        memcpy((int32_t *)lane->wide, from->cell, (size_t)rows * sizeof(int32_t));
+    if (unit->refined) {
+        int32_t cell[W_TILE_ROWS];
+        w_refined_cells(unit->refined, tile, cell);
+        fill_cells(cell, rows, lane);
+        return;
     }
+    fill_cells(from->cell, rows, lane);
     if (value) {
         memcpy(value, from->value, (size_t)(rows * unit->width) * sizeof *value);
     }
@@ -98,7 +114,7 @@ void w_packed_fill(const w_matrix_free *op, const w_tile *tile, int64_t index, w
         packed->weight[i] = tile->weight[i];
     }
     for (int u = 0; u < op->unit_count; u++) {
-        fill_lane(&op->unit[u], &tile->block[op->unit[u].number], tile->rows, &packed->lane[u]);
+        fill_lane(&op->unit[u], tile, &packed->lane[u]);
     }
 }
 

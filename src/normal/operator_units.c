@@ -103,6 +103,17 @@ static void order_units(w_matrix_free *op, int64_t *key)
     }
 }
 
+static int member_count(const w_unit *unit) { return unit->refined ? unit->refined->trees : 1; }
+
+static void own_levels(const w_block *block, int unit, int32_t *owner)
+{
+    for (int64_t l = 0; l < block->levels; l++) {
+        for (int64_t i = 0; block->level_first[l] >= 0 && i < block->level_columns; i++) {
+            owner[block->level_first[l] + i] = unit;
+        }
+    }
+}
+
 /* Coordinates: each unit's columns in ascending order; levels keep their columns together. */
 static void place_units(w_matrix_free *op, int32_t *owner)
 {
@@ -116,15 +127,14 @@ static void place_units(w_matrix_free *op, int32_t *owner)
         if (block->kind == W_BLOCK_DENSE) {
             for (int i = 0; i < unit->width; i++) {
                 owner[block->dense_column[i]] = u;
-                unit->columns++;
             }
         }
-        for (int64_t l = 0; block->kind != W_BLOCK_DENSE && l < block->levels; l++) {
-            for (int64_t i = 0; block->level_first[l] >= 0 && i < block->level_columns; i++) {
-                owner[block->level_first[l] + i] = u;
-                unit->columns++;
-            }
+        for (int t = 0; block->kind != W_BLOCK_DENSE && t < member_count(unit); t++) {
+            own_levels(unit->refined ? &op->design->block[unit->refined->tree[t].block] : block, u, owner);
         }
+    }
+    for (int64_t c = 0; c < op->design->p; c++) {
+        op->unit[owner[c]].columns++;
     }
     for (int u = 0; u < op->unit_count; u++) {
         w_unit *unit = &op->unit[u];
@@ -140,6 +150,11 @@ static void place_units(w_matrix_free *op, int32_t *owner)
         w_unit *unit = &op->unit[owner[c]];
         op->position[c] = unit->first + unit->columns++;
         op->column[op->position[c]] = c;
+    }
+    for (int u = 0; u < op->unit_count; u++) {
+        if (op->unit[u].refined) {
+            w_refined_place(op->position, op->unit[u].refined);
+        }
     }
 }
 
@@ -157,25 +172,69 @@ static void count_units(w_matrix_free *op)
         unit->table = op->tables;
         unit->matrix = op->blocks;
         op->gammas += unit->cells * unit->width;
-        op->tables += table_doubles(unit->block);
+        op->tables += unit->refined ? unit->cells : table_doubles(unit->block);
         op->blocks += unit->block_count * unit->order * unit->order;
     }
 }
 
-/* Penalties cover runs of columns of one unit each. */
+/* Penalties cover runs of columns of one unit each; a multiple of the identity may cover several units, in any order. */
 static weir_status place_penalties(w_matrix_free *op)
 {
     const w_design *design = op->design;
     for (int j = 0; j < design->penalty_count; j++) {
         const w_design_penalty *penalty = &design->penalty[j];
         int64_t count = penalty->k * penalty->repeat, first = op->position[penalty->first];
-        if (op->position[penalty->first + count - 1] != first + count - 1) {
+        int64_t last = op->position[penalty->first + count - 1];
+        for (int64_t i = 0; i < count && !penalty->matrix; i++) {
+            first = w_min64(first, op->position[penalty->first + i]);
+            last = w_max64(last, op->position[penalty->first + i]);
+        }
+        if (last != first + count - 1) {
             return w_fail(op->ctx, WEIR_E_INTERNAL, "the penalty of %s does not lie in one block",
                           design->term[penalty->term].label);
         }
         op->part_first[j] = first;
     }
     return WEIR_OK;
+}
+
+static bool is_taken(const w_matrix_free *op, int block)
+{
+    for (int u = 0; u < op->unit_count; u++) {
+        const w_refined *refined = op->unit[u].refined;
+        for (int t = 0; refined && t < refined->trees; t++) {
+            if (refined->tree[t].block == block) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* One unit per block, and one for all trees of a smooth that cut the same line. */
+static weir_status list_units(w_matrix_free *op, int64_t *key)
+{
+    const w_design *design = op->design;
+    weir_status status = WEIR_OK;
+    int member[W_REFINED_TREES];
+    op->unit_count = 0;
+    for (int b = 0; status == WEIR_OK && b < design->block_count; b++) {
+        const w_block *block = &design->block[b];
+        int64_t cells;
+        const int count = w_refined_members(design, b, member, &cells);
+        w_refined *refined = NULL;
+        if (count > 1) {
+            status = w_refined_create(op->ctx, design, count, member, &refined);
+        } else if (count == 0 && is_taken(op, b)) {
+            continue;
+        }
+        cells = refined ? refined->cells : unit_cells(block);
+        key[op->unit_count] = block->kind == W_BLOCK_DENSE ? -1 : lowest_column(block);
+        op->unit[op->unit_count++] = (w_unit){ .block = block, .number = b, .width = unit_width(block), .cells = cells,
+                                               .narrow = cells <= NARROW_CELLS, .full = unit_full(block),
+                                               .order = unit_order(block), .refined = refined };
+    }
+    return status;
 }
 
 weir_status w_units_make(w_matrix_free *op)
@@ -191,14 +250,9 @@ weir_status w_units_make(w_matrix_free *op)
     if (status == WEIR_OK) {
         op->position = op->column + p;
         op->part_first = op->position + p;
-        op->unit_count = design->block_count;
-        for (int b = 0; b < design->block_count; b++) {
-            const w_block *block = &design->block[b];
-            op->unit[b] = (w_unit){ .block = block, .number = b, .width = unit_width(block), .cells = unit_cells(block),
-                                    .narrow = unit_cells(block) <= NARROW_CELLS, .full = unit_full(block),
-                                    .order = unit_order(block) };
-            key[b] = block->kind == W_BLOCK_DENSE ? -1 : lowest_column(block);
-        }
+        status = list_units(op, key);
+    }
+    if (status == WEIR_OK) {
         order_units(op, key);
         place_units(op, owner);
         count_units(op);

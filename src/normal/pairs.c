@@ -177,11 +177,11 @@ static void groups_make(w_pairs *plan)
         }
         w_group group = { q, -1 };
         for (int r = q + 1; r < plan->pair_count && group.second < 0; r++) {
-            bool free = true;
+            bool free = may_share(&plan->pair[q], &plan->pair[r]);
             for (int g = 0; g < plan->group_count && free; g++) {
                 free = plan->group[g].second != r;
             }
-            group.second = free && may_share(&plan->pair[q], &plan->pair[r]) ? r : -1;
+            group.second = free ? r : -1;
         }
         plan->group[plan->group_count++] = group;
     }

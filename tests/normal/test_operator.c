@@ -30,6 +30,9 @@ static const model models[] = {
     { "y ~ x - 1", false },
     { "y ~ s(x,z,bs='tp',k=30) + s(f,bs='re') + s(g,bs='re')", true },
     { "y ~ s(g,bs='re') + s(x,g,bs='fs',k=5)", false },
+    { "y ~ s(x,bs='tree',n_trees=6,max_leaves=20) + s(g,bs='re')", false },
+    { "y ~ v + s(x,z,bs='tree',n_trees=9,max_leaves=12,sp_alpha=0.7)", true },
+    { "y ~ s(x,bs='tree',n_trees=3,max_depth=4) + s(x,z,bs='tree',n_trees=3,max_depth=3)", true },
 };
 #define MODELS (sizeof models / sizeof *models)
 
@@ -355,6 +358,33 @@ static void constants_of_factors_are_taken_away(void **state)
     fixture_close(&f);
 }
 
+/* Trees that cut one line are solved exactly together: without an intercept M = H. Intervals that no row reaches and thresholds
+ * outside the data are among them. */
+static void trees_of_one_line_are_one_block(void **state)
+{
+    (void)state;
+    fixture f;
+    const model m = { "y ~ s(x,bs='tree',n_trees=30,max_leaves=40,sp_alpha=0.3) - 1", true };
+    fixture_open(&f, &m, 2);
+    w_matrix_free *op = make(&f, INT64_MAX, 0);
+    w_preconditioner one = { 0 };
+    set_penalty(op, f.design, -3.0);
+    assert_int_equal(w_matrix_free_row_values(f.design), 1);
+    assert_int_equal(w_matrix_free_row_bytes(f.design), 18);
+    assert_int_equal(w_matrix_free_preconditioner(op, NULL, &one), WEIR_OK);
+    double *x = calloc((size_t)f.design->p, sizeof *x);
+    w_cg_result result;
+    const w_cg_options options = { .right_hand_sides = 1, .tolerance = 1e-8 };
+    assert_int_equal(w_cg_solve(f.ctx, w_matrix_free_operator(op), &one, &options, w_matrix_free_rhs(op), x, &result), WEIR_OK);
+    if (result.iterations > 2) {
+        fail_msg("%d steps", (int)result.iterations);
+    }
+    free(x);
+    w_preconditioner_free(f.ctx, &one);
+    w_matrix_free_free(op);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +393,7 @@ int main(void)
         cmocka_unit_test(bits_do_not_depend_on_the_way),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(constants_of_factors_are_taken_away),
+        cmocka_unit_test(trees_of_one_line_are_one_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
