@@ -17,6 +17,17 @@
 weir_status w_gemm(weir_ctx *ctx, const w_panel *k, int64_t rows, int64_t columns, int64_t depth, double alpha, w_operand a,
                    w_operand b, void *c, int64_t ld);
 
+/* symmetric.c. The lower triangle of C += alpha A B', n x n, of which the upper triangle is not touched: what a product that
+ * is known to be symmetric needs, at half the flops. A, B: n x depth. */
+weir_status w_gemm_lower(weir_ctx *ctx, const w_panel *k, int64_t n, int64_t depth, double alpha, w_operand a, w_operand b,
+                         void *c, int64_t ld);
+/* C += alpha A B' (n x columns) for a symmetric A of which the lower triangle is read; B: columns x n. */
+weir_status w_symm(weir_ctx *ctx, const w_panel *k, int64_t n, int64_t columns, double alpha, const void *a, int64_t lda,
+                   w_operand b, void *c, int64_t ld);
+/* The lower triangle of C += alpha A B for symmetric A and B that commute, of which the lower triangles are read. */
+weir_status w_symm_lower(weir_ctx *ctx, const w_panel *k, int64_t n, double alpha, const void *a, int64_t lda, const void *b,
+                         int64_t ldb, void *c, int64_t ldc);
+
 typedef struct w_triangular {
     bool right; /* X op(A) = B instead of op(A) X = B */
     bool upper; /* the triangle of A that is read; the other may hold anything */
