@@ -159,6 +159,9 @@ int cli_context(cli_run *run)
     if (status == WEIR_E_BUDGET)
         return cli_fail(run, EXIT_BUDGET, "--memory %lld bytes is too small even to start; give at least 8M",
                         (long long)args->memory);
+    if (status == WEIR_E_MEMORY)
+        return cli_fail(run, EXIT_BUDGET, "cannot start: the system has no memory left, or its limit of address space (ulimit -v) no "
+                                          "room for one thread");
     if (status == WEIR_E_ARG)
         return cli_fail(run, EXIT_USAGE, "--threads, --memory, --device or --scratch has a value that cannot be used");
     return cli_fail(run, cli_exit_code(status, EXIT_FAILED), "cannot start: %s", weir_status_name(status));

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas_space.h"
 #include "base/limits.h"
 
+#define THREAD_BYTES ((int64_t)24 << 20) /* of address space: stack and heap of a thread */
 #define DEFAULT_SEED 20080513u
 #define W_PROGRESS_INTERVAL 0.1
 
@@ -20,9 +22,13 @@ static weir_status text_copy(weir_ctx *ctx, const char *text, const char *fallba
 static weir_status ctx_fill(weir_ctx *ctx, const weir_ctx_options *o)
 {
     w_memory_limits limits;
-    w_memory_limits_read("", &limits);
+    const int threads = o->threads > 0 ? o->threads : w_processors_allowed("");
+    ctx->threads = w_blas_space_take(threads, THREAD_BYTES);
+    if (ctx->threads < 1) {
+        return WEIR_E_MEMORY;
+    }
+    w_memory_limits_read("", &limits); /* with the buffers of BLAS in place */
     ctx->ledger.budget = o->memory_budget > 0 ? o->memory_budget : w_memory_default_budget(&limits);
-    ctx->threads = o->threads > 0 ? o->threads : w_processors_allowed("");
     ctx->seed = o->seed ? o->seed : DEFAULT_SEED;
     ctx->log = o->log;
     ctx->progress = o->progress;
@@ -30,6 +36,9 @@ static weir_status ctx_fill(weir_ctx *ctx, const weir_ctx_options *o)
     w_progress_begin(ctx, 0);
     ctx->cancel = o->cancel;
     ctx->user = o->user;
+    if (ctx->threads < threads) {
+        w_log_line(ctx, WEIR_LOG_WARNING, "the limit of address space has room for %d of %d threads", ctx->threads, threads);
+    }
     const char *folder = getenv("TMPDIR");
     ctx->scratch_named = o->scratch && o->scratch[0];
     weir_status status = text_copy(ctx, o->scratch, folder && folder[0] ? folder : "/tmp", &ctx->scratch);

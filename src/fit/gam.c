@@ -272,13 +272,17 @@ static weir_status fit_generalised(weir_ctx *ctx, w_design *design, weir_table *
 }
 
 /* The stage behind the design, begun again from the same rows where memory ran out. */
-static weir_status fit_design(weir_ctx *ctx, w_design *design, weir_table *table, const weir_plan *plan,
+static weir_status fit_design(weir_ctx *ctx, w_design *design, weir_table *table, w_fit_recovery *recovery, weir_plan *plan,
                               const weir_fit_options *options, const w_glm *glm, fit_times *times, weir_model **out)
 {
     weir_status status;
+    recovery->state.iterative_ready = w_planning_may_iterate(design, options, is_linear(glm), plan);
     do {
-        status = is_linear(glm) ? fit_linear(ctx, design, table, plan, options, times, out)
-                                : fit_generalised(ctx, design, table, plan, options, glm, times, out);
+        status = w_recovery_replan(recovery, design, options, plan);
+        if (status >= 0) {
+            status = is_linear(glm) ? fit_linear(ctx, design, table, plan, options, times, out)
+                                    : fit_generalised(ctx, design, table, plan, options, glm, times, out);
+        }
     } while (status < 0 && w_recover(ctx, W_RECOVER_FIT, status));
     return status;
 }
@@ -311,7 +315,7 @@ weir_status w_fit_table(weir_ctx *ctx, weir_table *table, const char *formula, c
         status = compile_surely(ctx, table, formula, options, &recovery, &times, &design, &plan);
     }
     if (status >= 0) {
-        status = fit_design(ctx, design, table, &plan, options, &glm, &times, &model);
+        status = fit_design(ctx, design, table, &recovery, &plan, options, &glm, &times, &model);
     }
     weir_status remark = status;
     if (status >= 0) {

@@ -156,17 +156,27 @@ static void describe_matrix_free(const w_design *design, w_plan_input *input)
     input->solves = w_iterative_solves(design);
 }
 
+/* What a plan is asked for. */
+typedef struct asked {
+    weir_ctx *ctx;
+    weir_table *table;
+    const weir_fit_options *options;
+    int64_t budget;
+    bool fall_back; /* a dense system that does not fit may be left to the matrix-free route: fewer threads do not help */
+} asked;
+
 /* The dense system where it fits and is not too wide; else, or when asked, the matrix-free route if it serves. */
-static weir_status choose_route(weir_ctx *ctx, const w_design *design, const weir_fit_options *options, w_plan_input *input,
-                                weir_plan *out)
+static weir_status choose_route(const asked *a, const w_design *design, w_plan_input *input, weir_plan *out)
 {
+    weir_ctx *ctx = a->ctx;
+    const weir_fit_options *options = a->options;
     const char *unfit = w_iterative_unfit(design, options, input->iterations == 1);
     if (options->route == WEIR_FIT_MATRIX_FREE && unfit) {
         return w_fail(ctx, WEIR_E_ARG, "the matrix-free route %s", unfit);
     }
     weir_status status = options->route == WEIR_FIT_MATRIX_FREE ? WEIR_OK : w_plan_fit(input, out);
     const bool wide = core_columns(design, input->arrow_block) > W_DENSE_MAX_P;
-    const bool misfit = status == WEIR_E_BUDGET && core_columns(design, input->arrow_block) >= MATRIX_FREE_LEAST;
+    const bool misfit = a->fall_back && status == WEIR_E_BUDGET && core_columns(design, input->arrow_block) >= MATRIX_FREE_LEAST;
     if (options->route == WEIR_FIT_DENSE || unfit || (options->route == WEIR_FIT_AUTO && !wide && !misfit)) {
         return status;
     }
@@ -183,6 +193,13 @@ static weir_status choose_route(weir_ctx *ctx, const w_design *design, const wei
         return found;
     }
     return status;
+}
+
+bool w_planning_may_iterate(const w_design *design, const weir_fit_options *options, bool linear, const weir_plan *plan)
+{
+    return options->route == WEIR_FIT_AUTO && strcmp(plan->route, W_ROUTE_MATRIX_FREE) != 0 &&
+           !w_iterative_unfit(design, options, linear) &&
+           core_columns(design, w_plan_arrow_block(design)) >= MATRIX_FREE_LEAST;
 }
 
 /* One route as if it were the one taken: bytes, seconds, whether it fits. */
@@ -236,9 +253,12 @@ static void list_routes(const w_design *design, const weir_fit_options *options,
     }
 }
 
-static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design *design, bool estimated,
-                               const weir_fit_options *options, int64_t budget, weir_plan *out)
+static weir_status plan_design(const asked *a, const w_design *design, bool estimated, weir_plan *out)
 {
+    weir_ctx *ctx = a->ctx;
+    weir_table *table = a->table;
+    const weir_fit_options *options = a->options;
+    const int64_t budget = a->budget;
     char text[160], scratch[160];
     w_plan_input input = { .design = design, .threads = w_pool_workers(ctx) };
     weir_status status = w_plan_device(ctx, &input.device, text, sizeof text, &input.device_reason);
@@ -275,7 +295,7 @@ static weir_status plan_design(weir_ctx *ctx, weir_table *table, const w_design 
     }
     list_windows(ctx, table, design, &input);
     w_plan_rates(ctx, &input.rates);
-    status = choose_route(ctx, design, options, &input, out);
+    status = choose_route(a, design, &input, out);
     if (status >= 0) {
         list_routes(design, options, &input, out);
     }
@@ -305,22 +325,24 @@ void w_planning_design_options(const weir_fit_options *options, const weir_plan 
     }
 }
 
-/* With the threads that share jobs now. */
-static weir_status estimate(weir_ctx *ctx, weir_table *table, const w_formula *formula, const weir_fit_options *options,
-                            int64_t budget_wanted, weir_plan *out)
+/* With the threads that share jobs now; budget 0: that of the context. */
+static weir_status estimate(const asked *wanted, const w_formula *formula, weir_plan *out)
 {
+    weir_ctx *ctx = wanted->ctx;
+    asked a = *wanted;
     w_design *skeleton = NULL;
     w_design_options how;
-    w_planning_design_options(options, NULL, &how);
-    weir_status status = w_design_estimate(ctx, formula, table, &how, &skeleton);
-    const int64_t before = ctx->ledger.budget, budget = budget_wanted > 0 ? budget_wanted : before;
+    w_planning_design_options(a.options, NULL, &how);
+    weir_status status = w_design_estimate(ctx, formula, a.table, &how, &skeleton);
+    const int64_t before = ctx->ledger.budget;
+    a.budget = a.budget > 0 ? a.budget : before;
     if (status == WEIR_E_BUDGET) { /* too small even for a sketch of the model: lifted for that alone, to say what would do */
         w_message_clear(ctx);
         ctx->ledger.budget = 0;
-        status = w_design_estimate(ctx, formula, table, &how, &skeleton);
+        status = w_design_estimate(ctx, formula, a.table, &how, &skeleton);
     }
     if (status >= 0) {
-        status = plan_design(ctx, table, skeleton, true, options, budget, out);
+        status = plan_design(&a, skeleton, true, out);
     }
     w_design_free(skeleton);
     ctx->ledger.budget = before;
@@ -347,32 +369,46 @@ static void note_threads(weir_ctx *ctx, int before, weir_plan *plan)
     }
 }
 
+/* From `design`, or where that is NULL from the formula. */
+static weir_status plan_once(const asked *a, const w_formula *formula, const w_design *design, weir_plan *out)
+{
+    return design ? plan_design(a, design, false, out) : estimate(a, formula, out);
+}
+
+/* The routes as they are with all threads, with half of them, and so on; then those for which a dense system does not fit. */
+static weir_status plan_with_threads(asked *a, const w_formula *formula, const w_design *design, weir_plan *out)
+{
+    const int before = w_pool_workers(a->ctx);
+    weir_status status;
+    do {
+        status = plan_once(a, formula, design, out);
+    } while (status == WEIR_E_BUDGET && fewer_threads(a->ctx));
+    if (status == WEIR_E_BUDGET && a->options->route == WEIR_FIT_AUTO) {
+        w_message_clear(a->ctx);
+        w_pool_limit(a->ctx, before);
+        a->fall_back = true;
+        do {
+            status = plan_once(a, formula, design, out);
+        } while (status == WEIR_E_BUDGET && fewer_threads(a->ctx));
+    }
+    if (status >= 0) {
+        note_threads(a->ctx, before, out);
+    }
+    return status;
+}
+
 weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formula *formula, const weir_fit_options *options,
                                 weir_plan *out)
 {
-    const int before = w_pool_workers(ctx);
-    weir_status status;
-    do {
-        status = estimate(ctx, table, formula, options, 0, out);
-    } while (status == WEIR_E_BUDGET && fewer_threads(ctx));
-    if (status >= 0) {
-        note_threads(ctx, before, out);
-    }
-    return status;
+    asked a = { .ctx = ctx, .table = table, .options = options };
+    return plan_with_threads(&a, formula, NULL, out);
 }
 
 weir_status w_planning_exact(weir_ctx *ctx, weir_table *table, const w_design *design, const weir_fit_options *options,
                              weir_plan *out)
 {
-    const int before = w_pool_workers(ctx);
-    weir_status status;
-    do {
-        status = plan_design(ctx, table, design, false, options, ctx->ledger.budget, out);
-    } while (status == WEIR_E_BUDGET && fewer_threads(ctx));
-    if (status >= 0) {
-        note_threads(ctx, before, out);
-    }
-    return status;
+    asked a = { .ctx = ctx, .table = table, .options = options, .budget = ctx->ledger.budget };
+    return plan_with_threads(&a, NULL, design, out);
 }
 
 weir_status w_planning_least(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options, int64_t *bytes)
@@ -384,7 +420,8 @@ weir_status w_planning_least(weir_ctx *ctx, weir_table *table, const char *formu
     ctx->ledger.budget = 0;
     weir_status status = w_formula_parse(ctx, formula, &parsed);
     if (status >= 0) {
-        status = estimate(ctx, table, parsed, options, 1, &plan);
+        const asked least = { .ctx = ctx, .table = table, .options = options, .budget = 1, .fall_back = true };
+        status = estimate(&least, parsed, &plan);
     }
     w_formula_free(parsed);
     ctx->ledger.budget = budget;

@@ -15,6 +15,9 @@ weir_status w_planning_estimate(weir_ctx *ctx, weir_table *table, const w_formul
 /* With the compiled design; `table` NULL when the sums are already there. */
 weir_status w_planning_exact(weir_ctx *ctx, weir_table *table, const w_design *design, const weir_fit_options *options,
                              weir_plan *out);
+/* May a fit that this plan does not do for be left to the matrix-free route? It serves the model, no other route was asked for, and the
+ * dense system is not so small that its exact answers are worth more than an answer. */
+bool w_planning_may_iterate(const w_design *design, const weir_fit_options *options, bool linear, const weir_plan *plan);
 /* The least budget with which such a fit is planned, beside what is in use: one thread, the smallest windows, nothing kept. Leaves the
  * limit of threads at one. */
 weir_status w_planning_least(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options, int64_t *bytes);

@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/size.h"
+#include "fit/iterative.h"
 #include "plan/bytes.h"
 
 #define TEXT_BYTES ((int64_t)256 << 10) /* a text that was just opened holds more of its head than one that was read */
@@ -133,6 +134,8 @@ void w_recovery_adapt(w_fit_recovery *r, const w_design *design, weir_plan *plan
     }
     state->window_bytes = plan->window_bytes;
     state->threads = w_pool_workers(r->ctx);
+    state->iterative = strcmp(plan->route, W_ROUTE_MATRIX_FREE) == 0;
+    state->tile_bytes = plan->tile_bytes;
     if (design) {
         state->window_least = w_mul64(w_max64(1, w_plan_row_bytes(design)), W_TILE_ROWS);
     }
@@ -146,6 +149,25 @@ void w_recovery_adapt(w_fit_recovery *r, const w_design *design, weir_plan *plan
     r->scan = (w_scan_options){ .keep_bytes = plan->keep_bytes, .window_bytes = plan->window_bytes };
     r->scan.spool = plan->scratch_bytes > 0 || state->spilled ? W_SPOOL_CACHE : W_SPOOL_NEEDED;
     r->planned = true;
+}
+
+weir_status w_recovery_replan(w_fit_recovery *r, const w_design *design, const weir_fit_options *options, weir_plan *plan)
+{
+    w_recovery_state *state = &r->state;
+    if (state->iterative && strcmp(plan->route, W_ROUTE_MATRIX_FREE) != 0) {
+        weir_fit_options forced = *options;
+        weir_plan other;
+        forced.route = WEIR_FIT_MATRIX_FREE;
+        weir_status status = w_planning_exact(r->ctx, r->table, design, &forced, &other);
+        if (status < 0) {
+            return status;
+        }
+        *plan = other;
+        w_recovery_adapt(r, design, plan);
+        state->tile_bytes = plan->tile_bytes;
+    }
+    plan->tile_bytes = w_min64(plan->tile_bytes, state->tile_bytes);
+    return WEIR_OK;
 }
 
 void w_recovery_end(w_fit_recovery *r, weir_plan *plan)

@@ -25,6 +25,8 @@ void w_recovery_begin(w_fit_recovery *recovery, weir_ctx *ctx, weir_table *table
 void w_recovery_rows_begin(w_fit_recovery *recovery, weir_ctx *ctx, weir_table *table);
 /* Lowers the plan to what is left of it after the steps so far, and takes it as the state that the next ones start from. */
 void w_recovery_adapt(w_fit_recovery *recovery, const w_design *design, weir_plan *plan);
+/* After a step: the plan that the stage begins again with. */
+weir_status w_recovery_replan(w_fit_recovery *recovery, const w_design *design, const weir_fit_options *options, weir_plan *plan);
 /* Threads as before; the steps are noted in the plan (may be NULL). */
 void w_recovery_end(w_fit_recovery *recovery, weir_plan *plan);
 /* After giving up: the message says what was tried, and the smallest budget that would do where that can be told. */

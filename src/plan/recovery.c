@@ -19,6 +19,9 @@ static bool windows_shrink(before s)
 }
 static void shrink_windows(after s) { s->window_bytes = w_max64(s->window_least, s->window_bytes / WINDOW_SHRINK); }
 
+static bool tiles_kept(before s) { return s->tile_bytes > 0; }
+static void drop_tiles(after s) { s->tile_bytes = 0; }
+
 static bool groups_shrink(before s) { return s->groups > 1; }
 static void shrink_groups(after s) { s->groups /= 2; }
 
@@ -52,20 +55,22 @@ static const struct rule {
     w_recovery_step step;
     const char *name;
     int points;       /* where it can be taken */
+    bool waits;       /* at other points nothing behind it is tried: it is left to the stage */
     bool refusal;     /* only after the system refused, not after the budget did */
     bool rescans;
     bool (*applies)(before s);
     void (*apply)(after s);
 } rules[] = {
-    { W_RECOVERY_WINDOWS, "windows", PASS_OR_FIT, false, true, windows_shrink, shrink_windows },
-    { W_RECOVERY_GROUPS, "groups", EVERYWHERE, false, false, groups_shrink, shrink_groups },
-    { W_RECOVERY_PACKED, "packed", EVERYWHERE, false, false, not_packed, pack },
-    { W_RECOVERY_THREADS, "threads", EVERYWHERE, false, false, threads_shrink, shrink_threads },
-    { W_RECOVERY_ITERATIVE, "iterative", W_RECOVER_FIT, false, false, not_iterative, iterate },
-    { W_RECOVERY_SPILL, "spill", PASS_OR_FIT, false, true, not_spilled, spill },
-    { W_RECOVERY_DEVICE, "device", W_RECOVER_FIT, false, false, devices_left, next_device },
-    { W_RECOVERY_AGAIN, "again", PASS_OR_FIT, true, false, tries_left, try_again },
-    { W_RECOVERY_GIVE_UP, "give up", EVERYWHERE, false, false, any, NULL },
+    { W_RECOVERY_TILES, "tiles", W_RECOVER_FIT, true, false, false, tiles_kept, drop_tiles },
+    { W_RECOVERY_WINDOWS, "windows", PASS_OR_FIT, false, false, true, windows_shrink, shrink_windows },
+    { W_RECOVERY_GROUPS, "groups", EVERYWHERE, false, false, false, groups_shrink, shrink_groups },
+    { W_RECOVERY_PACKED, "packed", EVERYWHERE, false, false, false, not_packed, pack },
+    { W_RECOVERY_THREADS, "threads", EVERYWHERE, false, false, false, threads_shrink, shrink_threads },
+    { W_RECOVERY_ITERATIVE, "iterative", W_RECOVER_FIT, true, false, false, not_iterative, iterate },
+    { W_RECOVERY_SPILL, "spill", PASS_OR_FIT, false, false, true, not_spilled, spill },
+    { W_RECOVERY_DEVICE, "device", W_RECOVER_FIT, false, false, false, devices_left, next_device },
+    { W_RECOVERY_AGAIN, "again", PASS_OR_FIT, false, true, false, tries_left, try_again },
+    { W_RECOVERY_GIVE_UP, "give up", EVERYWHERE, false, false, false, any, NULL },
 };
 #define RULES ((int)(sizeof rules / sizeof rules[0]))
 
@@ -79,7 +84,13 @@ w_recovery_step w_recovery_next(const w_recovery_state *state, w_recover_point p
     }
     for (int i = 0; i < RULES; i++) {
         const struct rule *rule = &rules[i];
-        if ((rule->points & (int)point) && (!rule->refusal || status == WEIR_E_MEMORY) && rule->applies(&from)) {
+        if ((rule->refusal && status != WEIR_E_MEMORY) || !rule->applies(&from)) {
+            continue;
+        }
+        if (rule->waits && !(rule->points & (int)point)) {
+            return W_RECOVERY_GIVE_UP;
+        }
+        if (rule->points & (int)point) {
             if (rule->apply) {
                 rule->apply(next);
             }
@@ -99,6 +110,9 @@ void w_recovery_text(w_recovery_step step, const w_recovery_state *s, char *text
     switch (step) {
     case W_RECOVERY_WINDOWS:
         snprintf(text, bytes, "windows of %s", w_format_bytes(size, s->window_bytes));
+        break;
+    case W_RECOVERY_TILES:
+        snprintf(text, bytes, s->tile_bytes > 0 ? "evaluated rows in memory" : "rows evaluated in each product");
         break;
     case W_RECOVERY_GROUPS:
         snprintf(text, bytes, "%d group%s in flight", s->groups, s->groups == 1 ? "" : "s");

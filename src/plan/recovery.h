@@ -4,6 +4,7 @@
  *     (state, point of failure, status)  ->  (step, next state)  or give up.
  *
  * The steps, in the order in which they are tried; each is taken only where it lowers what is held:
+ *   tiles      evaluated rows of the matrix-free route are not kept
  *   windows    windows of rows in flight: a quarter, down to one tile        the rows are scanned again
  *   groups     half as many groups in flight
  *   packed     all threads add to one accumulator in place
@@ -12,6 +13,8 @@
  *   spill      decoded columns leave memory for the scratch folder, or are read again in each pass      scanned again
  *   device     the next device
  *   again      the same once more after a refusal by the system, which may have been another process's doing
+ *
+ * `tiles` and `iterative` are steps of the stage: a pass that could take a later step gives up in their favour.
  *
  * Every state has finitely many successors, so that giving up is reached. fit/recovery.c carries the steps out. None of them
  * changes bits but `iterative` and `device`, which change the route and are recorded as such. */
@@ -24,8 +27,8 @@
 #include "base/ctx.h"
 
 typedef enum w_recovery_step {
-    W_RECOVERY_WINDOWS, W_RECOVERY_GROUPS, W_RECOVERY_PACKED, W_RECOVERY_THREADS, W_RECOVERY_ITERATIVE, W_RECOVERY_SPILL,
-    W_RECOVERY_DEVICE, W_RECOVERY_AGAIN, W_RECOVERY_GIVE_UP
+    W_RECOVERY_TILES, W_RECOVERY_WINDOWS, W_RECOVERY_GROUPS, W_RECOVERY_PACKED, W_RECOVERY_THREADS, W_RECOVERY_ITERATIVE,
+    W_RECOVERY_SPILL, W_RECOVERY_DEVICE, W_RECOVERY_AGAIN, W_RECOVERY_GIVE_UP
 } w_recovery_step;
 
 typedef struct w_recovery_state {
@@ -33,6 +36,7 @@ typedef struct w_recovery_state {
     bool rescan;                        /* the rows can be read from their beginning */
     bool kept;                          /* decoded columns are held in memory: windows are parts of them */
     bool spilled;
+    int64_t tile_bytes;                 /* of evaluated rows that are kept */
     int groups, threads;
     bool packed;
     bool iterative, iterative_ready;    /* taken; there is such a route for the problem */

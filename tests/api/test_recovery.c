@@ -55,14 +55,18 @@ static void drop_place(place *p)
     free(p);
 }
 
+#define MOST_COLUMNS 1200
+
 typedef struct job {
     const char *formula, *family;
+    const double *sp; /* fixed smoothing parameters */
+    int32_t sp_count;
     source from;
     int64_t fit_rows; /* in memory */
     int diagnostics;
     const place *place;
     /* results of the last fit */
-    double beta[64];
+    double beta[MOST_COLUMNS];
     int64_t columns;
     weir_plan plan;
     int fits, recovered;
@@ -87,13 +91,15 @@ static weir_status fit(weir_ctx *ctx, weir_table *table, job *j)
     weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
     options.family = j->family;
     options.diagnostics = j->diagnostics;
+    options.sp = j->sp;
+    options.sp_count = j->sp_count;
     weir_model *model = NULL;
     weir_status status = weir_fit(ctx, table, j->formula, &options, &model);
     if (status >= 0) {
         weir_summary summary;
         const double *beta;
         j->columns = weir_model_coefficients(model, &beta, NULL);
-        assert_in_range(j->columns, 1, 64);
+        assert_in_range(j->columns, 1, MOST_COLUMNS);
         memcpy(j->beta, beta, (size_t)j->columns * sizeof *beta);
         weir_model_summary(model, &summary);
         j->plan = *summary.plan;
@@ -277,6 +283,101 @@ static void test_capacity_shrinks_while_running(void **state)
     drop_place(p);
 }
 
+/* ---- another route ------------------------------------------------------------------------------------------------- */
+
+static bool took(const weir_plan *plan, const char *step)
+{
+    for (int i = 0; i < plan->recovery_count; i++) {
+        if (strcmp(plan->recovery[i].step, step) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* More than 1000 columns whose p x p system no longer fits: conjugate gradients, the answer to 1e-8 of the largest coefficient (their
+ * tolerance is 1e-10, on the residual). The order of the steps is that of plan/recovery.h. */
+static void test_a_dense_system_becomes_products(void **state)
+{
+    (void)state;
+    static const double sp[2] = { 1.0, 1.0 };
+    place *p = make_place();
+    const job what = { .formula = "y ~ s(x, bs = 'cr', k = 520) + s(z, bs = 'cr', k = 520)", .sp = sp, .sp_count = 2, .from = MEMORY, .fit_rows = 9000, .place = p };
+    job *truth = malloc(sizeof *truth), *j = malloc(sizeof *j);
+    assert_non_null(truth);
+    assert_non_null(j);
+    *truth = what;
+    weir_ctx *ctx = make_ctx(2, (int64_t)1 << 30);
+    assert_int_equal(whole(ctx, truth), WEIR_OK);
+    assert_string_equal(truth->plan.route, "normal-equations/cholesky");
+    weir_ctx_destroy(ctx);
+    double largest = 0;
+    for (int64_t c = 0; c < truth->columns; c++) {
+        largest = fmax(largest, fabs(truth->beta[c]));
+    }
+    int taken = 0;
+    for (int64_t to = (int64_t)24 << 20; to <= (int64_t)48 << 20; to *= 2) {
+        shrink s = { NULL, 0, 2, to };
+        weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
+        options.threads = 2;
+        options.memory_budget = (int64_t)1 << 30;
+        options.device = "cpu";
+        options.progress = shrink_now;
+        options.user = &s;
+        assert_int_equal(weir_ctx_create(&options, &s.ctx), WEIR_OK);
+        s.ctx->progress_state.interval = 0;
+        *j = what;
+        weir_status status = whole(s.ctx, j);
+        if (status < 0) { /* less than the compiled model holds */
+            assert_int_equal(status, WEIR_E_BUDGET);
+            assert_true(named_budget(weir_ctx_message(s.ctx)) > to);
+            assert_non_null(strstr(weir_ctx_message(s.ctx), "conjugate gradients"));
+            weir_ctx_destroy(s.ctx);
+            continue;
+        }
+        for (int64_t c = 0; c < j->columns; c++) {
+            assert_true(fabs(j->beta[c] - truth->beta[c]) <= 1e-8 * largest);
+        }
+        if (took(&j->plan, "iterative")) {
+            taken++;
+            assert_string_equal(j->plan.route, "matrix-free/cg");
+        }
+        weir_ctx_destroy(s.ctx);
+    }
+    assert_true(taken > 0);
+    free(truth);
+    free(j);
+    drop_place(p);
+}
+
+/* A dense system that fits with fewer threads is not left to conjugate gradients. */
+static void test_fewer_threads_come_before_products(void **state)
+{
+    (void)state;
+    place *p = make_place();
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    weir_plan plan;
+    int fewer = 0, products = 0;
+    for (int64_t budget = (int64_t)400 << 20; budget >= (int64_t)16 << 20; budget -= budget / 24) {
+        weir_ctx *ctx = make_ctx(8, budget);
+        weir_table *table = NULL;
+        const job j = { .from = MEMORY, .fit_rows = ROWS, .place = p };
+        assert_int_equal(open_table(ctx, &j, &table), WEIR_OK);
+        weir_status status = weir_plan_fit(ctx, table, "y ~ s(x, bs = 'cr', k = 520) + s(z, bs = 'cr', k = 520)", &options, &plan);
+        if (status >= 0) {
+            const bool dense = strcmp(plan.route, "normal-equations/cholesky") == 0;
+            assert_false(dense && products > 0); /* once it does not fit, it does not with less either */
+            fewer += dense && plan.threads < 8;
+            products += !dense;
+        }
+        weir_table_close(table);
+        weir_ctx_destroy(ctx);
+    }
+    assert_true(fewer > 0);
+    assert_true(products > 0);
+    drop_place(p);
+}
+
 /* ---- predictions and checks ----------------------------------------------------------------------------------------- */
 
 typedef struct reading {
@@ -398,6 +499,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_allocation_fails_once_and_for_ever),
         cmocka_unit_test(test_capacity_shrinks_while_running),
+        cmocka_unit_test(test_a_dense_system_becomes_products),
+        cmocka_unit_test(test_fewer_threads_come_before_products),
         cmocka_unit_test(test_predictions_go_on),
         cmocka_unit_test(test_ladder_of_budgets),
     };

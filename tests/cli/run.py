@@ -13,7 +13,9 @@ A case is a text file of lines "key: value" ('#' starts a comment line):
   stdout-is: FILE       equal to tests/golden/cli/FILE, line by line, with wildcards in the file
   present: FILE         exists and is not empty after the command     absent: FILE   does not exist
   kept: FILE            has the bytes it had before the command
-  needs: WORD           bike (the bicycle data set is there), dev-full (/dev/full is there), not-root
+  needs: WORD           bike (the bicycle data set is there), dev-full (/dev/full is there), not-root,
+                        address-space (the program runs under a limit of address space: a sanitizer's does not),
+                        cgroup (a group with a limit of memory can be made: its folder is $CGROUP, the file of the limit $CGROUP_LIMIT)
 Every case starts in an empty folder with the files of tests/cli/data. After an error no temporary file may be left.
 Exit status 77 means skipped."""
 import fnmatch
@@ -52,7 +54,30 @@ def read_case(path):
     return case
 
 
-def missing_need(case):
+def runs_under_limit(weir):
+    command = ["bash", "-c", "ulimit -v 4000000 && exec timeout -s KILL 30 \"$0\" --version", weir]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def make_cgroup():
+    """A new control group for memory and the name of the file with its limit, of version 2 or 1; None where that is not allowed."""
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split(":", 2) for line in file]
+    for controllers, mount, limit in (("", "/sys/fs/cgroup", "memory.max"), ("memory", "/sys/fs/cgroup/memory", "memory.limit_in_bytes")):
+        for path in (own for _, names, own in lines if controllers in names.split(",")):
+            for parent in (mount + path, mount):
+                folder = os.path.join(parent, f"weir-test-{os.getpid()}")
+                try:
+                    os.mkdir(folder)
+                except OSError:
+                    continue
+                if os.access(os.path.join(folder, limit), os.W_OK):
+                    return folder, limit
+                os.rmdir(folder)
+    return None
+
+
+def missing_need(case, weir):
     for need in case.get("needs", []):
         if need == "bike" and not bike_path():
             return "bike_hour.csv is not here (set WEIR_SHARED)"
@@ -60,6 +85,10 @@ def missing_need(case):
             return "/dev/full is not here"
         if need == "not-root" and os.geteuid() == 0:
             return "root may write everywhere"
+        if need == "address-space" and not runs_under_limit(weir):
+            return "the program does not run under a limit of address space"
+        if need == "cgroup" and not case.setdefault("made", make_cgroup()):
+            return "no control group with a limit of memory can be made here"
     return None
 
 
@@ -93,7 +122,7 @@ def compare_stream(case, name, text, problems):
 
 def run_case(path, weir):
     case = read_case(path)
-    reason = missing_need(case)
+    reason = missing_need(case, os.path.abspath(weir))
     if reason:
         print(f"skipped: {reason}")
         return 77
@@ -106,6 +135,8 @@ def run_case(path, weir):
         env = dict(os.environ, PATH=os.path.dirname(os.path.abspath(weir)) + os.pathsep + os.environ["PATH"],
                    LC_ALL="C", TMPDIR=scratch, XDG_CACHE_HOME=os.path.join(folder, "cache"), BIKE=bike_path() or "",
                    EXAMPLES=os.path.join(ROOT, "examples"))
+        if case.get("made"):
+            env["CGROUP"], env["CGROUP_LIMIT"] = case["made"]
         for command in case.get("setup", []):
             done = subprocess.run(["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, timeout=120)
             if done.returncode:
@@ -128,6 +159,8 @@ def run_case(path, weir):
         for name, before in kept.items():
             if open(os.path.join(folder, name), "rb").read() != before:
                 problems.append(f"{name} was changed")
+        if case.get("made"):
+            os.rmdir(case["made"][0])
         left = [name for name in os.listdir(folder) if name.startswith(".weir-") or name.endswith(".tmp")]
         left += os.listdir(scratch)
         if left:

@@ -36,7 +36,13 @@ static const expected table[] = {
     { STATE(.threads = 4, .kept = true, .rescan = true), W_RECOVER_RESUME, WEIR_E_MEMORY, W_RECOVERY_THREADS },
     { { .groups = 1, .threads = 2, .devices = 1, .iterative_ready = true }, W_RECOVER_FIT, WEIR_E_MEMORY, W_RECOVERY_PACKED },
     { STATE(.iterative_ready = true, .kept = true, .rescan = true), W_RECOVER_FIT, WEIR_E_MEMORY, W_RECOVERY_ITERATIVE },
-    { STATE(.iterative_ready = true, .kept = true, .rescan = true), W_RECOVER_PASS, WEIR_E_MEMORY, W_RECOVERY_SPILL },
+    /* conjugate gradients come before the scratch folder: the pass leaves them to the stage */
+    { STATE(.iterative_ready = true, .kept = true, .rescan = true), W_RECOVER_PASS, WEIR_E_MEMORY, W_RECOVERY_GIVE_UP },
+    { STATE(.iterative_ready = true, .threads = 2), W_RECOVER_PASS, WEIR_E_MEMORY, W_RECOVERY_THREADS },
+    { STATE(.tile_bytes = KIB, .rescan = true, .window_bytes = 64 * KIB, .window_least = KIB), W_RECOVER_FIT, WEIR_E_MEMORY,
+      W_RECOVERY_TILES },
+    { STATE(.tile_bytes = KIB, .rescan = true, .window_bytes = 64 * KIB, .window_least = KIB), W_RECOVER_PASS, WEIR_E_MEMORY,
+      W_RECOVERY_GIVE_UP },
     { STATE(.iterative_ready = true, .iterative = true, .kept = true, .rescan = true), W_RECOVER_FIT, WEIR_E_MEMORY, W_RECOVERY_SPILL },
     { STATE(.kept = true, .again = 1), W_RECOVER_PASS, WEIR_E_MEMORY, W_RECOVERY_AGAIN }, /* a stream has no other copy */
     { { .packed = true, .devices = 2 }, W_RECOVER_FIT, WEIR_E_MEMORY, W_RECOVERY_DEVICE },
@@ -68,11 +74,11 @@ static void test_table(void **state)
 static void test_every_path_ends(void **state)
 {
     (void)state;
-    w_recovery_state s = { .rescan = true, .window_bytes = 16 << 20, .window_least = 100 * KIB, .groups = 5, .threads = 7,
+    w_recovery_state s = { .rescan = true, .window_bytes = 16 << 20, .window_least = 100 * KIB, .tile_bytes = KIB, .groups = 5, .threads = 7,
                            .iterative_ready = true, .devices = 3, .again = 2 };
     static const w_recovery_step expected_steps[] = {
-        W_RECOVERY_WINDOWS, W_RECOVERY_WINDOWS, W_RECOVERY_WINDOWS, W_RECOVERY_WINDOWS, W_RECOVERY_GROUPS, W_RECOVERY_GROUPS,
-        W_RECOVERY_PACKED, W_RECOVERY_THREADS, W_RECOVERY_THREADS, W_RECOVERY_ITERATIVE, W_RECOVERY_DEVICE, W_RECOVERY_DEVICE,
+        W_RECOVERY_TILES, W_RECOVERY_WINDOWS, W_RECOVERY_WINDOWS, W_RECOVERY_WINDOWS, W_RECOVERY_WINDOWS, W_RECOVERY_GROUPS,
+        W_RECOVERY_GROUPS, W_RECOVERY_PACKED, W_RECOVERY_THREADS, W_RECOVERY_THREADS, W_RECOVERY_ITERATIVE, W_RECOVERY_DEVICE, W_RECOVERY_DEVICE,
         W_RECOVERY_AGAIN, W_RECOVERY_AGAIN, W_RECOVERY_GIVE_UP,
     };
     for (size_t i = 0; i < sizeof expected_steps / sizeof expected_steps[0]; i++) {
@@ -91,7 +97,7 @@ static void test_texts(void **state)
     static const struct { w_recovery_step step; const char *text; } texts[] = {
         { W_RECOVERY_THREADS, "1 thread" }, { W_RECOVERY_GROUPS, "1 group in flight" }, { W_RECOVERY_PACKED, "one sum for all threads" },
         { W_RECOVERY_ITERATIVE, "normal equations" }, { W_RECOVERY_DEVICE, "device 1 of 1" },
-        { W_RECOVERY_SPILL, "columns outside memory" }, { W_RECOVERY_AGAIN, "as planned" }, { W_RECOVERY_WINDOWS, "windows of 0 B" },
+        { W_RECOVERY_SPILL, "columns outside memory" }, { W_RECOVERY_TILES, "rows evaluated in each product" }, { W_RECOVERY_AGAIN, "as planned" }, { W_RECOVERY_WINDOWS, "windows of 0 B" },
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char text[40];
