@@ -4,9 +4,10 @@
 #include "cli.h"
 #include "groups.h"
 #include "results.h"
+#include "windows.h"
 
 static const cli_option options[] = {
-    {'o', "output", CLI_TEXT, CLI_AT(output), 0, "MODEL", "the model file to write"},
+    {'o', "output", CLI_TEXT, CLI_AT(output), 0, "MODEL", "the model file to write; with --window the CSV of predictions"},
     {0, "json", CLI_TEXT, CLI_AT(json_file), 0, "FILE", "the fit as JSON; - is standard output"},
     {0, "report", CLI_TEXT, CLI_AT(report), 0, "FILE.html", "one HTML file with every effect drawn, residuals and the plan"},
     {0, "from", CLI_TEXT, CLI_AT(from), 0, "SUMS.acc", "fit from sums of 'weir accumulate' or 'weir merge' instead of DATA"},
@@ -20,7 +21,17 @@ static const cli_option apart_options[] = {
      "with --by-group: one smoothing parameter per term for all groups (default), or for each group its own"},
 };
 static const cli_group apart = {"Groups", CLI_COUNT_OF(apart_options), apart_options};
-static const cli_group *const groups[] = {&outputs, &group_model, &apart, &group_table, &group_machine, &group_general, NULL};
+
+static const cli_option window_options[] = {
+    {0, "window", CLI_COUNT, CLI_AT(window), CLI_AT(window_given), "ROWS",
+     "fit every run of ROWS rows, each --step rows further on, and predict the rows behind it (gaussian only)"},
+    {0, "step", CLI_COUNT, CLI_AT(step), CLI_AT(step_given), "ROWS", "from one window to the next (default: as long as the window)"},
+    {0, "window-lambda", CLI_CHOICE, CLI_AT(window_lambda), 0, "first|each",
+     "smoothing parameters of the first window for all (default), or of each window its own"},
+    {0, "windows", CLI_TEXT, CLI_AT(window_table), 0, "FILE.csv", "a row for each window: rows, edf, scale, errors, coefficients"},
+};
+static const cli_group windows = {"Sliding windows", CLI_COUNT_OF(window_options), window_options};
+static const cli_group *const groups[] = {&outputs, &group_model, &apart, &windows, &group_table, &group_machine, &group_general, NULL};
 
 static int fit_table(cli_run *run, weir_model **model, weir_status *status)
 {
@@ -58,6 +69,9 @@ static const char *fixed_in_sums(const cli_args *args)
 static int check(cli_run *run)
 {
     const cli_args *args = &run->args;
+    int windowed = cli_windows_check(run);
+    if (windowed)
+        return windowed;
     if (args->group_lambda && !args->by_group)
         return cli_fail(run, EXIT_USAGE, "--group-lambda needs --by-group COL");
     if (args->from && args->by_group)
@@ -80,7 +94,7 @@ static int check(cli_run *run)
         if (!run->operand_count)
             return cli_fail(run, EXIT_USAGE, "DATA is missing; give files, or - for standard input");
     }
-    if (!args->output && !args->json_file && !args->report)
+    if (!args->output && !args->json_file && !args->report && !args->window_table)
         return cli_fail(run, EXIT_USAGE, "nothing would be kept; give -o MODEL, --json FILE or --report FILE.html");
     return cli_results_check(run);
 }
@@ -95,6 +109,8 @@ static int fit(cli_run *run)
         code = cli_context(run);
     if (code == EXIT_DONE && run->args.by_group)
         return cli_group_fit(run);
+    if (code == EXIT_DONE && run->args.window_given)
+        return cli_windows_fit(run);
     if (code == EXIT_DONE)
         code = run->args.from ? fit_sums(run, &model, &status) : fit_table(run, &model, &status);
     if (code == EXIT_DONE)
@@ -114,6 +130,7 @@ const cli_command cmd_fit = {
                 "           --knots 'month=0.5,12.5' -o co2.weir --report co2.html co2.csv\n"
                 "  weir fit -f 'y ~ s(x) + s(id, bs=\"re\")' --factors id --memory 512M -o m.weir part-*.csv.gz\n"
                 "  weir fit -f 'load ~ s(hour) + s(temp)' --by-group meter -o meters.weir readings.csv\n"
+                "  weir fit -f 'load ~ s(hour) + s(temp)' --window 1440 --step 24 -o forecasts.csv --windows w.csv hours.csv\n"
                 "  weir fit --from all.acc -o m.weir\n",
     .groups = groups,
     .least_operands = 0,

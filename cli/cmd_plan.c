@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "groups.h"
 #include "output.h"
+#include "windows.h"
 
 static const cli_option options[] = {
     {0, "json", CLI_FLAG, CLI_AT(json), 0, NULL, "as JSON"},
@@ -10,7 +11,15 @@ static const cli_option options[] = {
     {0, "report", CLI_TEXT, CLI_AT(report), 0, "FILE.html", "plan for the extra pass of a report; not written"},
 };
 static const cli_group outputs = {"Result", CLI_COUNT_OF(options), options};
-static const cli_group *const groups[] = {&outputs, &group_model, &group_table, &group_machine, &group_general, NULL};
+
+static const cli_option window_options[] = {
+    {0, "window", CLI_COUNT, CLI_AT(window), CLI_AT(window_given), "ROWS", "plan for a fit of sliding windows"},
+    {0, "step", CLI_COUNT, CLI_AT(step), CLI_AT(step_given), "ROWS", "from one window to the next (default: as long as the window)"},
+    {0, "window-lambda", CLI_CHOICE, CLI_AT(window_lambda), 0, "first|each", "accepted"},
+    {0, "windows", CLI_TEXT, CLI_AT(window_table), 0, "FILE.csv", "accepted; not written"},
+};
+static const cli_group windows = {"Sliding windows", CLI_COUNT_OF(window_options), window_options};
+static const cli_group *const groups[] = {&outputs, &group_model, &windows, &group_table, &group_machine, &group_general, NULL};
 
 static int print_plan(cli_run *run, const weir_plan *found)
 {
@@ -32,6 +41,8 @@ static int plan(cli_run *run)
     weir_table *table = NULL;
     weir_plan found;
     int code = cli_need_formula(run);
+    if (code == EXIT_DONE)
+        code = cli_windows_check(run);
     run->attempt = cli_attempt_fit;
     if (code == EXIT_DONE)
         code = cli_context(run);
@@ -40,7 +51,9 @@ static int plan(cli_run *run)
     if (code)
         return code;
     weir_fit_options fit = cli_fit_options(run);
-    weir_status status = weir_plan_fit(run->ctx, table, run->args.formula, &fit, &found);
+    const weir_windows_options how = cli_windows_options(run);
+    weir_status status = run->args.window_given ? weir_plan_windows(run->ctx, table, run->args.formula, &fit, &how, &found)
+                                                : weir_plan_fit(run->ctx, table, run->args.formula, &fit, &found);
     code = status < 0 ? cli_report(run, status, EXIT_DATA) : print_plan(run, &found);
     weir_table_close(table);
     return code;

@@ -34,6 +34,10 @@ typedef struct cli_args {
 
     const char *by_group;
     int group_lambda; /* 1 = each */
+    int64_t window, step;
+    bool window_given, step_given;
+    int window_lambda; /* 1 = each */
+    const char *window_table;
 
     const char *output, *report, *json_file;
     bool json;

@@ -4,6 +4,7 @@
 #define WEIR_WEIR_H
 
 #include "weir/arrow.h"
+#include "weir/batch.h"
 #include "weir/context.h"
 #include "weir/device.h"
 #include "weir/dtype.h"
@@ -11,6 +12,7 @@
 #include "weir/linalg.h"
 #include "weir/linear.h"
 #include "weir/groups.h"
+#include "weir/windows.h"
 #include "weir/plan.h"
 #include "weir/report.h"
 #include "weir/status.h"

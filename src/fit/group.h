@@ -28,6 +28,8 @@ struct weir_groups {
 
 /* Makes the arrays; takes over `design` on success. */
 weir_status w_groups_create(weir_ctx *ctx, w_design *design, bool each, weir_groups **out);
+/* As many groups as given, whatever the design says of them; the design stays the caller's: set ->design to NULL before w_groups_free. */
+weir_status w_groups_create_count(weir_ctx *ctx, w_design *design, int64_t groups, bool each, weir_groups **out);
 int64_t w_groups_bytes(int64_t groups, int64_t p, int sp_count, bool each);
 void w_groups_free(weir_groups *groups);
 weir_status w_groups_save(const weir_groups *groups, w_archive *archive);
@@ -50,6 +52,8 @@ typedef struct w_group_task {
     double **work;              /* per worker: w_group_work_doubles */
     const w_group_stats *stats; /* of the blocks at hand, from block `first_block` on */
     int64_t first_block;
+    bool alone;                 /* too many columns for lanes: every group as a single system */
+    bool coefficients_only;     /* no standard errors: models without penalties need no inverse then */
 } w_group_task;
 
 weir_status w_group_task_create(weir_ctx *ctx, weir_groups *groups, const weir_fit_options *options, w_group_task *out);

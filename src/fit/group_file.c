@@ -38,12 +38,17 @@ static weir_status make_arrays(weir_groups *groups, bool each)
 
 weir_status w_groups_create(weir_ctx *ctx, w_design *design, bool each, weir_groups **out)
 {
+    return w_groups_create_count(ctx, design, design->level_count[design->start_column], each, out);
+}
+
+weir_status w_groups_create_count(weir_ctx *ctx, w_design *design, int64_t count, bool each, weir_groups **out)
+{
     weir_groups *groups = w_calloc(ctx, TAG, 1, sizeof *groups);
     if (!groups) {
         return w_alloc_status(ctx);
     }
     groups->ctx = ctx;
-    groups->groups = design->level_count[design->start_column];
+    groups->groups = count;
     groups->p = design->p;
     groups->sp_count = (int32_t)design->sp_count;
     groups->each = each;

@@ -143,6 +143,11 @@ bool w_group_constant(const w_group_task *task, const w_group_stats *stats)
     return task->groups->design->intercept_column >= 0 && stats->n > 0 && stats->least == stats->most;
 }
 
+static bool has_inverse(const w_group_task *task)
+{
+    return !task->coefficients_only || task->groups->sp_count > 0;
+}
+
 void w_group_solve(const w_group_task *task, const double *block, int worker, w_group_solution *out)
 {
     const w_batch_kernels *k = task->kernels;
@@ -167,12 +172,14 @@ void w_group_solve(const w_group_task *task, const double *block, int worker, w_
     }
     k->times(p, block, out->beta, image);
     k->times_shared(p, task->total, out->beta, pull);
-    double explained[W_BATCH], image_square[W_BATCH], shrunk[W_BATCH];
+    double explained[W_BATCH], image_square[W_BATCH], shrunk[W_BATCH] = { 0 };
     k->dot(p, out->beta, f, explained);
     k->dot(p, out->beta, image, image_square);
     k->dot(p, out->beta, pull, out->pull);
-    k->inverse(p, out->factor, out->scale, out->inverse, out->spare);
-    k->trace_shared(p, out->inverse, task->total, shrunk);
+    if (has_inverse(task)) {
+        k->inverse(p, out->factor, out->scale, out->inverse, out->spare);
+        k->trace_shared(p, out->inverse, task->total, shrunk);
+    }
     for (int l = 0; l < W_BATCH; l++) {
         out->rss[l] = fmax(zz[l] - 2.0 * explained[l] + image_square[l], 0.0);
         out->edf[l] = (double)p - shrunk[l];
@@ -326,7 +333,7 @@ static void put_lane(const w_group_task *task, const double *block, const w_grou
     weir_groups *out = task->groups;
     for (int64_t j = 0; j < out->p; j++) {
         out->beta[g * out->p + j] = at->beta[j * W_BATCH + lane];
-        out->se[g * out->p + j] = at->inverse[(w_packed(j) + j) * W_BATCH + lane];
+        out->se[g * out->p + j] = has_inverse(task) ? at->inverse[(w_packed(j) + j) * W_BATCH + lane] : 0.0;
     }
     const double zz = block[(w_packed(out->p) + out->p) * W_BATCH + lane];
     const double value = criterion_value(task, stats, at->rss[lane], at->pull[lane], at->edf[lane], at->log_det[lane],
@@ -342,7 +349,9 @@ weir_status w_group_finish(const w_group_task *task, const double *block, int64_
     double penalty_log_det = 0;
     weir_status status = WEIR_OK;
     if (rho) {
-        w_group_solve(task, block, worker, &at);
+        if (!task->alone) {
+            w_group_solve(task, block, worker, &at);
+        }
         penalty_log_det = w_criterion_penalty_logdet(out->design, NULL, rho, NULL, NULL);
     }
     for (int l = 0; status >= 0 && l < W_BATCH && number * W_BATCH + l < out->groups; l++) {
@@ -352,7 +361,7 @@ weir_status w_group_finish(const w_group_task *task, const double *block, int64_
             not_fitted(out, g, stats, WEIR_GROUP_FEW_ROWS);
         } else if (w_group_constant(task, stats)) {
             constant(task, g, stats);
-        } else if (rho && isfinite(at.log_det[l])) {
+        } else if (rho && !task->alone && isfinite(at.log_det[l])) {
             put_lane(task, block, &at, l, g, stats, penalty_log_det);
         } else {
             status = fit_alone(task, block, l, g, stats, rho);
