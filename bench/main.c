@@ -15,6 +15,7 @@
 #include "gam.h"
 #include "kernels/groups.h"
 #include "harness.h"
+#include "plan.h"
 #include "ridge.h"
 #include "weir/version.h"
 
@@ -47,7 +48,7 @@ static const bench_case generalised[] = {
 typedef struct bench_options {
     const char *name;         /* of the command */
     bool peers, exact, grid, list, keep, processor;
-    const char *json, *folder, *script;
+    const char *json, *folder, *script, *data;
     int threads, repetitions;
     int64_t largest;
 } bench_options;
@@ -182,12 +183,15 @@ static void print_help(void)
          "       weir-bench ridge [--peers] [--threads N] [--repetitions N] [--script FILE] [--json FILE]\n"
          "       weir-bench cg [--threads N] [--repetitions N] [--largest ROWS]\n"
          "       weir-bench dispatch [--threads N] [--repetitions N] [--processor] [--json FILE]\n"
+         "       weir-bench plan [--threads N] [--repetitions N] [--processor] [--data FILE] [--largest ROWS] [--json FILE] [FAMILY]\n"
          "       weir-bench dense [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n\n"
          "gam, glm: fits synthetic data of several shapes and prints JSON: seconds of reading, accumulating and smoothing, peak bytes,\n"
          "and a table. ridge: a poisson and a gamma model of eight categories and a number with ridge penalties.\n"
          "dense: products, factors, solves, weighted cross-products beside the BLAS on one and N threads (CASE: its beginning).\n\n"
-         "dispatch: penalised least squares of 82 shapes, every admissible route timed against the one chosen.\n\n"
-         "  --processor      dispatch: processor seconds instead of those of the clock (with --threads 1)\n"
+         "dispatch: penalised least squares of 82 shapes, every admissible route timed against the one chosen.\n"
+         "plan: predicted seconds of fits of many families and sizes beside those taken (FAMILY: those of one; --data: hourly hires of\n"
+         "bicycles with columns count, hour, temp, humidity, windspeed, instant).\n\n"
+         "  --processor      dispatch, plan: processor seconds instead of those of the clock (with --threads 1)\n"
          "  --peers          run R's mgcv (ridge: python's glum) on the same data\n"
          "  --exact          with --peers: exact bam too, where the case has it (slow)\n"
          "  --grid           gam: n = 1e5 1e6 1e7 x 4, 8 smooths x k = 10 20 50 100 x memory, NPY, CSV\n"
@@ -205,7 +209,7 @@ static int parse(int argc, char **argv, bench_options *options)
     static const struct option longs[] = {
         {"peers", 0, NULL, 'p'}, {"exact", 0, NULL, 'e'}, {"grid", 0, NULL, 'g'}, {"processor", 0, NULL, 'o'}, {"list", 0, NULL, 'l'},
         {"json", 1, NULL, 'j'}, {"dir", 1, NULL, 'd'}, {"script", 1, NULL, 's'}, {"threads", 1, NULL, 't'},
-        {"repetitions", 1, NULL, 'r'}, {"largest", 1, NULL, 'n'}, {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        {"repetitions", 1, NULL, 'r'}, {"largest", 1, NULL, 'n'}, {"data", 1, NULL, 'D'}, {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
     int code;
     while ((code = getopt_long(argc, argv, "h", longs, NULL)) != -1)
         switch (code) {
@@ -219,6 +223,7 @@ static int parse(int argc, char **argv, bench_options *options)
         case 's': options->script = optarg; break;
         case 't': options->threads = atoi(optarg); break;
         case 'r': options->repetitions = atoi(optarg); break;
+        case 'D': options->data = optarg; break;
         case 'n': options->largest = (int64_t)atof(optarg); break;
         case 'h': print_help(); exit(0);
         default: return -1;
@@ -236,12 +241,26 @@ static int dispatch(int argc, char **argv)
     return dispatch_run(&run);
 }
 
+static int plan(int argc, char **argv)
+{
+    bench_options options = {0};
+    const int first = parse(argc, argv, &options);
+    if (first < 0)
+        return 2;
+    plan_options run = {.threads = options.threads, .repetitions = options.repetitions, .processor = options.processor,
+                        .json = options.json, .data = options.data, .largest = options.largest,
+                        .only = first < argc ? argv[first] : NULL};
+    return plan_run(&run);
+}
+
 static int cg(int argc, char **argv)
 {
     bench_options options = {0};
-    if (parse(argc, argv, &options) < 0)
+    const int first = parse(argc, argv, &options);
+    if (first < 0)
         return 2;
-    cg_options run = {.threads = options.threads, .repetitions = options.repetitions, .rows = options.largest};
+    cg_options run = {.threads = options.threads, .repetitions = options.repetitions, .rows = options.largest,
+                      .only = first < argc ? argv[first] : NULL};
     return cg_run(&run);
 }
 
@@ -337,6 +356,8 @@ int main(int argc, char **argv)
         return ridge(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "dispatch"))
         return dispatch(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "plan"))
+        return plan(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "cg"))
         return cg(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "dense"))

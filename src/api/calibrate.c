@@ -133,7 +133,20 @@ static double csv_ratio(weir_ctx *ctx)
     return ratio;
 }
 
-void w_calibrate_rows(weir_ctx *ctx, w_cost *cost)
+void w_calibrate_fits(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
+{
+    w_device_set *set = NULL;
+    (void)probe;
+    if (w_devices_get(ctx, &set) == WEIR_OK) {
+        set->cost = *cost;
+        double pair = pair_ratio(ctx), csv = csv_ratio(ctx);
+        w_cost_set_measured(cost, "rows.pair", cost->row.pair * pair);
+        w_cost_set_measured(cost, "rows.pair_far", cost->row.pair_far * pair);
+        w_cost_set_measured(cost, "rows.csv", cost->row.csv / csv);
+    }
+}
+
+void w_calibrate(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
 {
     int64_t free_bytes = w_ledger_free_bytes(ctx);
     weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
@@ -142,16 +155,9 @@ void w_calibrate_rows(weir_ctx *ctx, w_cost *cost)
     options.scratch = ctx->scratch;
     options.memory_budget = free_bytes < INT64_MAX / 2 ? free_bytes : (int64_t)1 << 30;
     weir_ctx *own = NULL;
-    w_device_set *set = NULL;
-    if (weir_ctx_create(&options, &own) != WEIR_OK) {
-        return;
+    if (weir_ctx_create(&options, &own) == WEIR_OK) {
+        w_calibrate_routes(own, probe, cost);
+        w_calibrate_fits(own, probe, cost);
+        weir_ctx_destroy(own);
     }
-    if (w_devices_get(own, &set) == WEIR_OK) {
-        set->cost = *cost;
-        double pair = pair_ratio(own), csv = csv_ratio(own);
-        w_cost_set_measured(cost, "rows.pair", cost->row.pair * pair);
-        w_cost_set_measured(cost, "rows.pair_far", cost->row.pair_far * pair);
-        w_cost_set_measured(cost, "rows.csv", cost->row.csv / csv);
-    }
-    weir_ctx_destroy(own);
 }

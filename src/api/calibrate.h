@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What lies below device/ is measured here, by running it with one thread: the executors of the routes of least squares, and those
+ * of fits. A constant that cannot be measured, e.g. for lack of memory, of scratch space or of libcholmod, keeps its value;
+ * never an error. ctx: a context of one thread. */
 #ifndef W_API_CALIBRATE_H
 #define W_API_CALIBRATE_H
 
+#include "base/ctx.h"
 #include "device/cost.h"
+#include "device/probe.h"
 
-/* Measures what a plan reckons rows with by fitting synthetic rows with one thread, from memory and from a CSV file in the
- * scratch folder: rows.pair and rows.csv are scaled by actual / predicted seconds (median of five fits). Constants that
- * cannot be measured, e.g. for lack of memory or scratch space, keep their values; never an error. */
-void w_calibrate_rows(weir_ctx *ctx, w_cost *cost);
+/* route.*; sizes up to probe->largest. */
+void w_calibrate_routes(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
+/* fit.* of families: working models and likelihoods of rows. */
+void w_calibrate_families(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
+/* rows.pair, rows.csv and the rest of fit.*, by whole fits from memory and from a CSV file in the scratch folder. */
+void w_calibrate_fits(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
+/* All of them in a context of its own. */
+void w_calibrate(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
+/* Sets NAME_4 … NAME_1024; sizes past `count` go on with the last price times this power of the size. */
+void w_calibrate_curve(w_cost *cost, const char *name, const double *price, int count, double power);
 
 #endif

@@ -8,10 +8,12 @@
 #include "api/calibrate.h"
 #include "base/arena.h"
 #include "base/blas.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "device/device.h"
 
-#define CALIBRATION_SECONDS 0.5
+#define CALIBRATION_SECONDS 0.5 /* of the device's own operations */
+#define PROBE_SECONDS 0.02     /* of each measurement of the others */
 
 /* The public struct with the arena that holds its texts and lists. */
 typedef struct devices_object {
@@ -105,7 +107,7 @@ static weir_status costs_fill(weir_ctx *ctx, weir_devices *d, w_arena *arena, co
     for (int i = 0; i < count; i++) {
         const w_cost_field *field = w_cost_field_at(i);
         cost[i] = (weir_named_value){ field->name, w_cost_get(&set->cost, field), field->unit, field->meaning,
-                                      (int32_t)(set->cost.measured_fields >> i & 1) };
+                                      set->cost.field_measured[i] };
     }
     const weir_policy *thresholds = &set->device[set->preferred].policy;
     for (int i = 0; i < W_POLICY_FIELDS; i++) {
@@ -199,7 +201,8 @@ weir_status weir_devices_calibrate(weir_ctx *ctx)
     if (status != WEIR_OK) {
         return status;
     }
-    w_calibrate_rows(ctx, &cost);
+    const w_probe probe = { .clock = w_clock_thread_seconds, .seconds = PROBE_SECONDS, .largest = 1024 };
+    w_calibrate(ctx, &probe, &cost);
     char path[sizeof cost.source];
     bool have_path = w_cost_cache_path(set->key, path, sizeof path);
     snprintf(cost.source, sizeof cost.source, "measured now");

@@ -4,5 +4,7 @@
 
 /* Seconds of the monotonic clock. */
 double w_clock_seconds(void);
+/* Processor seconds of the calling thread: what others do on a busy machine is not in them. */
+double w_clock_thread_seconds(void);
 
 #endif

@@ -4,8 +4,12 @@
  *
  * A BLAS-3 rate grows with size:  rate(flops) = peak * flops / (flops + half),  half = the work at which half of the peak
  * is reached; so flops / rate = (flops + half) / peak, and `launch` and half / peak together are the fixed part.
- * Built-in constants are those of one core of a 2020s server; calibrate.c measures this machine's. Host rates are for
- * one thread: the library calls BLAS serially. */
+ * Built-in constants are those of one core of a 2020s server; calibration measures this machine's. Host rates are for
+ * one thread: the library calls BLAS serially.
+ *
+ * Work that the library does itself (routes of least squares, passes of a fit) is not modelled from such rates: the executors are
+ * timed at five sizes and a curve through them, straight between the logarithms, gives the price of a unit of work at other
+ * sizes (w_curve_at). The laws that multiply these prices by counts stand in solve/route_*.c and plan/seconds.c. */
 #ifndef W_DEVICE_COST_H
 #define W_DEVICE_COST_H
 
@@ -34,11 +38,72 @@ typedef struct w_row_cost {
     double thread_gain;    /* of one more thread, 0 … 1: seconds(T) = seconds(1) / (1 + gain (T - 1)) */
 } w_row_cost;
 
+/* A price by size: at 4, 16, 64, 256 and 1024. */
+#define W_CURVE_SIZES 5
+typedef struct w_curve { double at[W_CURVE_SIZES]; } w_curve;
+/* Between two sizes a power of the size; below 4 the price at 4; beyond 1024 it grows with this power of the size. */
+double w_curve_at(const w_curve *curve, double size, double power);
+
+/* Routes of least squares; seconds of one thread. */
+typedef struct w_route_cost {
+    w_curve gram;          /* per row and pair of columns of X'WX + X'Wy, dense rows; by p */
+    w_curve spd;           /* factor, condition estimate, solution and certificate of one system; by p */
+    w_curve mixed;         /* the same by the float32 factor, kept */
+    w_curve qr;            /* per row and p^2 of the streamed QR; by p */
+    w_curve product;       /* per value of X in X'(Xv), dense rows; by p */
+    w_curve csr_gram;      /* per product of two entries of a row; by the square root of twice the entries of the Gram */
+    double spd_column;     /* per p^2 and further right-hand side */
+    double response;       /* per value of X and further right-hand side of X'WY */
+    double pack;           /* per value of X that has to be weighted or packed first */
+    double dual_value;     /* per value of X: gathered, scaled and multiplied back */
+    double product_column; /* per value of X and vector of several in X'(XV) */
+    double csr_row;        /* per row of the sparse Gram */
+    double csr_product;    /* per entry in X'(Xv) */
+    double csr_column;     /* per entry and vector of several */
+    double step;           /* of conjugate gradients, beside its product */
+    double step_value;     /* per coefficient of all systems */
+    double sparse_start;   /* one sparse factorization */
+    double sparse_gram;    /* per product of two entries of a row */
+    double sparse_column;  /* per column: ordering, structure, narrow factor */
+    double sparse_flop;    /* per multiplication of the factor */
+    double group;          /* per group of several */
+    double call;           /* one call with checks and choice */
+    double look;           /* more where libcholmod is looked for */
+    double look_entry;     /* per entry then: the Gram's entries are estimated */
+} w_route_cost;
+
+/* Families in the order of model/family.h; the last stands for links that are not the family's own. */
+#define W_COST_FAMILIES 13
+
+/* Fits; seconds of one thread. */
+typedef struct w_fit_cost {
+    double start;          /* of any fit */
+    double scan;           /* per value that the scan looks at */
+    double margin_start;   /* per one-dimensional margin */
+    double margin;         /* per row that chooses knots, and margin */
+    double thin_row;       /* the same of a thin plate spline, more */
+    double thin_knot;      /* per distinct value of one and coefficient */
+    double plate;          /* per row and knot of a thin plate of several covariates */
+    double plate_setup;    /* per pair of its knots */
+    double product;        /* per row and margin of X beta */
+    double linear;         /* per row and margin of X'Wr */
+    double leverage;       /* per row and pair of terms of x'Vx */
+    double table;          /* per byte of the tables of cross-products: cleared, merged, mapped */
+    double family[W_COST_FAMILIES];     /* working model, per row */
+    double likelihood[W_COST_FAMILIES]; /* sums of the likelihood and the family's parameters, per row */
+    w_curve evaluate;      /* the smoothing criterion with its derivatives; by p */
+    w_curve finish;        /* system, covariance, tests; by p */
+} w_fit_cost;
+
+#define W_COST_FIELDS 160 /* more than there are */
+
 typedef struct w_cost {
     w_row_cost row;
     w_device_cost host;
+    w_route_cost route;
+    w_fit_cost fit;
     bool measured;         /* some were measured */
-    uint64_t measured_fields; /* bit i: field i was */
+    bool field_measured[W_COST_FIELDS]; /* of field number i */
     char source[512];      /* "built in", or the file */
 } w_cost;
 
@@ -75,8 +140,8 @@ weir_status w_cost_save(weir_ctx *ctx, const char *path, const char *key, const 
 /* Path in the user's cache folder for this key; false when there is no home. */
 bool w_cost_cache_path(const char *key, char *path, size_t bytes);
 
-/* Measures the host's dense operations and the row kernels' proxies: warm, at least 5 repeats, median, about `seconds`
- * in all. Fields that cannot be measured here keep their values. */
+/* Measures the host's dense operations, memory and threads: warm, at least 5 repeats, median, about `seconds` in all. The other
+ * fields are measured by api/calibrate.h. */
 weir_status w_cost_calibrate(weir_ctx *ctx, double seconds, w_cost *cost);
 
 #endif

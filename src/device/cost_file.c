@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORMAT 1
+#define FORMAT 2
 #define LARGEST_FILE 65536
 
 bool w_cost_cache_path(const char *key, char *path, size_t bytes)
@@ -65,11 +65,10 @@ static weir_status values_take(const json_t *root, const char *key, w_cost *cost
     json_array_foreach(json_object_get(root, "measured"), index, name) {
         for (int i = 0; json_is_string(name) && w_cost_field_at(i); i++) {
             if (strcmp(w_cost_field_at(i)->name, json_string_value(name)) == 0) {
-                cost->measured_fields |= (uint64_t)1 << i;
+                cost->field_measured[i] = cost->measured = true;
             }
         }
     }
-    cost->measured = cost->measured_fields != 0;
     return WEIR_OK;
 }
 
@@ -90,7 +89,8 @@ weir_status w_cost_read(const char *path, const char *key, w_cost *cost, char *w
         return refuse(why, bytes, WEIR_E_DATA, "not JSON");
     }
     w_cost read = *cost;
-    read.measured_fields = 0;
+    memset(read.field_measured, 0, sizeof read.field_measured);
+    read.measured = false;
     weir_status status = values_take(root, key, &read, why, bytes);
     json_decref(root);
     if (status == WEIR_OK) {
@@ -129,7 +129,7 @@ static json_t *costs_json(const char *key, const w_cost *cost)
     for (int i = 0; !bad && w_cost_field_at(i); i++) {
         const w_cost_field *field = w_cost_field_at(i);
         bad = json_object_set_new(costs, field->name, json_real(w_cost_get(cost, field))) != 0;
-        if (!bad && cost->measured_fields >> i & 1) {
+        if (!bad && cost->field_measured[i]) {
             bad = json_array_append_new(measured, json_string(field->name)) != 0;
         }
     }

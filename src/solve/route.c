@@ -26,6 +26,13 @@ const w_route *w_route_find(int32_t id)
     return NULL;
 }
 
+/* What every route begins with. */
+static double call_seconds(const w_route_shape *s, const w_route_limits *limits, const w_cost *cost)
+{
+    const double look = cost->route.look + cost->route.look_entry * (double)s->entries;
+    return cost->route.call + (s->kind == WEIR_MATRIX_CSR && limits->sparse_library ? look : 0.0);
+}
+
 /* With as many groups in flight as there are threads to take them and memory to hold them. */
 static w_route_offer make_offer(const w_route *route, w_route_shape *shape, const w_route_limits *limits, const w_cost *cost)
 {
@@ -42,7 +49,7 @@ static w_route_offer make_offer(const w_route *route, w_route_shape *shape, cons
         offer.bytes = route->bytes(shape);
     }
     offer.in_flight = shape->in_flight;
-    offer.serial = route->seconds(shape, cost);
+    offer.serial = route->seconds(shape, cost) + call_seconds(shape, limits, cost);
     offer.seconds = w_cost_threaded(cost, offer.serial, shape->threads);
     return offer;
 }

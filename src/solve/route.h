@@ -99,10 +99,6 @@ double w_spd_seconds(int64_t n, int64_t m, const w_cost *cost);
 /* Writes a group's outcome from the report; false when the group is left for another route. */
 bool w_spd_settle(w_linear *q, int64_t group, int32_t route, const w_spd_report *report);
 
-/* Seconds of one operation of BLAS or LAPACK: those of the cost model, whose fixed part is fitted to large sizes, or fewer where so
- * little work is to be done that no blocking begins. */
-double w_route_op_seconds(const w_cost *cost, weir_device_op op, weir_device_dtype dtype, int64_t m, int64_t n, int64_t k);
-
 /* One file each. */
 extern const w_route w_route_cholesky, w_route_mixed, w_route_qr, w_route_sparse, w_route_cg, w_route_dual;
 

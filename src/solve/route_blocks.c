@@ -302,21 +302,20 @@ int64_t w_blocks_bytes(const w_route_shape *s, int64_t *lasting)
 
 double w_blocks_seconds(const w_route_shape *s, const w_cost *cost)
 {
-    const double n = (double)s->n, p = (double)s->p, groups = (double)s->groups;
+    const w_route_cost *price = &cost->route;
+    const double n = (double)s->n, p = (double)s->p, groups = (double)s->groups, block = (double)s->block;
     if (s->preconditioner == WEIR_PRECONDITIONER_NONE) {
         return 0.0;
     }
     if (s->preconditioner == WEIR_PRECONDITIONER_NYSTROM) {
         const double rank = (double)s->rank;
-        return 4.0 * (double)s->entries * rank / (0.3 * cost->host.peak[WEIR_DEVICE_GEMM][WEIR_DEVICE_F64]) +
-               groups * 8.0 * p * rank * rank / cost->host.peak[WEIR_DEVICE_GEMM][WEIR_DEVICE_F64];
+        return (double)s->entries * rank * price->product_column + groups * 4.0 * p * rank * rank * w_curve_at(&price->gram, rank, 0.0);
     }
-    const double factor = groups * (double)s->blocks * 3e-6 + groups * (double)s->block_values * (double)s->block /
-                                                              (1.5 * cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64]);
+    const double factor = groups * (double)s->blocks * w_curve_at(&price->spd, block, 3.0);
     if (s->kind == WEIR_MATRIX_CSR) {
-        return factor + 3e-9 * (s->sorted ? fmin(s->squares, (double)s->entries * (double)s->block) : s->squares);
+        const double products = s->sorted ? fmin(s->squares, (double)s->entries * block) : s->squares;
+        return factor + 2.0 * w_curve_at(&price->csr_gram, sqrt((double)s->block_values), 0.0) * products;
     }
-    const double rate = cost->host.peak[WEIR_DEVICE_SYRK][WEIR_DEVICE_F64] * 0.4; /* narrow blocks */
-    return factor + n * (double)s->block_values / rate +
-           n * p * (s->rows_contiguous && !s->weighted ? 8.0 : 24.0) / cost->row.memory;
+    const double packed = s->rows_contiguous && !s->weighted ? 0.0 : n * p * price->pack;
+    return factor + n * 0.5 * (double)s->block_values * w_curve_at(&price->gram, block, 0.0) + packed;
 }

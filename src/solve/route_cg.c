@@ -372,21 +372,23 @@ static weir_status solve(w_linear *q)
 
 static int64_t width(const w_route_shape *s) { return s->p; }
 
+/* Steps are a guess: the conditioning is not known beforehand. A step reads the rows once. */
 static double seconds(const w_route_shape *s, const w_cost *cost)
 {
+    const w_route_cost *price = &cost->route;
     const double p = (double)s->p, m = (double)s->m, entries = (double)s->entries, systems = (double)s->groups * m;
     double pass;
     if (s->kind == WEIR_MATRIX_OPERATOR) {
         pass = 4.0 * (double)s->n * p * m / cost->row.memory;
     } else if (s->kind == WEIR_MATRIX_CSR) {
-        pass = entries * (1.2e-9 + 0.6e-9 * m);
+        pass = entries * (m > 1.0 ? price->csr_product + m * price->csr_column : price->csr_product);
     } else {
-        const double flops = 4.0 * entries * m / (cost->host.peak[WEIR_DEVICE_GEMM][WEIR_DEVICE_F64] * (s->m == 1 ? 0.2 : 0.6));
-        pass = fmax(flops, entries * (s->rows_contiguous ? 8.0 : 32.0) / cost->row.memory);
+        const double value = m > 1.0 ? m * price->product_column : w_curve_at(&price->product, p, 0.0);
+        pass = entries * fmax(value + (s->rows_contiguous ? 0.0 : price->pack), 8.0 / cost->row.memory);
     }
     const double blocks = (double)s->groups * (double)s->blocks * (double)s->block * (double)s->block;
-    const double vectors = systems * p * 8.0 * 12.0 / cost->row.memory + 2.0 * blocks * m * 8.0 / cost->row.memory +
-                           2e-6 + 1e-6 * (double)s->groups;
+    const double vectors = systems * p * price->step_value + 2.0 * blocks * m * 8.0 / cost->row.memory + price->step +
+                           (double)s->groups * price->group;
     double steps = s->preconditioner == WEIR_PRECONDITIONER_BLOCKS || s->preconditioner == WEIR_PRECONDITIONER_NYSTROM
                        ? W_CG_EXPECTED : 3 * W_CG_EXPECTED;
     steps *= s->kind == WEIR_MATRIX_DENSE ? 2.5 : 1.0; /* blocks say less about dense columns */

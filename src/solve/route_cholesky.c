@@ -42,13 +42,11 @@ static double seconds(const w_route_shape *s, const w_cost *cost)
     return w_gram_seconds(s, cost) + (double)s->groups * w_spd_seconds(s->p, s->m, cost);
 }
 
+/* A float32 factor that serves; refinement takes a few solutions of each system. */
 static double seconds_mixed(const w_route_shape *s, const w_cost *cost)
 {
-    const weir_device_shape shape = { .n = s->p };
-    const double saved = w_cost_seconds(&cost->host, WEIR_DEVICE_POTRF, WEIR_DEVICE_F64, &shape, 0, 0) -
-                         w_cost_seconds(&cost->host, WEIR_DEVICE_POTRF, WEIR_DEVICE_F32, &shape, 0, 0);
-    const double passes = (12.0 + 18.0 * (double)s->m) * (double)s->p * (double)s->p;
-    return seconds(s, cost) + (double)s->groups * (passes / cost->row.memory - saved);
+    const double p = (double)s->p, further = 3.0 * (double)(s->m - 1) * p * p * cost->route.spd_column;
+    return w_gram_seconds(s, cost) + (double)s->groups * (w_curve_at(&cost->route.mixed, p, 3.0) + further);
 }
 
 static const char *unfit(const w_route_shape *s, const w_route_limits *limits)

@@ -199,16 +199,17 @@ static int64_t width(const w_route_shape *s) { return s->largest; }
 static weir_status solve(w_linear *q) { return w_route_groups(q, group_doubles(&q->shape), solve_group); }
 static int64_t bytes(const w_route_shape *s) { return w_route_groups_bytes(s, group_doubles(s)); }
 
+/* The n x n kernel as a Gram of p rows and n columns, its factor, and X gathered, scaled and multiplied back. */
 static double seconds(const w_route_shape *s, const w_cost *cost)
 {
-    const double groups = (double)s->groups, p = (double)s->p, chunk = (double)chunk_columns(s);
-    const double chunks = ceil(p / chunk);
-    const double gather = (s->kind == WEIR_MATRIX_CSR ? 2e-9 * (double)s->entries * chunks : 0.0) +
-                          (double)s->n * p * 32.0 / cost->row.memory;
-    const double roots = (double)s->n * (double)s->penalty_blocks * (double)s->largest_block * (double)s->largest_block /
-                         cost->host.peak[WEIR_DEVICE_TRSM][WEIR_DEVICE_F64];
-    return groups * (chunks * w_route_op_seconds(cost, WEIR_DEVICE_SYRK, WEIR_DEVICE_F64, 0, s->largest, chunk_columns(s)) +
-                     w_spd_seconds(s->largest, s->m, cost)) + 2.0 * (gather + roots);
+    const double groups = (double)s->groups, n = (double)s->largest, p = (double)s->p, m = (double)s->m;
+    const double chunks = ceil(p / (double)chunk_columns(s));
+    const double kernel = 0.5 * n * (n + 1.0) * p * w_curve_at(&cost->route.gram, n, 0.0);
+    double gather = (double)s->n * p * (cost->route.dual_value + 2.0 * (m - 1.0) * cost->route.response);
+    gather += s->kind == WEIR_MATRIX_CSR ? 2.0 * cost->route.csr_product * (double)s->entries * chunks : 0.0;
+    const double roots = (double)s->n * (double)s->penalty_blocks * (double)s->largest_block * (double)s->largest_block *
+                         w_curve_at(&cost->route.gram, (double)s->largest_block, 0.0);
+    return groups * (cost->route.group + kernel + w_spd_seconds(s->largest, s->m, cost)) + gather + 2.0 * roots;
 }
 
 static const char *unfit(const w_route_shape *s, const w_route_limits *limits)

@@ -13,9 +13,7 @@
 
 #define W_CSR_SHARD_ENTRIES 65536
 #define W_CSR_SHARD_P 512
-#define W_CSR_SECONDS 1.3e-9 /* per product of two entries of a row */
-#define W_CSR_ROW_SECONDS 8e-9
-#define W_GROUP_SECONDS 6e-7
+#define W_NEAR_BYTES 1048576.0 /* rows that stay in a second-level cache between calls */
 
 typedef struct gram {
     w_linear *q;
@@ -226,16 +224,20 @@ weir_status w_gram_form(w_linear *q, int64_t group, double *work, double *a, dou
     return status;
 }
 
+/* n p (p + 1) / 2 products in the pace of p columns, and the rows brought from memory; CSR rows: the products of their entries, in
+ * the pace of the Gram's size. */
 double w_gram_seconds(const w_route_shape *s, const w_cost *cost)
 {
+    const w_route_cost *price = &cost->route;
     const double n = (double)s->n, p = (double)s->p, m = (double)s->m, groups = (double)s->groups;
-    double seconds = groups * (W_GROUP_SECONDS + 8.0 * p * p / cost->row.memory);
+    double seconds = groups * (price->group + 8.0 * p * p / cost->row.memory);
     if (s->kind == WEIR_MATRIX_CSR) {
         const double products = s->sorted ? 0.5 * (s->squares + (double)s->entries) : 4.0 * s->squares; /* a branch foretold or not */
-        return seconds + W_CSR_SECONDS * (products + (m + 1.0) * (double)s->entries) + W_CSR_ROW_SECONDS * n;
+        const double size = sqrt(2.0 * fmin(s->gram_entries, 0.5 * p * p));
+        return seconds + w_curve_at(&price->csr_gram, size, 0.0) * (products + (m - 1.0) * (double)s->entries) + price->csr_row * n;
     }
-    const double tiles = ceil(n / groups / W_ROUTE_ROWS) * groups, rows = n / fmax(tiles, 1.0);
-    seconds += tiles * w_route_op_seconds(cost, WEIR_DEVICE_SYRK, WEIR_DEVICE_F64, 0, s->p, (int64_t)ceil(rows));
-    seconds += n * p * (2.0 * m / cost->host.peak[WEIR_DEVICE_GEMM][WEIR_DEVICE_F64] * (s->m == 1 ? 8.0 : 1.5));
-    return seconds + n * p * (s->rows_contiguous && !s->weighted ? 8.0 : 24.0) / cost->row.memory;
+    const double sums = n * (0.5 * p * (p + 1.0) * w_curve_at(&price->gram, p, 0.0) + (m - 1.0) * p * price->response);
+    seconds += s->rows_contiguous && !s->weighted ? 0.0 : n * p * price->pack;
+    const double beyond = fmax(0.0, 8.0 * n * (p + m) - W_NEAR_BYTES);
+    return seconds + sums + beyond / cost->row.memory;
 }

@@ -7,9 +7,6 @@
 #include "base/size.h"
 #include "solve/route.h"
 
-#define W_CALL_SECONDS 2.5e-7
-#define W_PLAIN_RATE 4e9 /* flop/s of small matrices */
-
 typedef struct lanes {
     w_linear *q;
     w_group_fn task;
@@ -80,11 +77,4 @@ weir_status w_route_groups(w_linear *q, int64_t doubles, w_group_fn task)
 int64_t w_route_groups_bytes(const w_route_shape *shape, int64_t doubles)
 {
     return w_alloc_bytes(w_mul64(w_mul64(w_max64(1, shape->in_flight), doubles), (int64_t)sizeof(double)));
-}
-
-double w_route_op_seconds(const w_cost *cost, weir_device_op op, weir_device_dtype dtype, int64_t m, int64_t n, int64_t k)
-{
-    const weir_device_shape shape = { .m = m, .n = n, .k = k };
-    const double plain = W_CALL_SECONDS + w_cost_flops(op, &shape) / W_PLAIN_RATE;
-    return fmin(plain, w_cost_seconds(&cost->host, op, dtype, &shape, 0, 0));
 }

@@ -293,14 +293,13 @@ static int64_t width(const w_route_shape *s) { return s->p; }
 static weir_status solve(w_linear *q) { return w_route_groups(q, group_doubles(&q->shape), solve_group); }
 static int64_t bytes(const w_route_shape *s) { return w_route_groups_bytes(s, group_doubles(s)); }
 
+/* Rows of X and of E, each p^2 multiplications and more, in the pace of p columns; then condition, solution and certificate. */
 static double seconds(const w_route_shape *s, const w_cost *cost)
 {
-    const double tile = (double)tile_rows(s), p = (double)s->p, groups = (double)s->groups;
-    const double rows = (double)s->n + groups * (double)s->penalty_rows;
-    const double tiles = groups * (ceil((double)s->n / groups / tile) + ceil((double)s->penalty_rows / tile));
-    const int64_t height = (int64_t)ceil(rows / fmax(tiles, 1.0)) + s->p;
-    return tiles * (w_route_op_seconds(cost, WEIR_DEVICE_GEQRF, WEIR_DEVICE_F64, height, s->p, 0) * (1.0 + 2.0 * (double)s->m / p)) +
-           rows * p * 40.0 / cost->row.memory + 1.5e-6 * groups;
+    const double p = (double)s->p, m = (double)s->m, groups = (double)s->groups;
+    const double rows = (double)s->n + groups * ((double)s->penalty_rows + p);
+    return rows * p * (p + (m - 1.0)) * w_curve_at(&cost->route.qr, p, 0.0) +
+           groups * (cost->route.group + w_spd_seconds(s->p, s->m, cost));
 }
 
 static const char *unfit(const w_route_shape *s, const w_route_limits *limits)

@@ -13,8 +13,6 @@
 
 #define W_FILL 4.0
 #define W_SPARSE_STEPS 3
-#define W_SPARSE_SECONDS 5e-9  /* per product of two entries of a row, structure and values */
-#define W_SPARSE_START 2e-4
 
 typedef struct sparse_work {
     double *diagonal, *scale, *c, *rhs, *r, *norm; /* norm: m residuals, m backward errors */
@@ -198,14 +196,13 @@ static weir_status solve(w_linear *q)
     return w_route_groups(q, work_doubles(&q->shape), solve_group);
 }
 
+/* A factor of e entries in p columns costs about the sum of squared column counts, e^2 / p. */
 static double seconds(const w_route_shape *s, const w_cost *cost)
 {
-    const double p = (double)s->p, fill = factor_entries(s), groups = (double)s->groups;
-    /* an n x n factor of e entries costs about the sum of squared column counts: (e / p)^2 p */
-    const double flops = fill / p * fill;
-    return groups * (W_SPARSE_START + p * 1e-6 + flops / (0.25 * cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64]) +
-                     15.0 * fill * 1e-9 + 5e-8 * s->gram_entries + 4.0 * (double)s->m * fill * 1e-9) +
-           W_SPARSE_SECONDS * s->squares;
+    const w_route_cost *price = &cost->route;
+    const double p = (double)s->p, m = (double)s->m, fill = factor_entries(s);
+    const double factor = price->sparse_start + p * price->sparse_column + 0.5 * fill * fill / p * price->sparse_flop;
+    return (double)s->groups * (factor + 2.0 * m * fill * price->csr_product) + price->sparse_gram * s->squares;
 }
 
 static const char *unfit(const w_route_shape *s, const w_route_limits *limits)

@@ -267,10 +267,8 @@ weir_status w_spd_solve(weir_ctx *ctx, int64_t n, int64_t m, double *a, double *
 
 double w_spd_seconds(int64_t n, int64_t m, const w_cost *cost)
 {
-    const double size = 8.0 * (double)n * (double)n;
-    return w_route_op_seconds(cost, WEIR_DEVICE_POTRF, WEIR_DEVICE_F64, 0, n, 0) +
-           2.0 * w_route_op_seconds(cost, WEIR_DEVICE_TRSM, WEIR_DEVICE_F64, n, m, 0) +
-           12.0 * size / cost->row.memory;
+    const double size = (double)n, further = (double)(m - 1) * size * size * cost->route.spd_column;
+    return w_curve_at(&cost->route.spd, size, 3.0) + further;
 }
 
 bool w_spd_settle(w_linear *q, int64_t group, int32_t route, const w_spd_report *report)

@@ -59,7 +59,7 @@ static void every_field_is_read_by_a_prediction_or_by_rows(void **state)
             assert_true(moved);
         }
     }
-    assert_int_equal(fields, 22);
+    assert_int_equal(fields, 118);
     assert_false(w_cost_set(&cost, "cpu.nothing", 1));
     assert_true(w_cost_threaded(&cost, 1.0, 1) == 1.0);
     assert_true(w_cost_threaded(&cost, 1.0, 2) < 1.0 && w_cost_threaded(&cost, 1.0, 2) >= 0.5);
@@ -97,7 +97,7 @@ static void files_come_back_as_written_or_not_at_all(void **state)
     assert_int_equal(info.st_mode & 0777, 0600);
     w_cost_defaults(&back);
     assert_int_equal(w_cost_load(ctx, path, "this machine", &back), WEIR_OK);
-    assert_true(back.measured && back.measured_fields == cost.measured_fields && __builtin_popcountll(back.measured_fields) == 1);
+    assert_true(back.measured && memcmp(back.field_measured, cost.field_measured, sizeof back.field_measured) == 0);
     assert_string_equal(back.source, path);
     for (int i = 0; w_cost_field_at(i); i++) {
         assert_true(w_cost_get(&back, w_cost_field_at(i)) == w_cost_get(&cost, w_cost_field_at(i)));
@@ -107,9 +107,9 @@ static void files_come_back_as_written_or_not_at_all(void **state)
     assert_int_equal(w_cost_load(ctx, path, NULL, &back), WEIR_OK);
 
     static const char *const damaged[] = {
-        "", "{", "[]", "{\"weir_costs\": 2}", "{\"weir_costs\": 1, \"key\": \"k\", \"costs\": {}}",
-        "{\"weir_costs\": 1, \"key\": \"k\", \"costs\": {\"rows.basis\": -1}}",
-        "{\"weir_costs\": 1, \"weir_costs\": 1}", "{\"weir_costs\": 1, \"key\": \"k\", \"costs\": 7}",
+        "", "{", "[]", "{\"weir_costs\": 1}", "{\"weir_costs\": 2, \"key\": \"k\", \"costs\": {}}",
+        "{\"weir_costs\": 2, \"key\": \"k\", \"costs\": {\"rows.basis\": -1}}",
+        "{\"weir_costs\": 1, \"weir_costs\": 1}", "{\"weir_costs\": 2, \"key\": \"k\", \"costs\": 7}",
     };
     for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
         test_folder_write(folder, "/bad.json", damaged[i], strlen(damaged[i]));
