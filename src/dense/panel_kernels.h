@@ -190,6 +190,7 @@ PANEL_INLINE void PANEL(product)(int64_t depth, const real *a, const real *b, in
             sum[q][v] = vset(0);
         }
     }
+    PANEL_TWICE
     for (int64_t k = 0; k < depth; k++, a += PANEL_STRIP, b += b_stride) {
         PANEL_VECTOR x[PANEL_VECTORS];
         __builtin_prefetch(b + 8 * b_stride, 0, 3);

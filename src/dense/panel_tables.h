@@ -13,8 +13,10 @@
 #define PANEL_INLINE static inline __attribute__((always_inline))
 #if defined __clang__
 #define PANEL_UNROLL _Pragma("clang loop unroll(full)")
+#define PANEL_TWICE _Pragma("clang loop unroll_count(2)")
 #else
 #define PANEL_UNROLL _Pragma("GCC unroll 16")
+#define PANEL_TWICE _Pragma("GCC unroll 2") /* counting and jumping cost the AVX-512 product a quarter of its rate */
 #endif
 
 #define PANEL_FLOAT 0
