@@ -4,7 +4,6 @@
 #define WEIR_WEIR_H
 
 #include "weir/arrow.h"
-#include "weir/batch.h"
 #include "weir/context.h"
 #include "weir/device.h"
 #include "weir/dtype.h"
