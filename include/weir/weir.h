@@ -4,6 +4,7 @@
 #define WEIR_WEIR_H
 
 #include "weir/arrow.h"
+#include "weir/batch.h"
 #include "weir/context.h"
 #include "weir/device.h"
 #include "weir/dtype.h"

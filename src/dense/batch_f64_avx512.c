@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#if defined __x86_64__
+#define W_LANES_AVX512
+#define W_LANES_FLOAT 0
+#define W_LANES_TABLE w_batched_f64_avx512
+#define W_LANES_NAME "avx512"
+#include "dense/batch_lanes_all.h"
+#else
+typedef int w_no_avx512_f64; /* an empty file is no C */
+#endif
