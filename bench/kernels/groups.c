@@ -20,6 +20,7 @@ void dgemv_(const char *, const int *, const int *, const double *, const double
             const double *, double *, const int *);
 void dptsv_(const int *, const int *, double *, double *, double *, const int *, int *);
 double ddot_(const int *, const double *, const int *, const double *, const int *);
+void dgels_(const char *, const int *, const int *, const int *, double *, const int *, double *, const int *, double *, const int *, int *);
 void dposv_(const char *, const int *, const int *, double *, const int *, double *, const int *, int *);
 void openblas_set_num_threads(int);
 
@@ -93,8 +94,9 @@ static void data_free(bench_data *d)
 
 /* ---- peer -------------------------------------------------------------------------------------------------------- */
 
-/* Where the peer's rows of X come from: they are in memory, or are made of the table, group by group, in the near cache. */
-typedef enum peer_design { FORMED, FROM_COLUMNS, FROM_SPLINE } peer_design;
+/* Where the peer's rows of X come from: they are in memory, or are made of the table, group by group, in the near cache. The last two
+ * are solved by dgels, without normal equations. */
+typedef enum peer_design { FORMED, FROM_COLUMNS, FROM_SPLINE, COLUMNS_QR, SPLINE_QR } peer_design;
 
 typedef struct peer_part {
     bench_data *data;
@@ -130,6 +132,25 @@ static void copy_columns(const bench_data *d, int64_t first, double *x)
         memcpy(x + j * GROUP_ROWS, d->column + (j - 1) * d->rows + first, GROUP_ROWS * sizeof *x);
 }
 
+static int solve_qr(const bench_data *data, peer_design design, int64_t first, double *x, double *beta, double *square)
+{
+    enum { WORK = COLUMNS + 64 * GROUP_ROWS };
+    const int n = GROUP_ROWS, p = COLUMNS, single = 1, room = WORK, rest = GROUP_ROWS - COLUMNS;
+    double y[GROUP_ROWS], work[WORK];
+    int info;
+    memcpy(y, data->y + first, sizeof y);
+    if (design == COLUMNS_QR) {
+        copy_columns(data, first, x);
+        dgels_("N", &n, &p, &single, x, &n, y, &n, work, &room, &info);
+    } else { /* the transpose of what is stored by rows */
+        spline_rows(data, first, x);
+        dgels_("T", &p, &n, &single, x, &p, y, &n, work, &room, &info);
+    }
+    memcpy(beta, y, COLUMNS * sizeof *beta);
+    *square = ddot_(&rest, y + COLUMNS, &single, y + COLUMNS, &single);
+    return info != 0;
+}
+
 static void *peer_groups(void *arg)
 {
     peer_part *part = arg;
@@ -143,6 +164,10 @@ static void *peer_groups(void *arg)
         const double *y = data->y + first, *rows = part->design == FORMED ? data->x + first * COLUMNS : x; /* p x n by columns */
         double *beta = data->beta + g * COLUMNS;
         int info;
+        if (part->design >= COLUMNS_QR) {
+            part->failed |= solve_qr(data, part->design, first, x, beta, &data->square[g]);
+            continue;
+        }
         if (part->design == FROM_COLUMNS) { /* n x p */
             copy_columns(data, first, x);
             dsyrk_("U", "T", &p, &n, &one, x, &n, &zero, gram, &p);
@@ -232,7 +257,7 @@ static int run_kernels(bench_data *data, int repetitions, json_t *results)
         }
     }
     const double p = bench_median(peer, repetitions), w = bench_median(own, repetitions);
-    printf("| kernels | 1 | %.3f | – | %.3f | %.3f | %.1f | – | %.1f | – | %.1e |\n", p, w, w, p / w, p / w, difference);
+    printf("| kernels | 1 | – | %.3f | – | %.3f | %.3f | – | %.1f | – | %.1f | – | %.1e |\n", p, w, w, p / w, p / w, difference);
     fflush(stdout);
     json_array_append_new(results, json_pack("{s:s, s:i, s:f, s:f, s:f}", "case", "kernels", "threads", 1, "peer_seconds", p,
                                              "weir_seconds", w, "difference", difference));
@@ -325,29 +350,30 @@ static double peer_once(bench_data *data, peer_design design, int threads)
 
 static int run_case(bench_data *data, int spline, int threads, int repetitions, json_t *results)
 {
-    double formed[REPETITIONS_MAX], forming[REPETITIONS_MAX], whole[REPETITIONS_MAX], inner[REPETITIONS_MAX];
+    double formed[REPETITIONS_MAX], forming[REPETITIONS_MAX], qr[REPETITIONS_MAX], whole[REPETITIONS_MAX], inner[REPETITIONS_MAX];
     weir_run run = {0};
     for (int r = -1; r < repetitions; r++) { /* once to warm up; weir and peers in turn */
-        const double lean = peer_once(data, FORMED, threads), full = peer_once(data, spline ? FROM_SPLINE : FROM_COLUMNS, threads);
+        const double exact = peer_once(data, spline ? SPLINE_QR : COLUMNS_QR, threads), lean = peer_once(data, FORMED, threads), full = peer_once(data, spline ? FROM_SPLINE : FROM_COLUMNS, threads);
         const double begin = bench_processor_seconds();
-        if (!isfinite(lean) || !isfinite(full) || fit_once(data, spline, threads, &run))
+        if (!isfinite(exact) || !isfinite(lean) || !isfinite(full) || fit_once(data, spline, threads, &run))
             return 1;
         const double own = bench_processor_seconds() - begin;
         if (r >= 0) {
             formed[r] = lean;
             forming[r] = full;
+            qr[r] = exact;
             whole[r] = threads == 1 ? own : run.seconds;
             inner[r] = threads == 1 ? own * run.inner / run.seconds : run.inner;
         }
     }
     const double p = bench_median(formed, repetitions), f = bench_median(forming, repetitions), w = bench_median(whole, repetitions);
-    const double i = bench_median(inner, repetitions);
+    const double i = bench_median(inner, repetitions), q = bench_median(qr, repetitions);
     const char *name = spline ? "spline" : "columns";
-    printf("| %s | %d | %.3f | %.3f | %.3f | %.3f | %.1f | %.1f | %.1f | %.1f | %.1e |\n", name, threads, p, f, w, i, p / w, f / w, f / i,
-           run.bytes / 1048576, run.difference);
+    printf("| %s | %d | %.3f | %.3f | %.3f | %.3f | %.3f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1e |\n", name, threads, q, p, f, w, i, q / w,
+           p / w, f / w, f / i, run.bytes / 1048576, run.difference);
     fflush(stdout);
-    json_array_append_new(results, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "case", name, "threads", threads,
-                                             "peer_formed_seconds", p, "peer_seconds", f, "weir_seconds", w, "weir_inner_seconds", i,
+    json_array_append_new(results, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "case", name, "threads", threads,
+                                             "peer_qr_seconds", q, "peer_formed_seconds", p, "peer_seconds", f, "weir_seconds", w, "weir_inner_seconds", i,
                                              "weir_bytes", run.bytes, "difference", run.difference));
     return !(run.difference <= 1e-7);
 }
@@ -362,8 +388,9 @@ int groups_run(const groups_options *options)
     if (failed)
         fprintf(stderr, "weir-bench: groups: not enough memory\n");
     openblas_set_num_threads(1);
-    printf("| case | threads | LAPACK loop, X in memory s | LAPACK loop s | weir s | sums and solutions s | weir beside X in memory | weir beside the loop "
-           "| sums and solutions beside the loop | MiB | largest difference |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+    printf("| case | threads | dgels loop s | dsyrk + dposv loop, X in memory s | dsyrk + dposv loop s | weir s | sums and solutions s | weir "
+           "beside dgels | beside X in memory | beside dsyrk + dposv | sums and solutions beside it | MiB | largest difference |\n"
+           "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     if (!failed)
         failed = run_kernels(&data, repetitions, results);
     for (int spline = 0; spline < 2 && !failed; spline++)

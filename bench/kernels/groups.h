@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ten thousand groups of 500 rows and 20 coefficients beside a loop of LAPACK calls over the same groups (dsyrk, dgemv and dposv), on
- * one thread and with the groups shared out over threads. The loop goes twice: over rows of X that lie in memory as doubles, and from
- * the table, as weir does, each group's rows of X made in the near cache.
+/* Ten thousand groups of 500 rows and 20 coefficients beside loops of LAPACK calls over the same groups, on one thread and with the
+ * groups shared out over threads: dgels, and the normal equations by dsyrk, dgemv and dposv. Both make each group's rows of X from the
+ * table, as weir does, in the near cache; the second goes over rows of X that lie in memory, too.
  *   kernels  sums, factors and solutions from rows of X in memory, by one thread
  *   columns  y ~ x1 + … + x19, columns of the table; coefficients and residual sums of squares must agree
  *   spline   y ~ s(x1, k=20) with equal knots and no penalty, a natural cubic spline in both; sums of squares must agree

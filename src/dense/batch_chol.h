@@ -19,8 +19,8 @@ typedef struct w_batch_kernels {
     /* acc += sum over steps of x x': x is steps x p values, interleaved; acc packed. */
     void (*gram)(int64_t steps, int64_t p, const double *x, double *acc);
     /* The rows of one system: acc (stride x stride, row i from column i on, the rest is of no use; stride a multiple of W_BATCH)
-     * += x x', rows in order and in the bits of `gram`. x[r] has stride values, 0 from the p-th on. */
-    void (*gram_one)(int64_t rows, const double *const *x, int64_t p, int64_t stride, double *acc);
+     * += x y', rows in order and, y being x, in the bits of `gram`. x[r] and y[r] have stride values. */
+    void (*gram_one)(int64_t rows, const double *const *x, const double *const *y, int64_t p, int64_t stride, double *acc);
     /* Rows of W_BATCH systems side by side: out[c*W_BATCH + l] = x[l][c], c < p. x[l] has p values rounded up to W_BATCH. */
     void (*interleave)(int64_t p, const double *const *x, double *out);
     /* Columns into rows: out[i*stride + c] = x[c][i]; `columns` is a multiple of W_BATCH. */
@@ -28,6 +28,11 @@ typedef struct w_batch_kernels {
     /* Local values into rows: out[i*stride + j] = sum_r v_i[r] map[cell_i][r][j], j < k; v rows x width, map cells x width x k. */
     void (*lay_spline)(int64_t rows, const int32_t *cell, const double *v, int width, const double *map, int64_t k, int64_t stride,
                        double *out);
+    /* Rows of 8 parts values each, of which the first four have a cell and the next `rest` have not:
+     * table[cell][r] += v[r] v, r < 4, and dense[q] += v[4 + q] v, q < rest. */
+    void (*scatter)(int64_t rows, const int32_t *cell, const double *v, int64_t parts, int64_t rest, double *table, double *dense);
+    /* out[c][r] = sum_s table[c][r][s] map[c][s], r and s < 4: rows of the table are `width` apart, those of map and out `stride`. */
+    void (*spread)(int64_t cells, const double *table, int64_t width, const double *map, int64_t stride, double *out);
     /* H = a + s (s: packed, one for all lanes) scaled to unit diagonal, factored: D H D = R'R, r packed, D in scale (p). pivot: the
      * smallest R_ii^2 of each lane; NaN or <= 0 where a lane failed, whose r is then of no use. */
     void (*factor)(int64_t p, const double *a, const double *s, double *r, double *scale, double *pivot);

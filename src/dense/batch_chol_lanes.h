@@ -4,6 +4,12 @@
 #include "dense/batch_chol.h"
 #include "dense/lanes.h"
 
+#if defined __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 #define EACH_PART(l) for (int l = 0; l < W_BATCH; l += LANES)
 #define AT(array, e, l) ((array) + (int64_t)(e) * W_BATCH + (l))
 
@@ -66,25 +72,26 @@ static void gram(int64_t steps, int64_t p, const double *x, double *acc)
 /* BLOCK rows of acc from row i, V vectors of them from column j, in registers over all rows. */
 #define BLOCK (LANES > 4 ? LANES : 4)
 #define STRIP(NAME, V)                                                                                                          \
-    LANES_INLINE void NAME(int64_t rows, const double *const *x, int64_t stride, double *acc, int64_t i, int64_t j)             \
+    LANES_INLINE void NAME(int64_t rows, const double *const *x, const double *const *y, int64_t stride, double *acc, int64_t i, \
+                           int64_t j)                                                                                           \
     {                                                                                                                           \
         vec sum[BLOCK][V];                                                                                                      \
-        for (int a = 0; a < BLOCK; a++)                                                                                         \
-            for (int b = 0; b < V; b++)                                                                                         \
+        UNROLL for (int a = 0; a < BLOCK; a++)                                                                                  \
+            UNROLL for (int b = 0; b < V; b++)                                                                                  \
                 sum[a][b] = lanes_load(acc + (i + a) * stride + j + b * LANES);                                                 \
         for (int64_t r = 0; r < rows; r++) {                                                                                    \
-            const double *row = x[r];                                                                                           \
+            const double *row = x[r], *other = y[r];                                                                            \
             vec right[V];                                                                                                       \
-            for (int b = 0; b < V; b++)                                                                                         \
-                right[b] = lanes_load(row + j + b * LANES);                                                                     \
-            for (int a = 0; a < BLOCK; a++) {                                                                                   \
+            UNROLL for (int b = 0; b < V; b++)                                                                                  \
+                right[b] = lanes_load(other + j + b * LANES);                                                                   \
+            UNROLL for (int a = 0; a < BLOCK; a++) {                                                                            \
                 vec left = lanes_set(row[i + a]);                                                                               \
-                for (int b = 0; b < V; b++)                                                                                     \
+                UNROLL for (int b = 0; b < V; b++)                                                                              \
                     sum[a][b] = lanes_fma(left, right[b], sum[a][b]);                                                           \
             }                                                                                                                   \
         }                                                                                                                       \
-        for (int a = 0; a < BLOCK; a++)                                                                                         \
-            for (int b = 0; b < V; b++)                                                                                         \
+        UNROLL for (int a = 0; a < BLOCK; a++)                                                                                  \
+            UNROLL for (int b = 0; b < V; b++)                                                                                  \
                 lanes_store(acc + (i + a) * stride + j + b * LANES, sum[a][b]);                                                 \
     }
 STRIP(strip_3, 3)
@@ -95,20 +102,20 @@ STRIP(strip_1, 1)
 /* Rows that stay in the near cache while all strips of acc pass over them. */
 #define NEAR_VALUES 2048
 
-static void gram_one(int64_t rows, const double *const *x, int64_t p, int64_t stride, double *acc)
+static void gram_one(int64_t rows, const double *const *x, const double *const *y, int64_t p, int64_t stride, double *acc)
 {
     const int64_t near = NEAR_VALUES / stride > 16 ? NEAR_VALUES / stride : 16;
-    for (int64_t first = 0; first < rows; first += near, x += near) {
+    for (int64_t first = 0; first < rows; first += near, x += near, y += near) {
         const int64_t count = rows - first < near ? rows - first : near;
         for (int64_t i = 0; i < p; i += BLOCK) {
             int64_t j = i;
             for (; j + 3 * LANES <= stride; j += 3 * LANES) {
-                strip_3(count, x, stride, acc, i, j);
+                strip_3(count, x, y, stride, acc, i, j);
             }
             if (j + 2 * LANES <= stride) {
-                strip_2(count, x, stride, acc, i, j);
+                strip_2(count, x, y, stride, acc, i, j);
             } else if (j + LANES <= stride) {
-                strip_1(count, x, stride, acc, i, j);
+                strip_1(count, x, y, stride, acc, i, j);
             }
         }
     }
@@ -204,7 +211,139 @@ static void lay_spline(int64_t rows, const int32_t *cell, const double *v, int w
     }
 }
 
-/* Row by row: R_kk, the rest of row k, then the rows below lose what row k explains. */
+/* Rows of eight values: what has no cell stays in registers. */
+LANES_INLINE void scatter_8(int64_t rows, const int32_t *cell, const double *v, const int rest, double *table, double *dense)
+{
+    EACH_PART(c) {
+        vec sum[4];
+        for (int q = 0; q < rest; q++) {
+            sum[q] = lanes_load(dense + q * W_BATCH + c);
+        }
+        for (int64_t i = 0; i < rows; i++) {
+            const double *row = v + i * W_BATCH;
+            double *at = table + (int64_t)cell[i] * 4 * W_BATCH + c;
+            const vec right = lanes_load(row + c);
+            for (int r = 0; r < 4; r++) {
+                lanes_store(at + r * W_BATCH, lanes_fma(lanes_set(row[r]), right, lanes_load(at + r * W_BATCH)));
+            }
+            for (int q = 0; q < rest; q++) {
+                sum[q] = lanes_fma(lanes_set(row[4 + q]), right, sum[q]);
+            }
+        }
+        for (int q = 0; q < rest; q++) {
+            lanes_store(dense + q * W_BATCH + c, sum[q]);
+        }
+    }
+}
+
+static void scatter(int64_t rows, const int32_t *cell, const double *v, int64_t parts, int64_t rest, double *table, double *dense)
+{
+    const int64_t width = parts * W_BATCH;
+    switch (parts == 1 ? rest : 0) {
+    case 1: scatter_8(rows, cell, v, 1, table, dense); return;
+    case 2: scatter_8(rows, cell, v, 2, table, dense); return;
+    case 3: scatter_8(rows, cell, v, 3, table, dense); return;
+    case 4: scatter_8(rows, cell, v, 4, table, dense); return;
+    default: break;
+    }
+    for (int64_t i = 0; i < rows; i++, v += width) {
+        double *at = table + cell[i] * 4 * width;
+        for (int64_t c = 0; c < width; c += LANES) {
+            const vec right = lanes_load(v + c);
+            for (int r = 0; r < 4; r++) {
+                lanes_store(at + r * width + c, lanes_fma(lanes_set(v[r]), right, lanes_load(at + r * width + c)));
+            }
+            for (int64_t q = 0; q < rest; q++) {
+                lanes_store(dense + q * width + c, lanes_fma(lanes_set(v[4 + q]), right, lanes_load(dense + q * width + c)));
+            }
+        }
+    }
+}
+
+static void spread(int64_t cells, const double *table, int64_t width, const double *map, int64_t stride, double *out)
+{
+    for (int64_t c = 0; c < cells; c++, map += 4 * stride) {
+        for (int r = 0; r < 4; r++, table += width, out += stride) {
+            const vec v[4] = { lanes_set(table[0]), lanes_set(table[1]), lanes_set(table[2]), lanes_set(table[3]) };
+            for (int64_t j = 0; j < stride; j += LANES) {
+                vec sum = v[0] * lanes_load(map + j);
+                for (int s = 1; s < 4; s++) {
+                    sum = lanes_fma(v[s], lanes_load(map + s * stride + j), sum);
+                }
+                lanes_store(out + j, sum);
+            }
+        }
+    }
+}
+
+/* I x J entries of R from row k and column j, j >= k + I - 1 or I = 1, less what the rows above k explain. */
+#define ABOVE(NAME, I, J)                                                                                                       \
+    LANES_INLINE void NAME(const double *r, int64_t k, int64_t j, int l, vec sum[I][J])                                         \
+    {                                                                                                                           \
+        for (int a = 0; a < I; a++)                                                                                             \
+            for (int b = 0; b < J; b++)                                                                                         \
+                sum[a][b] = lanes_load(AT(r, w_packed(j + b) + k + a, l));                                                      \
+        for (int64_t m = 0; m < k; m++) {                                                                                       \
+            vec left[I], right[J];                                                                                              \
+            for (int a = 0; a < I; a++)                                                                                         \
+                left[a] = lanes_load(AT(r, w_packed(k + a) + m, l));                                                            \
+            for (int b = 0; b < J; b++)                                                                                         \
+                right[b] = lanes_negate(lanes_load(AT(r, w_packed(j + b) + m, l)));                                             \
+            for (int a = 0; a < I; a++)                                                                                         \
+                for (int b = 0; b < J; b++)                                                                                     \
+                    sum[a][b] = lanes_fma(left[a], right[b], sum[a][b]);                                                        \
+        }                                                                                                                       \
+    }                                                                                                                           \
+    /* … then of the rows of the block itself, whose corner is done. */                                                         \
+    LANES_INLINE void NAME##_row(double *r, int64_t k, int64_t j, int l, const vec *inverse)                                    \
+    {                                                                                                                           \
+        vec sum[I][J];                                                                                                          \
+        NAME(r, k, j, l, sum);                                                                                                  \
+        for (int a = 0; a < I; a++)                                                                                             \
+            for (int b = 0; b < J; b++) {                                                                                       \
+                sum[a][b] = sum[a][b] * inverse[a];                                                                             \
+                lanes_store(AT(r, w_packed(j + b) + k + a, l), sum[a][b]);                                                      \
+                for (int i = a + 1; i < I; i++)                                                                                 \
+                    sum[i][b] = lanes_fma(lanes_load(AT(r, w_packed(k + i) + k + a, l)), lanes_negate(sum[a][b]), sum[i][b]);   \
+            }                                                                                                                   \
+    }
+ABOVE(above_4_4, 4, 4)
+ABOVE(above_4_1, 4, 1)
+#undef ABOVE
+
+/* One entry less what all rows above it explain. */
+LANES_INLINE vec above_one(const double *r, int64_t i, int64_t j, int l)
+{
+    vec sum = lanes_load(AT(r, w_packed(j) + i, l));
+    for (int64_t m = 0; m < i; m++) {
+        sum = lanes_fma(lanes_load(AT(r, w_packed(i) + m, l)), lanes_negate(lanes_load(AT(r, w_packed(j) + m, l))), sum);
+    }
+    return sum;
+}
+
+/* R_kk from what is left of its square. */
+LANES_INLINE vec put_pivot(double *r, int64_t k, int l, vec square, vec *least)
+{
+    mask sound = lanes_lt(lanes_set(0.0), square);
+    *least = lanes_select(lanes_lt(*least, square), *least, square); /* NaN stays in its lane: see factor */
+    vec root = lanes_sqrt(lanes_select(sound, square, lanes_set(NAN)));
+    lanes_store(AT(r, w_packed(k) + k, l), root);
+    return lanes_set(1.0) / root;
+}
+
+/* The corner of rows and columns k … k + count - 1. */
+LANES_INLINE void factor_corner(double *r, int64_t k, int count, int l, vec *inverse, vec *least)
+{
+    for (int b = 0; b < count; b++) {
+        for (int a = 0; a < b; a++) {
+            lanes_store(AT(r, w_packed(k + b) + k + a, l), above_one(r, k + a, k + b, l) * inverse[a]);
+        }
+        inverse[b] = put_pivot(r, k + b, l, above_one(r, k + b, k + b, l), least);
+    }
+}
+
+/* Four rows at a time from the rows above them, so that an entry is read and written once: R_kk, the rest of row k. Each entry loses
+ * what rows 0, 1, 2, … explain in this order. */
 static void factor(int64_t p, const double *a, const double *s, double *r, double *scale, double *pivot)
 {
     EACH_PART(l) {
@@ -219,24 +358,16 @@ static void factor(int64_t p, const double *a, const double *s, double *r, doubl
                 lanes_store(AT(r, e, l), h * (lanes_load(AT(scale, i, l)) * lanes_load(AT(scale, j, l))));
             }
         }
-        for (int64_t k = 0; k < p; k++) {
-            const int64_t d = w_packed(k) + k;
-            vec square = lanes_load(AT(r, d, l));
-            mask sound = lanes_lt(lanes_set(0.0), square);
-            least = lanes_select(lanes_lt(least, square), least, square); /* NaN stays in its lane: see below */
-            vec root = lanes_sqrt(lanes_select(sound, square, lanes_set(NAN)));
-            lanes_store(AT(r, d, l), root);
-            vec inverse = lanes_set(1.0) / root;
-            for (int64_t j = k + 1; j < p; j++) {
-                double *at = AT(r, w_packed(j) + k, l);
-                lanes_store(at, lanes_load(at) * inverse);
+        for (int64_t k = 0; k < p; k += 4) {
+            const int count = p - k < 4 ? (int)(p - k) : 4;
+            vec inverse[4];
+            factor_corner(r, k, count, l, inverse, &least);
+            int64_t j = k + count;
+            for (; j + 4 <= p; j += 4) {
+                above_4_4_row(r, k, j, l, inverse);
             }
-            for (int64_t j = k + 1; j < p; j++) {
-                vec right = lanes_negate(lanes_load(AT(r, w_packed(j) + k, l)));
-                for (int64_t i = k + 1; i <= j; i++) {
-                    double *at = AT(r, w_packed(j) + i, l);
-                    lanes_store(at, lanes_fma(lanes_load(AT(r, w_packed(i) + k, l)), right, lanes_load(at)));
-                }
+            for (; j < p; j++) {
+                above_4_1_row(r, k, j, l, inverse);
             }
         }
         /* A failed pivot has made NaN of every later one, so the last tells. */
@@ -384,7 +515,7 @@ static void sandwich(int64_t p, const double *m, const double *s, double *out, d
 
 const w_batch_kernels W_LANES_TABLE = {
     .name = W_LANES_NAME, .gram = gram, .gram_one = gram_one, .interleave = interleave, .lay_columns = lay_columns,
-    .lay_spline = lay_spline, .factor = factor, .solve = solve,
+    .lay_spline = lay_spline, .scatter = scatter, .spread = spread, .factor = factor, .solve = solve,
     .inverse = inverse, .times = times, .times_shared = times_shared, .dot = dot, .trace_shared = trace_shared,
     .sandwich = sandwich,
 };

@@ -31,6 +31,11 @@ w_isa w_isa_best(void)
 #define BEST_ARRAY(f) \
     void w_##f(int64_t n, const double *x, double *out) { w_elementary_find(w_isa_best())->f(n, x, out); }
 
+bool w_range(int64_t n, const double *x, double *lower, double *upper)
+{
+    return w_elementary_find(w_isa_best())->range(n, x, lower, upper);
+}
+
 BEST_ARRAY(exp)
 BEST_ARRAY(expm1)
 void w_log_array(int64_t n, const double *x, double *out) { w_elementary_find(w_isa_best())->log(n, x, out); }

@@ -24,6 +24,7 @@
 #ifndef W_DENSE_ELEMENTARY_H
 #define W_DENSE_ELEMENTARY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "device/topology.h"
@@ -36,6 +37,7 @@ typedef void (*w_array_fn)(int64_t n, const double *x, double *out);
 typedef struct w_elementary {
     const char *name; /* "portable", "avx2", "avx512" */
     w_array_fn exp, expm1, log, log1p, log1p_minus, kappa, logistic, softplus, normal, log_normal, lgamma, digamma, trigamma;
+    bool (*range)(int64_t n, const double *x, double *lower, double *upper);
 } w_elementary;
 
 /* The best instruction set of this processor. */
@@ -43,6 +45,8 @@ w_isa w_isa_best(void);
 /* The table of an instruction set; NULL where the processor has it not. */
 const w_elementary *w_elementary_find(w_isa isa);
 
+/* The least and the largest value (infinity and -infinity of none); false when one is not finite, the range is then of no use. */
+bool w_range(int64_t n, const double *x, double *lower, double *upper);
 void w_exp(int64_t n, const double *x, double *out);
 void w_expm1(int64_t n, const double *x, double *out);
 void w_log_array(int64_t n, const double *x, double *out); /* w_log writes the log: base/ctx.h */

@@ -36,7 +36,47 @@ W_ARRAY_FUNCTION(lgamma)
 W_ARRAY_FUNCTION(digamma)
 W_ARRAY_FUNCTION(trigamma)
 
+static bool array_range(int64_t n, const double *x, double *lower, double *upper)
+{
+    enum { CHAINS = LANES > 4 ? 2 : 4 };
+    vec low[CHAINS], high[CHAINS], odd[CHAINS]; /* odd: NaN once a value is not finite */
+    for (int j = 0; j < CHAINS; j++) {
+        low[j] = lanes_set(INFINITY);
+        high[j] = lanes_set(-INFINITY);
+        odd[j] = lanes_set(0.0);
+    }
+    int64_t i = 0;
+    for (; i + CHAINS * LANES <= n; i += CHAINS * LANES) {
+        for (int j = 0; j < CHAINS; j++) {
+            const vec v = lanes_load(x + i + j * LANES);
+            low[j] = lanes_min(v, low[j]);
+            high[j] = lanes_max(v, high[j]);
+            odd[j] = odd[j] + v * lanes_set(0.0);
+        }
+    }
+    *lower = INFINITY;
+    *upper = -INFINITY;
+    double doubt = 0;
+    for (int j = 0; j < CHAINS; j++) {
+        double each[3][LANES];
+        lanes_store(each[0], low[j]);
+        lanes_store(each[1], high[j]);
+        lanes_store(each[2], odd[j]);
+        for (int l = 0; l < LANES; l++) {
+            *lower = each[0][l] < *lower ? each[0][l] : *lower;
+            *upper = each[1][l] > *upper ? each[1][l] : *upper;
+            doubt += each[2][l];
+        }
+    }
+    for (; i < n; i++) {
+        *lower = x[i] < *lower ? x[i] : *lower;
+        *upper = x[i] > *upper ? x[i] : *upper;
+        doubt += x[i] * 0;
+    }
+    return doubt == 0;
+}
+
 const w_elementary W_LANES_TABLE = {
     W_LANES_NAME, array_exp, array_expm1, array_log, array_log1p, array_log1p_minus, array_kappa, array_logistic,
-    array_softplus, array_normal, array_log_normal, array_lgamma, array_digamma, array_trigamma
+    array_softplus, array_normal, array_log_normal, array_lgamma, array_digamma, array_trigamma, array_range
 };

@@ -273,7 +273,7 @@ static weir_status run_fit(run *r, const weir_fit_options *options)
 {
     weir_groups *groups = r->groups;
     const w_design *design = groups->design;
-    w_tile_request request = { .missing = options->missing };
+    w_tile_request request = { .missing = options->missing, .training = true };
     r->keep = !groups->each && groups->estimated;
     r->blocks = w_group_blocks(groups->groups);
     for (int j = 0; !groups->each && !groups->estimated && j < groups->sp_count; j++) {

@@ -5,42 +5,7 @@
 #include <string.h>
 
 #include "base/size.h"
-
-#define LANES 8
-
-/* Range of x; false when a value is not finite. Lanes of comparisons that the compiler turns into vector minima. */
-static bool range_of(const double *x, int64_t rows, double *lower, double *upper)
-{
-    double low[LANES], high[LANES], odd[LANES];
-    for (int j = 0; j < LANES; j++) {
-        low[j] = INFINITY;
-        high[j] = -INFINITY;
-        odd[j] = 0;
-    }
-    int64_t i = 0;
-    for (; i + LANES <= rows; i += LANES) {
-        for (int j = 0; j < LANES; j++) {
-            double v = x[i + j];
-            low[j] = v < low[j] ? v : low[j];
-            high[j] = v > high[j] ? v : high[j];
-            odd[j] += v * 0; /* NaN once a value is not finite */
-        }
-    }
-    for (; i < rows; i++) {
-        low[0] = x[i] < low[0] ? x[i] : low[0];
-        high[0] = x[i] > high[0] ? x[i] : high[0];
-        odd[0] += x[i] * 0;
-    }
-    bool finite = true;
-    *lower = INFINITY;
-    *upper = -INFINITY;
-    for (int j = 0; j < LANES; j++) {
-        *lower = fmin(*lower, low[j]);
-        *upper = fmax(*upper, high[j]);
-        finite &= odd[j] == 0;
-    }
-    return finite;
-}
+#include "dense/elementary.h"
 
 static void masked_range(const double *x, const uint8_t *mask, int64_t rows, double *lower, double *upper)
 {
@@ -214,7 +179,7 @@ static void watch_expressions(w_scan_worker *w, int64_t first_row, int64_t rows,
         }
         double lower, upper;
         w_expr_eval(w->request->watch[e], w->number, rows, w->stack, value);
-        bool finite = range_of(value, rows, &lower, &upper);
+        bool finite = w_range(rows, value, &lower, &upper);
         for (int64_t i = 0; i < rows && !finite; i++) {
             if (!w->mask[i] && !isfinite(value[i])) {
                 note_fault(w, W_FAULT_EXPRESSION, first_row + i, e, value[i]);
@@ -257,7 +222,7 @@ static bool load_columns(w_scan_worker *w, const w_window *window, int64_t start
         w->code[c] = NULL;
         if (window->column[c].kind == W_NUMERIC) {
             w->number[c] = w_window_numeric(window, c, start, rows, buffer);
-            if (!range_of(w->number[c], rows, &lower[c], &upper[c])) {
+            if (!w_range(rows, w->number[c], &lower[c], &upper[c])) {
                 masked |= mask_numbers(w, c, first_row, rows);
             }
         } else {

@@ -508,7 +508,9 @@ static weir_status read_response(evaluation *e)
     }
     if (status == WEIR_OK && !e->predict) {
         w_expr_eval(e->d->program->response, number, e->rows, e->s->stack, tile->response);
-        status = check_expression(e, tile->response, e->d->response_label);
+        const bool known = e->d->program->all_present && (!e->request || e->request->training) &&
+                           w_expr_column(e->d->program->response) >= 0;
+        status = known ? WEIR_OK : check_expression(e, tile->response, e->d->response_label);
     }
     return status;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A window is taken in batches of tiles. Workers write the rows of a batch out and note *runs*, rows of one group that follow each
  * other; the runs are sorted by block (stably), then workers take whole blocks. A lane with many rows goes alone, row by row, with its
- * sums in registers; rows of different groups go side by side where each has few. Both ways give the same bits. */
+ * sums in registers; rows of different groups go side by side where each has few. Both ways give the same bits. A long run of a
+ * model of one spline is summed in its local form first (group_local.h): as a run lies within a tile, this is a matter of the table alone. */
 #include "normal/group.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/size.h"
+#include "normal/group_local.h"
 
 #define TAG "group sums"
 #define BATCH_TILES 4      /* per worker where memory is free */
@@ -20,7 +22,7 @@ typedef struct run {
 
 typedef struct worker {
     w_tile *tile;
-    double *scratch;       /* w_dense_rows_scratch */
+    double *scratch;       /* w_dense_rows_scratch, w_local_form_scratch */
     double *steps;         /* interleaved rows */
     double *alone;         /* stride x stride */
     const double **row;    /* of one block: lane after lane */
@@ -39,6 +41,9 @@ typedef struct batch {
     worker *worker;
     double *x, *weight, *z, *zero;
     double *value;         /* with pass->working, else NULL */
+    w_local_form *local;   /* or NULL; rows of long runs stand in x in this form */
+    int64_t local_rows;    /* of such a run, at least */
+    int32_t *cell;         /* of such rows */
     run *runs;             /* of tile t from t*W_TILE_ROWS on */
     int32_t *run_count;    /* per tile */
     int32_t *order;        /* runs sorted by block */
@@ -49,26 +54,15 @@ typedef struct batch {
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
-static weir_status tile_task(void *arg, int64_t task, int number)
+/* Rows of one group that follow each other and have weight. */
+static int32_t find_runs(const batch *b, const w_tile *tile, int64_t at, run *runs)
 {
-    batch *b = arg;
-    worker *w = &b->worker[number];
-    const int64_t at = task * W_TILE_ROWS, rows = w_min64(W_TILE_ROWS, b->rows - at);
-    const w_row_values values = { b->weight + at, b->z + at, b->value ? b->value + at : NULL, b->pass->working, b->pass->working_arg };
-    weir_status status = w_tile_eval(b->pass->design, b->window, b->start + at, rows, &b->request, w->tile);
-    if (status >= 0) {
-        status = w_dense_rows_tile(b->pass->rows, w->tile, &values, w->scratch, b->x + at * b->stride);
-    }
-    if (status < 0) {
-        return status;
-    }
     const int32_t first = (int32_t)(b->pass->first_block * W_BATCH), count = (int32_t)(b->pass->block_count * W_BATCH);
-    const int32_t *series = w->tile->series;
-    run *runs = b->runs + at, open = { -1, 0, 0 };
+    run open = { -1, 0, 0 };
     int32_t found = 0;
-    for (int64_t i = 0; i < rows; i++) {
-        const int32_t group = series[i] - first;
-        const int32_t code = values.weight[i] > 0 && group >= 0 && group < count ? group : -1;
+    for (int64_t i = 0; i < tile->rows; i++) {
+        const int32_t group = tile->series[i] - first;
+        const int32_t code = tile->weight[i] > 0 && group >= 0 && group < count ? group : -1;
         if (code != open.code) {
             if (open.code >= 0) {
                 open.rows = (int32_t)(at + i) - open.first;
@@ -78,11 +72,49 @@ static weir_status tile_task(void *arg, int64_t task, int number)
         }
     }
     if (open.code >= 0) {
-        open.rows = (int32_t)(at + rows) - open.first;
+        open.rows = (int32_t)(at + tile->rows) - open.first;
         runs[found++] = open;
     }
-    b->run_count[task] = found;
-    return WEIR_OK;
+    return found;
+}
+
+static bool is_local(const batch *b, const run *r) { return b->local && r->rows >= b->local_rows; }
+
+static weir_status write_runs(batch *b, worker *w, int64_t at, const w_row_values *values, const run *runs, int32_t count)
+{
+    const double *z = w->tile->column[b->pass->design->block[0].width - 1];
+    const bool whole = count > w->tile->rows / 16; /* many short ones */
+    weir_status status = WEIR_OK;
+    if (whole) {
+        status = w_dense_rows_tile(b->pass->rows, w->tile, values, w->scratch, b->x + at * b->stride);
+    }
+    for (int32_t i = 0; status >= 0 && i < count; i++) {
+        const int64_t first = runs[i].first - at;
+        double *x = b->x + runs[i].first * b->stride;
+        if (is_local(b, &runs[i])) {
+            w_local_form_rows_of(b->local, w->tile, first, runs[i].rows, b->cell + runs[i].first, x);
+            memcpy(values->weight + first, w->tile->weight + first, (size_t)runs[i].rows * sizeof(double));
+            memcpy(values->z + first, z + first, (size_t)runs[i].rows * sizeof(double));
+        } else if (!whole) {
+            status = w_dense_rows_part(b->pass->rows, w->tile, first, runs[i].rows, values, w->scratch, x);
+        }
+    }
+    return status;
+}
+
+static weir_status tile_task(void *arg, int64_t task, int number)
+{
+    batch *b = arg;
+    worker *w = &b->worker[number];
+    const int64_t at = task * W_TILE_ROWS, rows = w_min64(W_TILE_ROWS, b->rows - at);
+    const w_row_values values = { b->weight + at, b->z + at, b->value ? b->value + at : NULL, b->pass->working, b->pass->working_arg };
+    weir_status status = w_tile_eval(b->pass->design, b->window, b->start + at, rows, &b->request, w->tile);
+    if (status < 0) {
+        return status;
+    }
+    run *runs = b->runs + at;
+    const int32_t count = b->run_count[task] = find_runs(b, w->tile, at, runs);
+    return write_runs(b, w, at, &values, runs, count);
 }
 
 static void sort_runs(batch *b)
@@ -164,7 +196,7 @@ static void add_alone(const batch *b, worker *w, int64_t rows, const double *con
             w->alone[i * b->stride + j] = sums[(w_packed(j) + i) * W_BATCH + lane];
         }
     }
-    b->kernels->gram_one(rows, row, b->width, b->stride, w->alone);
+    b->kernels->gram_one(rows, row, row, b->width, b->stride, w->alone);
     for (int64_t j = 0; j < b->width; j++) {
         for (int64_t i = 0; i <= j; i++) {
             sums[(w_packed(j) + i) * W_BATCH + lane] = w->alone[i * b->stride + j];
@@ -208,15 +240,42 @@ static int64_t choose_steps(const batch *b, const int64_t *count)
     return best;
 }
 
+/* A lane with local runs: rows in their order, so that its sums do not depend on where batches end. */
+static void add_lane(const batch *b, worker *w, int64_t begin, int64_t end, int lane, const double *const *row, double *sums)
+{
+    int64_t rows = 0;
+    for (int64_t i = begin; i < end; i++) {
+        const run *r = &b->runs[b->order[i]];
+        if (r->code % W_BATCH != lane) {
+            continue;
+        }
+        if (!is_local(b, r)) {
+            rows += r->rows;
+            continue;
+        }
+        if (rows > 0) {
+            add_alone(b, w, rows, row, lane, sums);
+            row += rows;
+            rows = 0;
+        }
+        w_local_form_add(b->local, r->rows, b->cell + r->first, b->x + r->first * b->stride, w->scratch, lane, sums);
+    }
+    if (rows > 0) {
+        add_alone(b, w, rows, row, lane, sums);
+    }
+}
+
 static weir_status block_task(void *arg, int64_t task, int number)
 {
     batch *b = arg;
     worker *w = &b->worker[number];
     const int64_t block = b->touched[task], end = b->count[block], begin = task > 0 ? b->count[b->touched[task - 1]] : 0;
     int64_t count[W_BATCH] = { 0 };
+    bool local[W_BATCH] = { false };
     for (int64_t i = begin; i < end; i++) {
         const run *r = &b->runs[b->order[i]];
-        count[r->code % W_BATCH] += r->rows;
+        count[r->code % W_BATCH] += is_local(b, r) ? 0 : r->rows;
+        local[r->code % W_BATCH] |= is_local(b, r);
     }
     const double **row[W_BATCH], **place = w->row;
     const double *const *lane[W_BATCH];
@@ -229,12 +288,20 @@ static weir_status block_task(void *arg, int64_t task, int number)
         const run *r = &b->runs[b->order[i]];
         const double **to = row[r->code % W_BATCH], *x = b->x + r->first * b->stride;
         add_stats(b, r, &b->pass->stats[r->code]);
-        for (int32_t k = 0; k < r->rows; k++) {
-            to[k] = x + k * b->stride;
+        if (!is_local(b, r)) {
+            for (int32_t k = 0; k < r->rows; k++) {
+                to[k] = x + k * b->stride;
+            }
+            row[r->code % W_BATCH] = to + r->rows;
         }
-        row[r->code % W_BATCH] = to + r->rows;
     }
     double *sums = b->pass->sums + block * w_group_block_doubles(b->width - 1);
+    for (int l = 0; l < W_BATCH; l++) {
+        if (local[l]) {
+            add_lane(b, w, begin, end, l, lane[l], sums);
+            count[l] = 0;
+        }
+    }
     const int64_t steps = choose_steps(b, count);
     add_together(b, w, steps, count, lane, sums);
     for (int l = 0; l < W_BATCH; l++) {
@@ -254,13 +321,18 @@ static int64_t step_rows(int64_t width)
 
 static int64_t row_bytes(int64_t stride)
 {
-    return 8 * stride + 8 * 3 + 4 + (int64_t)sizeof(run);
+    return 8 * stride + 8 * 3 + 4 * 2 + (int64_t)sizeof(run);
+}
+
+static int64_t scratch_doubles(const w_design *design)
+{
+    return w_max64(w_dense_rows_scratch(design), w_local_form_scratch(design));
 }
 
 static int64_t worker_bytes(const w_design *design)
 {
     const int64_t width = design->p + 1, stride = w_dense_rows_stride(design);
-    int64_t doubles = w_add64(w_dense_rows_scratch(design), w_mul64(step_rows(width), width * W_BATCH));
+    int64_t doubles = w_add64(scratch_doubles(design), w_mul64(step_rows(width), width * W_BATCH));
     doubles = w_add64(doubles, w_mul64(stride, stride));
     return w_add64(w_tile_bytes(design), w_add64(w_mul64(doubles, 8), 512));
 }
@@ -268,13 +340,13 @@ static int64_t worker_bytes(const w_design *design)
 int64_t w_group_pass_bytes(const w_design *design, int workers)
 {
     const int64_t rows = w_mul64(W_TILE_ROWS, w_add64(row_bytes(w_dense_rows_stride(design)), 8 * (int64_t)workers));
-    return w_add64(w_mul64(workers, worker_bytes(design)), w_add64(rows, 4096));
+    return w_add64(w_mul64(workers, worker_bytes(design)), w_add64(rows, w_add64(w_local_form_bytes(design), 4096)));
 }
 
 static weir_status worker_open(batch *b, worker *w)
 {
     const w_design *design = b->pass->design;
-    w->scratch = w_alloc_array(b->ctx, TAG, (size_t)w_dense_rows_scratch(design), sizeof *w->scratch);
+    w->scratch = w_alloc_array(b->ctx, TAG, (size_t)scratch_doubles(design), sizeof *w->scratch);
     w->steps = w_alloc_array(b->ctx, TAG, (size_t)(b->step_rows * b->width * W_BATCH), sizeof *w->steps);
     w->alone = w_alloc_array(b->ctx, TAG, (size_t)(b->stride * b->stride), sizeof *w->alone);
     w->row = w_alloc_array(b->ctx, TAG, (size_t)b->capacity, sizeof *w->row);
@@ -286,6 +358,13 @@ static weir_status batch_open(batch *b)
     const int64_t room = w_ledger_free_bytes(b->ctx) / 4, tile = W_TILE_ROWS * (row_bytes(b->stride) + 8 * b->workers);
     b->capacity = W_TILE_ROWS * w_max64(1, w_min64((int64_t)BATCH_TILES * b->workers, room / tile));
     b->most = w_min64(b->capacity, (int64_t)W_TILE_ROWS * b->workers);
+    if (!b->pass->working) {
+        weir_status status = w_local_form_create(b->ctx, b->pass->design, &b->local);
+        if (status < 0) {
+            return status;
+        }
+        b->local_rows = b->local ? w_local_form_rows(b->local) : 0;
+    }
     const size_t rows = (size_t)b->capacity, blocks = (size_t)b->pass->block_count;
     b->worker = w_calloc(b->ctx, TAG, (size_t)b->workers, sizeof *b->worker);
     b->x = w_alloc_array(b->ctx, TAG, w_mul_size(rows, (size_t)b->stride), sizeof *b->x);
@@ -293,12 +372,13 @@ static weir_status batch_open(batch *b)
     b->z = w_alloc_array(b->ctx, TAG, rows, sizeof *b->z);
     b->zero = w_calloc(b->ctx, TAG, (size_t)b->stride, sizeof *b->zero);
     b->value = b->pass->working ? w_alloc_array(b->ctx, TAG, rows, sizeof *b->value) : NULL;
+    b->cell = b->local ? w_alloc_array(b->ctx, TAG, rows, sizeof *b->cell) : NULL;
     b->runs = w_alloc_array(b->ctx, TAG, rows, sizeof *b->runs);
     b->run_count = w_alloc_array(b->ctx, TAG, rows / W_TILE_ROWS, sizeof *b->run_count);
     b->order = w_alloc_array(b->ctx, TAG, rows, sizeof *b->order);
     b->count = w_calloc(b->ctx, TAG, blocks, sizeof *b->count);
     b->touched = w_alloc_array(b->ctx, TAG, blocks, sizeof *b->touched);
-    bool ok = b->worker && b->x && b->weight && b->z && b->zero && (b->value || !b->pass->working) && b->runs && b->run_count && b->order && b->count && b->touched;
+    bool ok = b->worker && b->x && b->weight && b->z && b->zero && (b->value || !b->pass->working) && (b->cell || !b->local) && b->runs && b->run_count && b->order && b->count && b->touched;
     weir_status status = ok ? WEIR_OK : w_alloc_status(b->ctx);
     for (int i = 0; status >= 0 && i < b->workers; i++) {
         status = worker_open(b, &b->worker[i]);
@@ -315,7 +395,8 @@ static void batch_close(batch *b)
         w_free(b->ctx, b->worker[i].alone);
         w_free(b->ctx, b->worker[i].row);
     }
-    void *block[] = { b->worker, b->x, b->weight, b->z, b->zero, b->value, b->runs, b->run_count, b->order, b->count, b->touched };
+    w_local_form_free(b->local);
+    void *block[] = { b->worker, b->x, b->weight, b->z, b->zero, b->value, b->cell, b->runs, b->run_count, b->order, b->count, b->touched };
     for (size_t i = 0; i < sizeof block / sizeof *block; i++) {
         w_free(b->ctx, block[i]);
     }

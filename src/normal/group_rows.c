@@ -127,6 +127,9 @@ static void put_columns(const w_dense_rows *rows, const w_tile *tile, int64_t st
         const double *column[W_BATCH];
         for (int64_t l = 0; l < W_BATCH; l++) {
             column[l] = c + l < leading ? tile->column[c + l] + start : rows->zero;
+            for (int64_t i = 0; c + l < leading && i < STRIP; i += 8) { /* the next strip of many streams */
+                __builtin_prefetch(column[l] + STRIP + i);
+            }
         }
         rows->lay->lay_columns(count, W_BATCH, column, rows->stride, out + c);
     }
@@ -202,11 +205,17 @@ static weir_status put_values(const w_dense_rows *rows, const w_tile *tile, cons
 
 weir_status w_dense_rows_tile(const w_dense_rows *rows, const w_tile *tile, const w_row_values *values, double *scratch, double *out)
 {
+    return w_dense_rows_part(rows, tile, 0, tile->rows, values, scratch, out);
+}
+
+weir_status w_dense_rows_part(const w_dense_rows *rows, const w_tile *tile, int64_t first, int64_t count_all, const w_row_values *values,
+                              double *scratch, double *out)
+{
     const w_design *design = rows->design;
     weir_status status = WEIR_OK;
-    for (int64_t start = 0; status >= 0 && start < tile->rows; start += STRIP) {
-        const int64_t count = w_min64(STRIP, tile->rows - start);
-        double *to = out + start * rows->stride;
+    for (int64_t start = first; status >= 0 && start < first + count_all; start += STRIP) {
+        const int64_t count = w_min64(STRIP, first + count_all - start);
+        double *to = out + (start - first) * rows->stride;
         put_columns(rows, tile, start, count, to);
         for (int b = 1; b < design->block_count; b++) {
             if (design->block[b].kind == W_BLOCK_FACTOR) {

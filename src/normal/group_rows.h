@@ -31,5 +31,8 @@ typedef struct w_row_values {
 /* out: tile->rows x stride; the tile was asked for by columns. With `values`, which are filled, each row is multiplied by the root
  * of its weight and has z last; without there is 0 in the place of z. Rows that do not count may hold anything. */
 weir_status w_dense_rows_tile(const w_dense_rows *rows, const w_tile *tile, const w_row_values *values, double *scratch, double *out);
+/* The same of rows first … first + count - 1 of the tile; out: count x stride. */
+weir_status w_dense_rows_part(const w_dense_rows *rows, const w_tile *tile, int64_t first, int64_t count, const w_row_values *values,
+                              double *scratch, double *out);
 
 #endif

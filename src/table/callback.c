@@ -92,22 +92,16 @@ static weir_status copy_column(const callback *c, const w_selected *selected, in
         return WEIR_OK;
     }
     int32_t *code = to;
-    for (int64_t i = 0; i < rows; i++, p += column->stride) {
-        if (!selected->dictionary) {
-            code[i] = (int32_t)w_element_integer(column->dtype, p);
-            continue;
-        }
-        weir_status status =
-            w_dictionary_number(selected->dictionary, w_element_number(column->dtype, p), &code[i]);
-        if (status == WEIR_E_DATA) {
-            return w_fail(c->ctx, status, "callback, row %lld: column '%s' has a level that was not there before",
-                          (long long)(c->row + i + 1), column->name);
-        }
-        if (status < 0) {
-            return status;
-        }
+    int64_t row = 0;
+    for (int64_t i = 0; !selected->dictionary && i < rows; i++, p += column->stride) {
+        code[i] = (int32_t)w_element_integer(column->dtype, p);
     }
-    return WEIR_OK;
+    weir_status status = selected->dictionary
+                             ? w_dictionary_numbers(selected->dictionary, column->dtype, p, column->stride, rows, code, &row)
+                             : WEIR_OK;
+    return status != WEIR_E_DATA ? status
+                                 : w_fail(c->ctx, status, "callback, row %lld: column '%s' has a level that was not there before",
+                                          (long long)(c->row + row + 1), column->name);
 }
 
 static weir_status callback_decode(w_part *part, weir_table *table, int64_t at, int64_t capacity, int64_t *rows)

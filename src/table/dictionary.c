@@ -9,6 +9,7 @@
 
 #include "base/size.h"
 #include "base/number.h"
+#include "table/table.h"
 
 #define TAG "factor levels"
 #define FIRST_SLOTS 64
@@ -31,6 +32,8 @@ struct w_dictionary {
     entry *entries;
     number_slot *numbers; /* made when the first number comes; at most half full */
     int64_t number_count, number_room;
+    int32_t *direct;      /* per whole number from 0 on: entry number + 1; 0 = look it up */
+    int64_t direct_room;
     int64_t count, entry_room;
     int32_t *slots; /* entry number + 1; 0 = free */
     int64_t slot_count;
@@ -66,6 +69,7 @@ void w_dictionary_free(w_dictionary *dictionary)
     w_free(ctx, dictionary->entries);
     w_free(ctx, dictionary->slots);
     w_free(ctx, dictionary->numbers);
+    w_free(ctx, dictionary->direct);
     w_free(ctx, dictionary->text);
     w_free(ctx, dictionary->levels);
     w_free(ctx, dictionary->remap);
@@ -184,6 +188,28 @@ static number_slot *find_number(number_slot *numbers, int64_t room, uint64_t bit
     return &numbers[i];
 }
 
+/* Whole numbers that are not far more than there are levels have a table of their own. */
+static bool note_direct(w_dictionary *dictionary, double value, int32_t entry)
+{
+    const double most = 4.0 * (double)dictionary->count + 1024.0;
+    if (!(value >= 0 && value < most) || signbit(value) || value != floor(value)) {
+        return true;
+    }
+    const int64_t at = (int64_t)value;
+    if (at >= dictionary->direct_room) {
+        const int64_t room = w_max64(1024, w_max64(at + 1, 2 * dictionary->direct_room));
+        int32_t *direct = w_realloc(dictionary->ctx, TAG, dictionary->direct, (size_t)room * sizeof *direct);
+        if (!direct) {
+            return false;
+        }
+        memset(direct + dictionary->direct_room, 0, (size_t)(room - dictionary->direct_room) * sizeof *direct);
+        dictionary->direct = direct;
+        dictionary->direct_room = room;
+    }
+    dictionary->direct[at] = entry;
+    return true;
+}
+
 static bool note_number(w_dictionary *dictionary, uint64_t bits, int32_t entry)
 {
     if (2 * (dictionary->number_count + 1) > dictionary->number_room) {
@@ -228,7 +254,45 @@ weir_status w_dictionary_number(w_dictionary *dictionary, double value, int32_t 
         return *code < 0 ? WEIR_E_DATA : WEIR_OK;
     }
     *code = w_dictionary_add(dictionary, text, strlen(text));
-    return *code < 0 || !note_number(dictionary, bits, *code + 1) ? w_alloc_status(dictionary->ctx) : WEIR_OK;
+    return *code < 0 || !note_number(dictionary, bits, *code + 1) || !note_direct(dictionary, value, *code + 1)
+               ? w_alloc_status(dictionary->ctx)
+               : WEIR_OK;
+}
+
+/* Rows of a level often follow each other. */
+weir_status w_dictionary_numbers(w_dictionary *dictionary, weir_dtype dtype, const void *data, int64_t stride, int64_t rows,
+                                 int32_t *codes, int64_t *row)
+{
+    enum { RUN = 256 };
+    const char *p = data;
+    double value[RUN], last = NAN;
+    int32_t last_code = -1;
+    for (int64_t start = 0; start < rows; start += RUN) {
+        const int64_t run = w_min64(RUN, rows - start);
+        w_convert_numeric(dtype, p + start * stride, stride, run, value);
+        for (int64_t i = 0; i < run; i++) {
+            if (value[i] == last && signbit(value[i]) == signbit(last)) {
+                codes[start + i] = last_code;
+                continue;
+            }
+            const bool direct = value[i] >= 0 && value[i] < (double)dictionary->direct_room && !signbit(value[i]) &&
+                                value[i] == (double)(int64_t)value[i];
+            const int32_t entry = direct ? dictionary->direct[(int64_t)value[i]] : 0;
+            weir_status status = WEIR_OK;
+            if (entry > 0) {
+                last_code = dictionary->entries[entry - 1].code;
+            } else {
+                status = w_dictionary_number(dictionary, value[i], &last_code);
+            }
+            if (status < 0) {
+                *row = start + i;
+                return status;
+            }
+            last = value[i];
+            codes[start + i] = last_code;
+        }
+    }
+    return WEIR_OK;
 }
 
 int64_t w_dictionary_count(const w_dictionary *dictionary) { return dictionary->count; }

@@ -5,6 +5,7 @@
 #define W_TABLE_DICTIONARY_H
 
 #include "base/ctx.h"
+#include "weir/table.h"
 
 typedef struct w_dictionary w_dictionary;
 
@@ -17,6 +18,9 @@ int32_t w_dictionary_add(w_dictionary *dictionary, const char *text, size_t leng
 /* The code of a number as a level ("3", "0.5"), -1 for NaN. A new level is added until the dictionary is finished, then
  * it is WEIR_E_DATA without a message. Numbers met before the finish are found without being written as text. */
 weir_status w_dictionary_number(w_dictionary *dictionary, double value, int32_t *code);
+/* Codes of `rows` values of a column, `stride` bytes apart. On a failure *row is the value's. */
+weir_status w_dictionary_numbers(w_dictionary *dictionary, weir_dtype dtype, const void *data, int64_t stride, int64_t rows,
+                                 int32_t *codes, int64_t *row);
 int64_t w_dictionary_count(const w_dictionary *dictionary);
 /* Sorts: numerically when every text is a number (equal numbers by bytes), else by bytes. Adding ends here. */
 weir_status w_dictionary_finish(w_dictionary *dictionary, char decimal);

@@ -145,6 +145,17 @@ void w_memory_forget(weir_table *table)
 static int64_t find_bad_code(const weir_column *column, int64_t rows)
 {
     const char *p = column->data;
+    if (column->dtype == WEIR_I32 && column->stride == (int64_t)sizeof(int32_t) && (uintptr_t)p % sizeof(int32_t) == 0) {
+        const int32_t *code = column->data;
+        int32_t low = 0, high = 0;
+        for (int64_t i = 0; i < rows; i++) {
+            low = code[i] < low ? code[i] : low;
+            high = code[i] > high ? code[i] : high;
+        }
+        if (low >= -1 && high < column->level_count) {
+            return -1;
+        }
+    }
     for (int64_t i = 0; i < rows; i++, p += column->stride) {
         int64_t code = w_element_integer(column->dtype, p);
         if (code < -1 || code >= column->level_count) {
@@ -168,15 +179,15 @@ weir_status w_table_check_codes(weir_table *table, const weir_column *column, in
 
 static weir_status collect_levels(const weir_column *column, w_dictionary *dictionary, int64_t rows)
 {
-    const char *p = column->data;
-    for (int64_t i = 0; i < rows; i++, p += column->stride) {
-        int32_t code;
-        weir_status status = w_dictionary_number(dictionary, w_element_number(column->dtype, p), &code);
-        if (status < 0) {
-            return status;
-        }
+    enum { RUN = 1024 };
+    int32_t code[RUN];
+    int64_t row = 0;
+    weir_status status = WEIR_OK;
+    for (int64_t i = 0; status >= 0 && i < rows; i += RUN) {
+        status = w_dictionary_numbers(dictionary, column->dtype, (const char *)column->data + i * column->stride, column->stride,
+                                      w_min64(RUN, rows - i), code, &row);
     }
-    return WEIR_OK;
+    return status;
 }
 
 weir_status w_memory_head_levels(weir_table *table, int32_t s, int64_t *levels, int64_t *rows)
@@ -240,12 +251,10 @@ weir_status w_memory_next(weir_table *table, w_window *window)
         if (!selected->dictionary) {
             continue;
         }
-        for (int64_t i = 0; i < rows; i++, data += column->stride) {
-            double value = w_element_number(column->dtype, data);
-            if (w_dictionary_number(selected->dictionary, value, &memory->codes[s][i]) < 0) {
-                return w_fail(table->ctx, WEIR_E_DATA, "memory, row %lld: column '%s' changed while it was read",
-                              (long long)(first + i + 1), column->name);
-            }
+        int64_t row = 0;
+        if (w_dictionary_numbers(selected->dictionary, column->dtype, data, column->stride, rows, memory->codes[s], &row) < 0) {
+            return w_fail(table->ctx, WEIR_E_DATA, "memory, row %lld: column '%s' changed while it was read",
+                          (long long)(first + row + 1), column->name);
         }
         *view = (w_column_view){ W_FACTOR, WEIR_I32, sizeof(int32_t), memory->codes[s], NULL };
     }

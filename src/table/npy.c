@@ -145,19 +145,11 @@ static weir_status convert_column(const npy_job *job, int32_t s, char *data, int
         return WEIR_OK;
     }
     int32_t *code = (int32_t *)job->table->buffer.data[s] + at;
-    for (int64_t i = 0; i < rows; i++) {
-        weir_status status = w_dictionary_number(selected->dictionary,
-                                            w_element_number(column.dtype, data + i * h->stride), &code[i]);
-        if (status == WEIR_E_DATA) {
-            return w_fail(job->file->ctx, status,
-                          "%s changed while it was read: row %lld of column '%s' has a new level", job->file->path,
-                          (long long)(job->file->row + at - job->at + i + 1), selected->info.name);
-        }
-        if (status < 0) {
-            return status;
-        }
-    }
-    return WEIR_OK;
+    int64_t row = 0;
+    weir_status status = w_dictionary_numbers(selected->dictionary, column.dtype, data, h->stride, rows, code, &row);
+    return status != WEIR_E_DATA ? status
+                                 : w_fail(job->file->ctx, status, "%s changed while it was read: row %lld of column '%s' has a new level",
+                                          job->file->path, (long long)(job->file->row + at - job->at + row + 1), selected->info.name);
 }
 
 static weir_status read_rows(const npy_job *job, int64_t first, int64_t rows, char *raw)

@@ -71,7 +71,7 @@ static void test_gram_alone(void **state)
                 for (int64_t t = 0; t < steps; t++) {
                     at[t] = row + (l * steps + t) * stride;
                 }
-                k->gram_one(steps, at, p, stride, alone);
+                k->gram_one(steps, at, at, p, stride, alone);
                 for (int64_t j = 0; j < p; j++) {
                     for (int64_t i = 0; i <= j; i++) {
                         assert_memory_equal(&alone[i * stride + j], &sums[(w_packed(j) + i) * W_BATCH + l], 8);
