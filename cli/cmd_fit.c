@@ -10,6 +10,8 @@ static const cli_option options[] = {
     {'o', "output", CLI_TEXT, CLI_AT(output), 0, "MODEL", "the model file to write; with --window the CSV of predictions"},
     {0, "json", CLI_TEXT, CLI_AT(json_file), 0, "FILE", "the fit as JSON; - is standard output"},
     {0, "report", CLI_TEXT, CLI_AT(report), 0, "FILE.html", "one HTML file with every effect drawn, residuals and the plan"},
+    {0, "explain", CLI_FLAG, CLI_AT(explain), 0, NULL,
+     "say after the fit what was planned beside what happened: every route, bytes, seconds, and what gave way to fit"},
     {0, "from", CLI_TEXT, CLI_AT(from), 0, "SUMS.acc", "fit from sums of 'weir accumulate' or 'weir merge' instead of DATA"},
 };
 static const cli_group outputs = {"Result", CLI_COUNT_OF(options), options};

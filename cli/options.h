@@ -40,7 +40,7 @@ typedef struct cli_args {
     const char *window_table;
 
     const char *output, *report, *json_file;
-    bool json;
+    bool json, explain;
 
     const char *model;
     bool se;

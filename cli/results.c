@@ -100,6 +100,11 @@ int cli_results_write(cli_run *run, const weir_model *model, weir_status status)
         if (code)
             return code;
     }
+    if (args->explain && !json_on_stdout) {
+        code = cli_write_report(run, model, weir_report_explain, "-");
+        if (code)
+            return code;
+    }
     if (status == WEIR_RANK_DEFICIENT)
         say_rank(run, model);
     else if (status == WEIR_NOT_CONVERGED) /* even under --quiet: the exit status says that something is wrong */

@@ -60,6 +60,8 @@ typedef struct weir_groups_summary {
     weir_status status;          /**< WEIR_OK or WEIR_NOT_CONVERGED */
     int64_t actual_bytes, budget;
     double seconds_accumulate, seconds_solve, seconds_total;
+    int32_t recovery_count;      /**< steps taken after memory ran out; none in a loaded file */
+    const weir_recovery *recovery;
 } weir_groups_summary;
 
 /** Fits every group. options: as for weir_fit. Groups that cannot be fitted do not fail the call: see their states. Bytes: result

@@ -24,6 +24,8 @@ struct weir_groups {
     weir_status status;
     int64_t actual_bytes, budget;
     double seconds_accumulate, seconds_solve, seconds_total;
+    int32_t recovery_count;
+    weir_recovery recovery[WEIR_PLAN_RECOVERIES];
 };
 
 /* Makes the arrays; takes over `design` on success. */

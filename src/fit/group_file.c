@@ -92,7 +92,7 @@ void w_groups_summarise(const weir_groups *groups, weir_groups_summary *out)
         .label = design->column_label, .sp = groups->sp, .criterion = groups->criterion_sum, .iterations = groups->iterations,
         .passes = groups->passes, .in_flight = groups->in_flight, .status = groups->status, .actual_bytes = groups->actual_bytes,
         .budget = groups->budget, .seconds_accumulate = groups->seconds_accumulate, .seconds_solve = groups->seconds_solve,
-        .seconds_total = groups->seconds_total,
+        .seconds_total = groups->seconds_total, .recovery_count = groups->recovery_count, .recovery = groups->recovery,
     };
     for (int64_t g = 0; g < groups->groups; g++) {
         out->n += groups->n[g];

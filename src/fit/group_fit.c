@@ -9,6 +9,7 @@
  * Nothing grows with the rows. A group's sums are the same bits whichever share it is in. */
 #include "fit/group.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "base/size.h"
 #include "fit/gam.h"
 #include "fit/planning.h"
+#include "fit/recovery.h"
 #include "fit/shape.h"
 #include "table/table.h"
 
@@ -35,6 +37,7 @@ typedef struct run {
     int64_t spool_first;    /* offset of block 0 */
     bool keep;              /* sums of all shares are needed again */
     const double *rho;      /* NULL: each group searches */
+    w_fit_recovery *recovery;
 } run;
 
 /* ---- checks ------------------------------------------------------------------------------------------------------ */
@@ -105,13 +108,20 @@ static weir_status check_design(weir_ctx *ctx, const w_design *design, const wei
     return WEIR_OK;
 }
 
+/* A single model with the column of groups among those that are read. */
+static weir_fit_options sketch_options(const weir_fit_options *options, const weir_groups_options *how)
+{
+    weir_fit_options sketch = *options;
+    sketch.ar1_start = how->column;
+    return sketch;
+}
+
 static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
-                           const weir_groups_options *how, w_design **out)
+                           const weir_groups_options *how, w_fit_recovery *recovery, w_design **out)
 {
     w_formula *parsed = NULL;
     weir_plan plan;
-    weir_fit_options sketch = *options;
-    sketch.ar1_start = how->column;
+    const weir_fit_options sketch = sketch_options(options, how);
     if (w_source_find(table, how->column) < 0) {
         return w_fail(ctx, WEIR_E_DATA, "%s has no column '%s' for the groups", w_source_label(table), how->column);
     }
@@ -121,16 +131,33 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     }
     if (status >= 0) {
         w_design_options choice;
+        plan.keep_bytes /= 2; /* the rest is for sums */
+        w_recovery_adapt(recovery, NULL, &plan);
         w_planning_design_options(&sketch, &plan, &choice);
         choice.grouped = true;
-        choice.keep_bytes /= 2; /* the rest is for sums */
+        choice.spool = recovery->scan.spool;
         w_progress_expect(ctx, 2);
         status = w_design_compile(ctx, parsed, table, &choice, out);
     }
     w_formula_free(parsed);
     if (status >= 0) {
+        w_recovery_adapt(recovery, *out, &plan);
         status = check_design(ctx, *out, options, how);
     }
+    return status;
+}
+
+static weir_status compile_surely(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                                  const weir_groups_options *how, w_fit_recovery *recovery, w_design **out)
+{
+    w_source_traits traits;
+    w_source_traits_of(table, &traits);
+    weir_status status;
+    do {
+        w_design_free(*out);
+        *out = NULL;
+        status = compile(ctx, table, formula, options, how, recovery, out);
+    } while (status < 0 && !(traits.once && recovery->planned) && w_recover(ctx, W_RECOVER_FIT, status));
     return status;
 }
 
@@ -141,31 +168,38 @@ static int64_t block_bytes(int64_t p)
     return w_mul64(w_group_block_doubles(p), 8) + W_BATCH * (int64_t)sizeof(w_group_stats);
 }
 
-/* How many blocks at a time: those that leave room for what the pass and the solver take. */
-static weir_status choose_share(run *r)
+/* What the pass and the solver take beside the sums in flight. */
+static int64_t beside_bytes(const run *r, int workers)
 {
     const w_design *design = r->groups->design;
-    const int64_t p = r->groups->p, room = w_ledger_free_bytes(r->ctx);
-    const int workers = w_pool_workers(r->ctx);
+    const int64_t p = r->groups->p;
     int64_t beside = w_add64(w_group_pass_bytes(design, workers), w_group_task_bytes(p, design->sp_count, workers));
     if (r->keep) { /* the search's parts, statistics and room for a block of each worker */
         beside = w_add64(beside, w_mul64(r->blocks, 8 * (2 + 3 * (int64_t)design->sp_count) + 1 + W_BATCH * (int64_t)sizeof(w_group_stats)));
         beside = w_add64(beside, w_mul64(workers, w_group_block_doubles(p) * 8));
     }
-    beside = w_add64(beside, 65536 + w_mul64(r->blocks, 8));
+    return w_add64(beside, 65536 + w_mul64(r->blocks, 8));
+}
+
+/* How many blocks at a time: those that leave room for what is beside them. */
+static weir_status choose_share(run *r)
+{
+    const int64_t p = r->groups->p, room = w_ledger_free_bytes(r->ctx), beside = beside_bytes(r, w_pool_workers(r->ctx));
     const int64_t usable = room == INT64_MAX ? INT64_MAX : (room - beside) / 10 * 9;
+    w_recovery_state *state = &r->recovery->state;
     if (usable < block_bytes(p)) {
-        char have[W_FORMAT_BYTES], need[W_FORMAT_BYTES];
-        const int64_t bytes = w_add64(w_add64(r->ctx->ledger.in_use, beside), w_mul64(2, block_bytes(p)));
-        return w_fail(r->ctx, WEIR_E_BUDGET, "memory budget of %s is too small for %lld groups of p = %lld columns: %s would do",
-                      w_format_bytes(have, r->ctx->ledger.budget), (long long)r->groups->groups, (long long)p,
-                      w_format_bytes_up(need, bytes));
+        char have[W_FORMAT_BYTES];
+        state->groups = W_BATCH;
+        return w_fail(r->ctx, WEIR_E_BUDGET, "memory budget of %s is too small for %lld groups of p = %lld columns",
+                      w_format_bytes(have, r->ctx->ledger.budget), (long long)r->groups->groups, (long long)p);
     }
-    r->share = w_min64(r->blocks, usable / block_bytes(p));
+    const int64_t most = state->groups > 0 ? w_max64(1, state->groups / W_BATCH) : INT64_MAX;
+    r->share = w_min64(w_min64(r->blocks, usable / block_bytes(p)), most);
     if (r->share < r->blocks) { /* equal shares */
         const int64_t passes = (r->blocks + r->share - 1) / r->share;
         r->share = (r->blocks + passes - 1) / passes;
     }
+    state->groups = (int)w_min64(INT_MAX, r->share * W_BATCH);
     r->groups->in_flight = w_min64(r->groups->groups, r->share * W_BATCH);
     return WEIR_OK;
 }
@@ -229,8 +263,11 @@ static weir_status accumulate_share(run *r, int64_t first, int64_t count)
     r->pass.first_block = first;
     r->pass.block_count = count;
     r->pass.stats = r->stats + (r->keep ? first * W_BATCH : 0);
-    w_group_clear(&r->pass);
-    weir_status status = w_group_accumulate(r->ctx, &r->pass);
+    weir_status status;
+    do { /* whole passes: no row counts twice */
+        w_group_clear(&r->pass);
+        status = w_group_accumulate(r->ctx, &r->pass);
+    } while (status < 0 && w_recover(r->ctx, W_RECOVER_PASS, status));
     const int64_t bytes = count * w_group_block_doubles(r->groups->p) * 8;
     int64_t offset = 0;
     if (status >= 0 && r->spool) {
@@ -313,6 +350,56 @@ static void run_close(run *r)
     }
     w_free(r->ctx, r->stats);
     w_free(r->ctx, r->pass.sums);
+    *r = (run){ .ctx = r->ctx, .table = r->table, .groups = r->groups, .recovery = r->recovery };
+}
+
+/* From the compiled design on, again with less where memory ran out. *design is taken over with the groups. */
+static weir_status run_surely(run *r, w_design **design, const weir_fit_options *options, const weir_groups_options *how)
+{
+    weir_status status;
+    r->recovery->state.groups = 0; /* not chosen yet */
+    r->recovery->state.groups_least = W_BATCH;
+    do {
+        status = WEIR_OK;
+        if (!r->groups) {
+            status = w_groups_create(r->ctx, *design, how->each != 0, &r->groups);
+            *design = status < 0 ? *design : NULL;
+        }
+        if (status >= 0) {
+            r->groups->criterion = (int32_t)options->criterion;
+            r->groups->estimated = has_free(r->groups->design);
+            r->groups->passes = r->groups->iterations = 0;
+            status = run_fit(r, options);
+        }
+        run_close(r);
+    } while (status < 0 && w_recover(r->ctx, W_RECOVER_FIT, status));
+    return status;
+}
+
+/* The budget that would do: of set-up, or of one thread with a block of groups in flight. */
+static weir_status give_up(run *r, const char *formula, const weir_fit_options *options, const weir_groups_options *how, weir_status status)
+{
+    const weir_fit_options sketch = sketch_options(options, how);
+    int64_t bytes = 0, flight = 0;
+    if (!r->recovery->planned || (status != WEIR_E_MEMORY && status != WEIR_E_BUDGET)) {
+        return status;
+    }
+    if (r->groups) {
+        const w_design *design = r->groups->design;
+        const w_scan_options least = { .window_bytes = r->recovery->state.window_least, .threads_hint = 1 };
+        const int64_t p = r->groups->p;
+        r->keep = !r->groups->each && r->groups->estimated;
+        r->blocks = w_group_blocks(r->groups->groups);
+        flight = w_add64(beside_bytes(r, 1), w_add64(w_mul64(3, block_bytes(p)), w_plan_design_bytes(design)));
+        flight = w_add64(flight, w_groups_bytes(r->groups->groups, p, design->sp_count, how->each != 0));
+        flight = w_add64(flight, w_add64(w_source_bytes(r->table, &least), w_dense_rows_bytes(design)));
+        w_groups_free(r->groups);
+        r->groups = NULL;
+    }
+    if (w_recovery_least(r->recovery, formula, &sketch, &bytes) < 0) {
+        return w_recovery_refuse(r->recovery, status, 0);
+    }
+    return w_recovery_refuse(r->recovery, status, w_max64(bytes, w_add64(flight, r->ctx->ledger.in_use)));
 }
 
 static void finish_summary(weir_ctx *ctx, weir_groups *groups, double start)
@@ -338,27 +425,26 @@ weir_status w_fit_groups(weir_ctx *ctx, weir_table *table, const char *formula, 
 {
     const double start = w_clock_seconds();
     w_design *design = NULL;
-    run r = { .ctx = ctx, .table = table };
+    w_fit_recovery recovery;
+    run r = { .ctx = ctx, .table = table, .recovery = &recovery };
     w_ledger_reset_peak(ctx);
+    w_recovery_begin(&recovery, ctx, table);
     weir_status status = check_options(ctx, options, how);
     if (status >= 0) {
-        status = compile(ctx, table, formula, options, how, &design);
+        status = compile_surely(ctx, table, formula, options, how, &recovery, &design);
     }
     if (status >= 0) {
-        status = w_groups_create(ctx, design, how->each != 0, &r.groups);
+        status = run_surely(&r, &design, options, how);
     }
+    w_design_free(design);
     if (status < 0) {
-        w_design_free(design);
-        return status;
-    }
-    r.groups->criterion = (int32_t)options->criterion;
-    r.groups->estimated = has_free(design);
-    status = run_fit(&r, options);
-    run_close(&r);
-    if (status < 0) {
+        status = give_up(&r, formula, options, how, status);
         w_groups_free(r.groups);
+        w_recovery_end(&recovery, NULL);
         return status;
     }
+    r.groups->recovery_count = w_recovery_list(&recovery, r.groups->recovery);
+    w_recovery_end(&recovery, NULL);
     w_message_clear(ctx); /* remarks of single groups are in their states */
     finish_summary(ctx, r.groups, start);
     *out = r.groups;

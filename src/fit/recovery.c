@@ -170,6 +170,12 @@ weir_status w_recovery_replan(w_fit_recovery *r, const w_design *design, const w
     return WEIR_OK;
 }
 
+int32_t w_recovery_list(const w_fit_recovery *r, weir_recovery *out)
+{
+    memcpy(out, r->step, sizeof r->step);
+    return r->count < WEIR_PLAN_RECOVERIES ? r->count : WEIR_PLAN_RECOVERIES;
+}
+
 void w_recovery_end(w_fit_recovery *r, weir_plan *plan)
 {
     weir_ctx *ctx = r->ctx;
@@ -178,34 +184,60 @@ void w_recovery_end(w_fit_recovery *r, weir_plan *plan)
     ctx->lean = false;
     w_pool_limit(ctx, INT_MAX);
     if (plan) {
-        plan->recovery_count = r->count < WEIR_PLAN_RECOVERIES ? r->count : WEIR_PLAN_RECOVERIES;
-        memcpy(plan->recovery, r->step, sizeof plan->recovery);
+        plan->recovery_count = w_recovery_list(r, plan->recovery);
         if (r->count > 0) {
             plan->threads = r->state.threads;
         }
     }
 }
 
-weir_status w_recovery_give_up(w_fit_recovery *r, const char *formula, const weir_fit_options *options, weir_status status)
+weir_status w_recovery_refuse(w_fit_recovery *r, weir_status status, int64_t bytes)
 {
     weir_ctx *ctx = r->ctx;
     char refused[240], need[W_FORMAT_BYTES], tried[W_MESSAGE_BYTES / 2] = "";
-    int64_t bytes = 0;
-    if (!r->planned || (status != WEIR_E_MEMORY && status != WEIR_E_BUDGET)) {
-        return status;
-    }
     snprintf(refused, sizeof refused, "%.239s", ctx->message);
     for (int i = 0, used = 0; i < r->count && i < WEIR_PLAN_RECOVERIES && used < (int)sizeof tried - 48; i++) {
         used += snprintf(tried + used, sizeof tried - (size_t)used, "%s%s", i ? ", " : "; tried: ", r->step[i].to);
     }
     clear_message(ctx);
-    if (r->table) {
-        w_source_reset(r->table);
-    }
-    if (w_planning_least(ctx, r->table, formula, options, &bytes) < 0) {
-        clear_message(ctx);
+    if (bytes <= 0) {
         return w_fail(ctx, status, "%s%s", refused, tried);
     }
     bytes = w_add64(bytes, bytes / 32 + TEXT_BYTES);
+    char *named = strstr(refused, " would do"); /* by a plan with more in flight */
+    while (named && named > refused && strncmp(named, ": ", 2) != 0) {
+        named--;
+    }
+    if (named) {
+        *named = '\0';
+    }
     return w_fail(ctx, status, "%s%s: %s would do", refused, tried, w_format_bytes_up(need, bytes));
+}
+
+weir_status w_recovery_least(w_fit_recovery *r, const char *formula, const weir_fit_options *options, int64_t *bytes)
+{
+    weir_ctx *ctx = r->ctx;
+    char message[W_MESSAGE_BYTES];
+    const weir_status before = ctx->message_status;
+    memcpy(message, ctx->message, sizeof message);
+    clear_message(ctx);
+    if (r->table) {
+        w_source_reset(r->table);
+    }
+    const weir_status status = w_planning_least(ctx, r->table, formula, options, bytes);
+    clear_message(ctx);
+    w_fail(ctx, before, "%s", message);
+    return status;
+}
+
+weir_status w_recovery_give_up(w_fit_recovery *r, const char *formula, const weir_fit_options *options, weir_status status)
+{
+    int64_t bytes = 0;
+    if (!r->planned || (status != WEIR_E_MEMORY && status != WEIR_E_BUDGET)) {
+        return status;
+    }
+    if (w_recovery_least(r, formula, options, &bytes) < 0) {
+        bytes = 0;
+    }
+    return w_recovery_refuse(r, status, bytes);
 }

@@ -29,6 +29,12 @@ void w_recovery_adapt(w_fit_recovery *recovery, const w_design *design, weir_pla
 weir_status w_recovery_replan(w_fit_recovery *recovery, const w_design *design, const weir_fit_options *options, weir_plan *plan);
 /* Threads as before; the steps are noted in the plan (may be NULL). */
 void w_recovery_end(w_fit_recovery *recovery, weir_plan *plan);
+/* Steps so far into `out` (WEIR_PLAN_RECOVERIES of them at most); their number. */
+int32_t w_recovery_list(const w_fit_recovery *recovery, weir_recovery *out);
+/* The least budget for a fit of one model; the message of the failure is left as it was. */
+weir_status w_recovery_least(w_fit_recovery *recovery, const char *formula, const weir_fit_options *options, int64_t *bytes);
+/* After giving up: the message says what was tried and, `bytes` > 0, that so many would do. */
+weir_status w_recovery_refuse(w_fit_recovery *recovery, weir_status status, int64_t bytes);
 /* After giving up: the message says what was tried, and the smallest budget that would do where that can be told. */
 weir_status w_recovery_give_up(w_fit_recovery *recovery, const char *formula, const weir_fit_options *options, weir_status status);
 

@@ -22,8 +22,13 @@ static void shrink_windows(after s) { s->window_bytes = w_max64(s->window_least,
 static bool tiles_kept(before s) { return s->tile_bytes > 0; }
 static void drop_tiles(after s) { s->tile_bytes = 0; }
 
-static bool groups_shrink(before s) { return s->groups > 1; }
-static void shrink_groups(after s) { s->groups /= 2; }
+static int least_groups(before s) { return s->groups_least > 1 ? s->groups_least : 1; }
+static bool groups_shrink(before s) { return s->groups > least_groups(s); }
+static void shrink_groups(after s)
+{
+    const int half = s->groups / 2;
+    s->groups = half > least_groups(s) ? half : least_groups(s);
+}
 
 static bool threads_shrink(before s) { return s->threads > 1; }
 static void shrink_threads(after s) { s->threads /= 2; }

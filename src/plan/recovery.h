@@ -37,7 +37,7 @@ typedef struct w_recovery_state {
     bool kept;                          /* decoded columns are held in memory: windows are parts of them */
     bool spilled;
     int64_t tile_bytes;                 /* of evaluated rows that are kept */
-    int groups, threads;
+    int groups, groups_least, threads;  /* groups in flight: they are solved so many at a time at least; 0 is 1 */
     bool packed;
     bool iterative, iterative_ready;    /* taken; there is such a route for the problem */
     int device, devices;                /* number of the one that executes, and how many there are */

@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "fit/group.h"
 #include "report/json.h"
+#include "report/outline.h"
 #include "report/writer.h"
 
 #define TAG "group report"
@@ -136,6 +137,7 @@ weir_status w_report_groups_text(weir_ctx *ctx, const weir_groups *groups, weir_
     w_putf(&w, "%d pass%s, %lld groups at a time, %s at most", (int)s.passes, s.passes == 1 ? "" : "es", (long long)s.in_flight,
            w_format_bytes(bytes, s.actual_bytes));
     w_putf(&w, ", %s\n", w_text_seconds(text, s.seconds_total));
+    w_put_recoveries(&w, s.recovery_count, s.recovery);
     return w_writer_finish(&w);
 }
 
@@ -188,6 +190,7 @@ weir_status w_report_groups_json(weir_ctx *ctx, const weir_groups *groups, weir_
     w_json_text(&j, "status", s.status == WEIR_OK ? "ok" : "not converged");
     w_json_integer(&j, "actual_bytes", s.actual_bytes);
     w_json_number(&j, "seconds", s.seconds_total);
+    w_json_recoveries(&j, s.recovery_count, s.recovery);
     w_json_open(&j, "states", '{');
     for (int i = 0; i < WEIR_GROUP_STATES; i++) {
         w_json_integer(&j, w_group_state_name((weir_group_state)i), s.state_count[i]);

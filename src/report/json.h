@@ -22,5 +22,7 @@ void w_json_numbers(w_json *j, const char *key, int64_t count, const double *val
 
 /* The members of a plan, for a plan's own document and inside that of a fit. */
 void w_json_plan(w_json *j, const weir_plan *plan);
+/* "recoveries": [...]; nothing where there are none. */
+void w_json_recoveries(w_json *j, int count, const weir_recovery *recovery);
 
 #endif

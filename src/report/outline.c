@@ -76,10 +76,10 @@ void w_plan_compare(const weir_summary *s, w_plan_line line[W_PLAN_LINES])
     w_text_seconds(line[4].actual, s->seconds_total);
 }
 
-void w_put_recoveries(w_writer *w, const weir_plan *plan)
+void w_put_recoveries(w_writer *w, int count, const weir_recovery *recovery)
 {
-    for (int i = 0; i < plan->recovery_count && i < WEIR_PLAN_RECOVERIES; i++) {
-        const weir_recovery *r = &plan->recovery[i];
+    for (int i = 0; i < count && i < WEIR_PLAN_RECOVERIES; i++) {
+        const weir_recovery *r = &recovery[i];
         w_putf(w, "%s  - %s: %s -> %s, going on %s (%s)\n", i == 0 ? "Memory ran out:\n" : "", r->step, r->from, r->to, r->resumed,
                r->reason);
     }
@@ -104,5 +104,5 @@ void w_put_plan_block(w_writer *w, const weir_summary *summary)
         w_put_padded(w, line[i].actual, 11);
         w_put(w, "\n");
     }
-    w_put_recoveries(w, plan);
+    w_put_recoveries(w, plan->recovery_count, plan->recovery);
 }

@@ -13,7 +13,7 @@ void w_put_certificate(w_writer *w, const weir_summary *summary);
 /* Route, device and reading, then predicted beside actual bytes and seconds. */
 void w_put_plan_block(w_writer *w, const weir_summary *summary);
 /* Steps taken after memory ran out; nothing where there were none. */
-void w_put_recoveries(w_writer *w, const weir_plan *plan);
+void w_put_recoveries(w_writer *w, int count, const weir_recovery *recovery);
 
 /* One line of "predicted beside actual". */
 typedef struct w_plan_line {

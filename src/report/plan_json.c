@@ -95,11 +95,14 @@ static void put_routes(w_json *j, const weir_plan *plan)
     w_json_close(j, ']');
 }
 
-static void put_recoveries(w_json *j, const weir_plan *plan)
+void w_json_recoveries(w_json *j, int count, const weir_recovery *recovery)
 {
+    if (count == 0) {
+        return;
+    }
     w_json_open(j, "recoveries", '[');
-    for (int i = 0; i < plan->recovery_count && i < WEIR_PLAN_RECOVERIES; i++) {
-        const weir_recovery *r = &plan->recovery[i];
+    for (int i = 0; i < count && i < WEIR_PLAN_RECOVERIES; i++) {
+        const weir_recovery *r = &recovery[i];
         w_json_open(j, NULL, '{');
         w_json_text(j, "step", r->step);
         w_json_text(j, "from", r->from);
@@ -147,8 +150,9 @@ void w_json_plan(w_json *j, const weir_plan *plan)
         w_json_text(j, NULL, plan->reason[i]);
     }
     w_json_close(j, ']');
-    if (plan->recovery_count > 0) {
-        put_recoveries(j, plan);
+    w_json_recoveries(j, plan->recovery_count, plan->recovery);
+    if (plan->route_count > 0) { /* none in a loaded model: its file keeps what was taken */
+        put_routes(j, plan);
     }
 }
 
@@ -161,9 +165,6 @@ weir_status w_report_plan_json(weir_ctx *ctx, const weir_plan *plan, weir_write_
     w_json_text(&j, "schema", "weir.plan/1");
     w_json_text(&j, "version", WEIR_VERSION_STRING);
     w_json_plan(&j, plan);
-    if (plan->route_count > 0) { /* of a plan alone: a fitted model keeps what was taken */
-        put_routes(&j, plan);
-    }
     w_json_close(&j, '}');
     w_put(&w, "\n");
     return w_writer_finish(&w);

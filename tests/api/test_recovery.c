@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/ctx.h"
-#include "base/format.h"
 #include "base/rng.h"
 #include "support/folder.h"
+#include "support/named_budget.h"
 #include "weir/weir.h"
 
 #define COLUMNS 4
@@ -206,25 +206,6 @@ static int shrink_now(void *user, const weir_progress *progress)
     return 0;
 }
 
-/* The number before "would do", 0 when none is named. */
-static int64_t named_budget(const char *message)
-{
-    const char *end = strstr(message, " would do");
-    if (!end) {
-        return 0;
-    }
-    const char *start = end;
-    for (int blanks = 0; start > message && blanks < 2; start--) {
-        blanks += start[-1] == ' ';
-    }
-    char number[64];
-    int64_t bytes = 0;
-    start += *start == ' ' || start > message;
-    snprintf(number, sizeof number, "%.*s", (int)(end - start), start);
-    assert_int_equal(w_parse_bytes(number, &bytes), 0);
-    return bytes;
-}
-
 static void shrinking(const job *what, int threads)
 {
     weir_ctx *first = make_ctx(threads, (int64_t)256 << 20);
@@ -252,7 +233,7 @@ static void shrinking(const job *what, int threads)
                 if (status != WEIR_E_BUDGET) {
                     fail_msg("%s: %s", weir_status_name(status), weir_ctx_message(s.ctx));
                 }
-                int64_t enough = named_budget(weir_ctx_message(s.ctx));
+                int64_t enough = test_named_budget(weir_ctx_message(s.ctx));
                 refused++;
                 if (enough > 0) {
                     weir_ctx *again = make_ctx(threads, enough);
@@ -330,7 +311,7 @@ static void test_a_dense_system_becomes_products(void **state)
         weir_status status = whole(s.ctx, j);
         if (status < 0) { /* less than the compiled model holds */
             assert_int_equal(status, WEIR_E_BUDGET);
-            assert_true(named_budget(weir_ctx_message(s.ctx)) > to);
+            assert_true(test_named_budget(weir_ctx_message(s.ctx)) > to);
             assert_non_null(strstr(weir_ctx_message(s.ctx), "conjugate gradients"));
             weir_ctx_destroy(s.ctx);
             continue;
@@ -473,7 +454,7 @@ static void test_ladder_of_budgets(void **state)
         job j = truth;
         ctx = make_ctx(4, budget);
         weir_status status = whole(ctx, &j);
-        int64_t enough = status < 0 ? named_budget(weir_ctx_message(ctx)) : 0, peak = atomic_load(&ctx->ledger.peak);
+        int64_t enough = status < 0 ? test_named_budget(weir_ctx_message(ctx)) : 0, peak = atomic_load(&ctx->ledger.peak);
         assert_true(status >= 0 || status == WEIR_E_BUDGET);
         assert_true(peak <= budget);
         weir_ctx_destroy(ctx);
