@@ -155,6 +155,27 @@ WEIR_API weir_status weir_solve(weir_ctx *ctx, const weir_matrix *a, const weir_
                                 void *work, int64_t work_bytes);
 WEIR_API int64_t weir_solve_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b);
 
+/** A P = Q R with column pivoting, in place, m x n: R, v_i and tau as weir_geqrf leaves them; pivot (n): column j of A P is column
+ *  pivot[j] of A, 0-based. |r_11| >= |r_22| >= … up to rounding; remaining norms are lowered step by step and taken anew where
+ *  cancellation leaves them fewer than half of their digits. Columns are moved to the workspace unless they follow each other. */
+WEIR_API weir_status weir_geqp3(weir_ctx *ctx, const weir_matrix *a, int64_t *pivot, void *tau, void *work, int64_t work_bytes);
+WEIR_API int64_t weir_geqp3_bytes(const weir_ctx *ctx, const weir_matrix *a);
+
+typedef struct weir_lstsq_report {
+    int64_t rank;     /**< of A as seen with the tolerance; 0 when A is not finite */
+    double tolerance; /**< in use */
+    double condition; /**< full rank: estimate in the 1-norm; else |r_11 / r_rr| of the pivoted factor; NaN: none */
+    double residual;  /**< largest ||b - A x||_2 of a right-hand side */
+} weir_lstsq_report;
+
+/** X (n x nrhs) of least norm among those with min ||A X - B||, A m x n of any shape and rank, B m x nrhs; both only read.
+ *  The rank is the number of |r_jj| > tolerance |r_11| of QR with column pivoting; tolerance 0: max(m, n) eps. Pivoting is left
+ *  out where a condition estimate shows that it would find full rank. report may be NULL. A that is not finite gives X of NaN.
+ *  WEIR_RANK_DEFICIENT when the rank is below min(m, n): X is the solution all the same. */
+WEIR_API weir_status weir_lstsq(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, const weir_matrix *x, double tolerance,
+                                weir_lstsq_report *report, void *work, int64_t work_bytes);
+WEIR_API int64_t weir_lstsq_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, const weir_matrix *x);
+
 /** Symmetric A (n x n, the triangle `uplo` is read): eigenvalues ascending in values (n) and, when `vectors` is not 0,
  *  eigenvectors as the columns of A; else the triangle is destroyed. Divide and conquer.
  *  WEIR_E_NUMERIC with info > 0 when it does not converge; with info 0 when an element is not finite, A is untouched then. */

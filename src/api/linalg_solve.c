@@ -64,9 +64,8 @@ static arguments trsm_arguments(weir_side side, const weir_matrix *a, const weir
 
 int64_t weir_trsm_bytes(const weir_ctx *ctx, weir_side side, const weir_matrix *a, const weir_matrix *b)
 {
-    (void)ctx;
     arguments g = trsm_arguments(side, a, b);
-    return w_view_fault(a) || w_view_fault(b) ? INT64_MAX : w_scratch_measure(trsm_body, &g);
+    return w_view_fault(a) || w_view_fault(b) ? INT64_MAX : w_scratch_measure(ctx, trsm_body, &g);
 }
 
 weir_status weir_trsm(weir_ctx *ctx, weir_side side, weir_uplo uplo, weir_trans trans, weir_diag diag, const weir_matrix *a,
@@ -102,9 +101,8 @@ static weir_status potrf_body(weir_ctx *ctx, void *arg, w_scratch *s)
 
 int64_t weir_potrf_bytes(const weir_ctx *ctx, const weir_matrix *a)
 {
-    (void)ctx;
     arguments g = { .a = a };
-    return w_view_fault(a) ? INT64_MAX : w_scratch_measure(potrf_body, &g);
+    return w_view_fault(a) ? INT64_MAX : w_scratch_measure(ctx, potrf_body, &g);
 }
 
 weir_status weir_potrf(weir_ctx *ctx, weir_uplo uplo, const weir_matrix *a, int64_t *info, void *work, int64_t work_bytes)
@@ -132,9 +130,8 @@ static weir_status potrs_body(weir_ctx *ctx, void *arg, w_scratch *s)
 
 int64_t weir_potrs_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b)
 {
-    (void)ctx;
     arguments g = { .a = a, .b = b };
-    return w_view_fault(a) || w_view_fault(b) ? INT64_MAX : w_scratch_measure(potrs_body, &g);
+    return w_view_fault(a) || w_view_fault(b) ? INT64_MAX : w_scratch_measure(ctx, potrs_body, &g);
 }
 
 weir_status weir_potrs(weir_ctx *ctx, weir_uplo uplo, const weir_matrix *a, const weir_matrix *b, void *work, int64_t work_bytes)
@@ -158,9 +155,8 @@ static weir_status getrf_body(weir_ctx *ctx, void *arg, w_scratch *s)
 
 int64_t weir_getrf_bytes(const weir_ctx *ctx, const weir_matrix *a)
 {
-    (void)ctx;
     arguments g = { .a = a };
-    return w_view_fault(a) ? INT64_MAX : w_scratch_measure(getrf_body, &g);
+    return w_view_fault(a) ? INT64_MAX : w_scratch_measure(ctx, getrf_body, &g);
 }
 
 weir_status weir_getrf(weir_ctx *ctx, const weir_matrix *a, int64_t *pivot, int64_t *info, void *work, int64_t work_bytes)
@@ -190,9 +186,8 @@ static weir_status getrs_body(weir_ctx *ctx, void *arg, w_scratch *s)
 
 int64_t weir_getrs_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b)
 {
-    (void)ctx;
     arguments g = { .a = a, .b = b };
-    return w_view_fault(a) || w_view_fault(b) ? INT64_MAX : w_scratch_measure(getrs_body, &g);
+    return w_view_fault(a) || w_view_fault(b) ? INT64_MAX : w_scratch_measure(ctx, getrs_body, &g);
 }
 
 weir_status weir_getrs(weir_ctx *ctx, weir_trans trans, const weir_matrix *a, const int64_t *pivot, const weir_matrix *b,
@@ -225,9 +220,8 @@ static weir_status solve_body(weir_ctx *ctx, void *arg, w_scratch *s)
 
 int64_t weir_solve_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b)
 {
-    (void)ctx;
     arguments g = { .a = a, .b = b };
-    return w_view_fault(a) || w_view_fault(b) ? INT64_MAX : w_scratch_measure(solve_body, &g);
+    return w_view_fault(a) || w_view_fault(b) ? INT64_MAX : w_scratch_measure(ctx, solve_body, &g);
 }
 
 weir_status weir_solve(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, weir_solve_report *report, int64_t *info, void *work,
@@ -260,9 +254,8 @@ static weir_status syevd_body(weir_ctx *ctx, void *arg, w_scratch *s)
 
 int64_t weir_syevd_bytes(const weir_ctx *ctx, int32_t vectors, const weir_matrix *a)
 {
-    (void)ctx;
     arguments g = { .a = a, .vectors = vectors };
-    return w_view_fault(a) ? INT64_MAX : w_scratch_measure(syevd_body, &g);
+    return w_view_fault(a) ? INT64_MAX : w_scratch_measure(ctx, syevd_body, &g);
 }
 
 weir_status weir_syevd(weir_ctx *ctx, int32_t vectors, weir_uplo uplo, const weir_matrix *a, void *values, int64_t *info, void *work,

@@ -51,16 +51,16 @@ weir_status w_view_same(weir_ctx *ctx, const char *function, const weir_matrix *
     return a->dtype == b->dtype ? WEIR_OK : w_fail(ctx, WEIR_E_ARG, "%s: the dtypes of the arguments differ", function);
 }
 
-int64_t w_scratch_measure(w_scratch_fn body, void *arguments)
+int64_t w_scratch_measure(const weir_ctx *ctx, w_scratch_fn body, void *arguments)
 {
     w_scratch s = { NULL, 0 };
-    body(NULL, arguments, &s);
+    body((weir_ctx *)ctx, arguments, &s); /* changes nothing without a base */
     return s.used == 0 ? 0 : w_scratch_bytes(&s);
 }
 
 weir_status w_scratch_run(weir_ctx *ctx, const char *function, w_scratch_fn body, void *arguments, void *work, int64_t work_bytes)
 {
-    const int64_t bytes = w_scratch_measure(body, arguments);
+    const int64_t bytes = w_scratch_measure(ctx, body, arguments);
     void *own = NULL;
     if (work && work_bytes < bytes) {
         return w_fail(ctx, WEIR_E_ARG, "%s: a workspace of %lld bytes is too small, %lld are used", function, (long long)work_bytes,

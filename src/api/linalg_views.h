@@ -15,7 +15,7 @@ weir_status w_view_same(weir_ctx *ctx, const char *function, const weir_matrix *
 
 /* Counts its bytes when the scratch has no base, else runs. */
 typedef weir_status (*w_scratch_fn)(weir_ctx *ctx, void *arguments, w_scratch *s);
-int64_t w_scratch_measure(w_scratch_fn body, void *arguments);
+int64_t w_scratch_measure(const weir_ctx *ctx, w_scratch_fn body, void *arguments);
 /* With the caller's workspace or, where it is NULL, one from the ledger. */
 weir_status w_scratch_run(weir_ctx *ctx, const char *function, w_scratch_fn body, void *arguments, void *work, int64_t work_bytes);
 
