@@ -110,7 +110,7 @@ static weir_status gram_run(void *arg)
 
 static bool spd_room(trial *t, int64_t *doubles)
 {
-    const int64_t p = t->q.p, m = t->q.m, rest = w_add64(w_spd_doubles(p, m), w_spd_mixed_doubles(p));
+    const int64_t p = t->q.p, m = t->q.m, rest = w_add64(w_spd_doubles(p, m), w_spd_mixed_doubles(p, m));
     *doubles = w_add64(w_mul64(2, w_mul64(p, p + m)), w_max64(rest, w_gram_doubles(&t->q.shape)));
     return true;
 }

@@ -21,13 +21,18 @@ typedef struct refining {
     weir_ctx *ctx;
     int64_t n, count;
     const double *a, *b;
-    double *x, *r, *scale, *norm; /* norm: of every residual before the last step */
+    double *x, *r, *norm; /* norm: of every residual before the last step */
     double frobenius, gamma;
-    float *factor, *y, *work;
-    int32_t *iwork;
+    w_refine32 single;
     double *factor64;
     w_refinement report;
 } refining;
+
+static double gamma_of(int64_t n)
+{
+    const double k = (double)(n + 1) * (DBL_EPSILON / 2.0);
+    return k / (1.0 - k);
+}
 
 static int64_t square_bytes(int64_t n, int64_t size) { return w_mul64(w_mul64(n, n), size); }
 
@@ -109,11 +114,11 @@ static bool go_on(refining *q)
 /* ---- float32 ------------------------------------------------------------------------------------------------------ */
 
 /* S in float32 and its 1-norm; false when a diagonal entry is not positive and finite. */
-static bool scaled_copy(refining *q, float *norm)
+static bool scaled_copy(const w_refine32 *q, const double *a, float *norm)
 {
     const int64_t n = q->n;
     for (int64_t i = 0; i < n; i++) {
-        const double diagonal = q->a[i * (n + 1)];
+        const double diagonal = a[i * (n + 1)];
         if (!(diagonal > 0.0 && diagonal < INFINITY)) {
             return false;
         }
@@ -122,7 +127,7 @@ static bool scaled_copy(refining *q, float *norm)
     }
     for (int64_t c = 0; c < n; c++) {
         for (int64_t r = 0; r <= c; r++) {
-            const float value = (float)(q->a[r + c * n] * q->scale[r] * q->scale[c]);
+            const float value = (float)(a[r + c * n] * q->scale[r] * q->scale[c]);
             q->factor[r + c * n] = value;
             q->work[c] += fabsf(value);
             q->work[r] += r < c ? fabsf(value) : 0.0f;
@@ -135,16 +140,17 @@ static bool scaled_copy(refining *q, float *norm)
     return true;
 }
 
-static weir_status factor32(refining *q, bool *promising)
+weir_status w_refine32_factor(weir_ctx *ctx, const w_refine32 *q, const double *a, double *condition, bool *promising)
 {
+    W_BLAS_SERIAL;
     int64_t failed = 0;
     float norm, reciprocal = 0.0f;
     *promising = false;
-    q->report.condition = INFINITY;
-    if (!scaled_copy(q, &norm)) {
+    *condition = INFINITY;
+    if (!scaled_copy(q, a, &norm)) {
         return WEIR_OK;
     }
-    weir_status status = w_chol_factor_panels(q->ctx, w_panel_best(sizeof(float)), true, q->n, q->factor, q->n, &failed);
+    weir_status status = w_chol_factor_panels(ctx, w_panel_best(sizeof(float)), true, q->n, q->factor, q->n, &failed);
     if (status < 0 || failed) {
         return status;
     }
@@ -152,13 +158,13 @@ static weir_status factor32(refining *q, bool *promising)
     spocon_("U", &size, q->factor, &size, &norm, &reciprocal, q->work, q->iwork, &info);
     if (info == 0 && reciprocal > 0.0f) {
         const double rate = U32 / (double)reciprocal;
-        q->report.condition = 1.0 / (double)reciprocal;
-        *promising = rate <= 1.0 / 16.0 && pow(rate / 4.0, W_REFINEMENT_MAX_STEPS + 1) <= q->gamma;
+        *condition = 1.0 / (double)reciprocal;
+        *promising = rate <= 1.0 / 16.0 && pow(rate / 4.0, W_REFINEMENT_MAX_STEPS + 1) <= gamma_of(q->n);
     }
     return WEIR_OK;
 }
 
-static weir_status triangles32(refining *q)
+static weir_status triangles32(weir_ctx *ctx, const w_refine32 *q)
 {
     const w_blas_int n = (w_blas_int)q->n, count = (w_blas_int)q->count;
     const float unit = 1.0f;
@@ -169,30 +175,29 @@ static weir_status triangles32(refining *q)
     }
     const w_panel *k = w_panel_best(sizeof(float));
     w_triangular how = { .upper = true, .trans = true };
-    weir_status status = w_trsm(q->ctx, k, how, q->n, q->factor, q->n, q->count, q->y, q->n);
+    weir_status status = w_trsm(ctx, k, how, q->n, q->factor, q->n, q->count, q->y, q->n);
     how.trans = false;
-    return status < 0 ? status : w_trsm(q->ctx, k, how, q->n, q->factor, q->n, q->count, q->y, q->n);
+    return status < 0 ? status : w_trsm(ctx, k, how, q->n, q->factor, q->n, q->count, q->y, q->n);
 }
 
-/* X += D S^-1 D R, every column of D R scaled to one. */
-static weir_status correct(refining *q)
+weir_status w_refine32_correct(weir_ctx *ctx, const w_refine32 *q, const double *r, double *x)
 {
+    W_BLAS_SERIAL;
     const int64_t n = q->n;
-    double *power = q->norm + q->count;
     for (int64_t j = 0; j < q->count; j++) {
         double largest = 0.0;
         for (int64_t i = 0; i < n; i++) {
-            largest = fmax(largest, fabs(q->r[i + j * n] * q->scale[i]));
+            largest = fmax(largest, fabs(r[i + j * n] * q->scale[i]));
         }
-        power[j] = largest > 0.0 && largest < INFINITY ? ldexp(1.0, ilogb(largest)) : 1.0;
+        q->power[j] = largest > 0.0 && largest < INFINITY ? ldexp(1.0, ilogb(largest)) : 1.0;
         for (int64_t i = 0; i < n; i++) {
-            q->y[i + j * n] = (float)(q->r[i + j * n] * q->scale[i] / power[j]);
+            q->y[i + j * n] = (float)(r[i + j * n] * q->scale[i] / q->power[j]);
         }
     }
-    weir_status status = triangles32(q);
+    weir_status status = triangles32(ctx, q);
     for (int64_t j = 0; j < q->count; j++) {
         for (int64_t i = 0; i < n; i++) {
-            q->x[i + j * n] += (double)q->y[i + j * n] * power[j] * q->scale[i];
+            x[i + j * n] += (double)q->y[i + j * n] * q->power[j] * q->scale[i];
         }
     }
     return status;
@@ -201,7 +206,7 @@ static weir_status correct(refining *q)
 static weir_status solve_mixed(refining *q)
 {
     bool promising;
-    weir_status status = factor32(q, &promising);
+    weir_status status = w_refine32_factor(q->ctx, &q->single, q->a, &q->report.condition, &promising);
     if (status < 0 || !promising) {
         return status;
     }
@@ -211,11 +216,11 @@ static weir_status solve_mixed(refining *q)
     for (int64_t j = 0; j < q->count; j++) {
         q->norm[j] = INFINITY;
     }
-    status = correct(q);
+    status = w_refine32_correct(q->ctx, &q->single, q->r, q->x);
     residuals(q);
     while (status >= 0 && q->report.steps < W_REFINEMENT_MAX_STEPS && go_on(q)) {
         q->report.steps++;
-        status = correct(q);
+        status = w_refine32_correct(q->ctx, &q->single, q->r, q->x);
         residuals(q);
     }
     q->report.mixed = within_bounds(q);
@@ -243,19 +248,22 @@ static weir_status solve64(refining *q)
 
 static weir_status take(refining *q, bool mixed)
 {
+    w_refine32 *single = &q->single;
     const size_t n = (size_t)q->n, panel = n * (size_t)q->count;
+    *single = (w_refine32){ .n = q->n, .count = q->count };
     q->r = w_alloc_array(q->ctx, "refinement", panel, sizeof *q->r);
-    q->scale = w_alloc_array(q->ctx, "refinement", n + 2 * (size_t)q->count, sizeof *q->scale);
+    single->scale = w_alloc_array(q->ctx, "refinement", n + 2 * (size_t)q->count, sizeof *single->scale);
     if (mixed) {
-        q->y = w_alloc_array(q->ctx, "refinement", panel, sizeof *q->y);
-        q->work = w_alloc_array(q->ctx, "refinement", n, 3 * sizeof *q->work);
-        q->iwork = w_alloc_array(q->ctx, "refinement", n, sizeof *q->iwork);
-        q->factor = w_alloc_array(q->ctx, "float32 factor", n, n * sizeof *q->factor);
+        single->y = w_alloc_array(q->ctx, "refinement", panel, sizeof *single->y);
+        single->work = w_alloc_array(q->ctx, "refinement", n, 3 * sizeof *single->work);
+        single->iwork = w_alloc_array(q->ctx, "refinement", n, sizeof *single->iwork);
+        single->factor = w_alloc_array(q->ctx, "float32 factor", n, n * sizeof *single->factor);
     }
-    if (!q->r || !q->scale || (mixed && (!q->y || !q->work || !q->iwork || !q->factor))) {
+    if (!q->r || !single->scale || (mixed && (!single->y || !single->work || !single->iwork || !single->factor))) {
         return w_alloc_status(q->ctx);
     }
-    q->norm = q->scale + n;
+    q->norm = single->scale + n;
+    single->power = q->norm + q->count;
     return WEIR_OK;
 }
 
@@ -265,8 +273,8 @@ static weir_status run(refining *q, bool mixed)
     if (status >= 0 && mixed) {
         status = solve_mixed(q);
     }
-    w_free(q->ctx, q->factor);
-    q->factor = NULL;
+    w_free(q->ctx, q->single.factor);
+    q->single.factor = NULL;
     if (status < 0 || q->report.mixed) {
         return status;
     }
@@ -285,16 +293,16 @@ weir_status w_refine_solve(weir_ctx *ctx, int64_t n, const double *a, int64_t co
     }
     if (n > 0 && count > 0) {
         q.frobenius = frobenius_norm(n, a);
-        q.gamma = (double)(n + 1) * (DBL_EPSILON / 2.0) / (1.0 - (double)(n + 1) * (DBL_EPSILON / 2.0));
+        q.gamma = gamma_of(n);
         if (!isfinite(q.frobenius) || !isfinite(norm2(n * count, b))) {
             return w_fail(ctx, WEIR_E_NUMERIC, "the system has an entry that is not finite");
         }
         weir_status status = run(&q, mixed && n >= W_REFINEMENT_MIN_P);
         w_free(ctx, q.factor64);
-        w_free(ctx, q.iwork);
-        w_free(ctx, q.work);
-        w_free(ctx, q.y);
-        w_free(ctx, q.scale);
+        w_free(ctx, q.single.iwork);
+        w_free(ctx, q.single.work);
+        w_free(ctx, q.single.y);
+        w_free(ctx, q.single.scale);
         w_free(ctx, q.r);
         if (status < 0) {
             return status;

@@ -28,6 +28,18 @@ typedef struct w_refinement {
     double residual, bound; /* ||r|| and its bound, of the right-hand side where their ratio is largest */
 } w_refinement;
 
+/* The float32 half, in the caller's workspace, for who keeps A and its residuals in a form of his own. */
+typedef struct w_refine32 {
+    int64_t n, count;
+    float *factor, *y, *work; /* n^2, n count, 3 n */
+    int32_t *iwork;           /* n */
+    double *scale, *power;    /* n, count */
+} w_refine32;
+/* S = D A D and its factor; *promising: it exists, and the steps suffice by its condition estimate. */
+weir_status w_refine32_factor(weir_ctx *ctx, const w_refine32 *q, const double *a, double *condition, bool *promising);
+/* X += D S^-1 D R, every column of D R scaled to one. */
+weir_status w_refine32_correct(weir_ctx *ctx, const w_refine32 *q, const double *r, double *x);
+
 /* A X = B: a n x n column-major, upper triangle read; b and x n x count, apart. mixed false: float64 at once.
  * WEIR_REFINED when the mixed route is the one taken, WEIR_OK after float64, WEIR_E_NUMERIC when A is not positive definite
  * or something is not finite. Takes w_refine_bytes(n, count) from the ledger. */

@@ -92,7 +92,7 @@ typedef struct w_spd_report {
     double *residual, *backward; /* m each, in the workspace */
 } w_spd_report;
 int64_t w_spd_doubles(int64_t n, int64_t m);
-int64_t w_spd_mixed_doubles(int64_t n); /* of the float32 factor, beside */
+int64_t w_spd_mixed_doubles(int64_t n, int64_t m); /* of the float32 factor, beside */
 weir_status w_spd_solve(weir_ctx *ctx, int64_t n, int64_t m, double *a, double *c, double *work, bool jitter, bool mixed,
                         w_spd_report *report);
 double w_spd_seconds(int64_t n, int64_t m, const w_cost *cost);

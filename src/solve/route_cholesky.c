@@ -10,7 +10,7 @@ static int64_t width(const w_route_shape *s) { return s->p; }
 /* Gram, right-hand sides, and the larger of what sums and factor need. */
 static int64_t group_doubles(const w_route_shape *s, bool mixed)
 {
-    const int64_t factor = w_add64(w_spd_doubles(s->p, s->m), mixed ? w_spd_mixed_doubles(s->p) : 0);
+    const int64_t factor = w_add64(w_spd_doubles(s->p, s->m), mixed ? w_spd_mixed_doubles(s->p, s->m) : 0);
     return w_add64(w_mul64(s->p, w_add64(s->p, s->m)), w_max64(w_gram_doubles(s), factor));
 }
 

@@ -6,9 +6,9 @@
  * exact matrix. A failed pivot, or a condition estimate of W_SINGULAR: C + delta I, delta = n W_JITTER, tenfold up to
  * W_JITTER_LIMIT. Refinement x += R^-1 R'^-1 r until
  *     ||r|| <= gamma_{n+1} (||C||_F ||x|| + ||c||),   gamma_k = k u / (1 - k u),
- * or W_STEPS steps (more with jitter, which they take out again as far as it can be), or no step halves ||r||. The mixed form
- * factors C in float32 and refines in the same way, if its condition estimate is below W_MIXED_CONDITION; when it fails or does not
- * reach the band, the float64 factor is made. Reference: Higham, Accuracy and Stability (2002), chapters 10 and 12. */
+ * or W_REFINEMENT_MAX_STEPS steps (more with jitter, which they take out again as far as it can be), or no step halves ||r||. The
+ * mixed form has the float32 factor and the corrections of dense/refine.h and refines in the same way; when its condition estimate does
+ * not promise that the steps suffice, or they do not reach the band, the float64 factor is made. Reference: Higham, Accuracy and Stability (2002), chapters 10 and 12. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -16,13 +16,12 @@
 #include "base/blas.h"
 #include "base/size.h"
 #include "dense/dense.h"
+#include "dense/refine.h"
 #include "solve/route.h"
 
 #define W_JITTER 1e-15
 #define W_JITTER_LIMIT 1e-4
-#define W_STEPS 3
 #define W_JITTER_STEPS 20
-#define W_MIXED_CONDITION 2e4
 #define W_SINGULAR (0.1 / DBL_EPSILON) /* from this condition on a factor without a failed pivot owes that to rounding */
 
 typedef struct spd {
@@ -32,7 +31,7 @@ typedef struct spd {
     double *scale, *diagonal, *work;
     double *rhs, *r, *e;    /* n x m */
     int32_t *iwork;
-    float *single, *column; /* mixed: C's factor, one right-hand side */
+    w_refine32 single;      /* mixed: C's factor and what solving with it takes */
     double frobenius, norm;
     w_spd_report *report;
 } spd;
@@ -42,7 +41,21 @@ int64_t w_spd_doubles(int64_t n, int64_t m)
     return w_add64(w_mul64(n, 6), w_add64(w_mul64(3, w_mul64(n, m)), w_add64(w_mul64(2, m), 2)));
 }
 
-int64_t w_spd_mixed_doubles(int64_t n) { return w_add64(w_mul64(n, n), n) / 2 + 1; }
+/* Floats and integers take half a double. */
+int64_t w_spd_mixed_doubles(int64_t n, int64_t m)
+{
+    const int64_t halves = w_add64(w_mul64(n, n), w_add64(w_mul64(n, m), w_mul64(n, 4)));
+    return w_add64(halves / 2 + 1, w_add64(n, m));
+}
+
+static w_refine32 take_single(int64_t n, int64_t m, double *work)
+{
+    w_refine32 single = { .n = n, .count = m, .scale = work, .power = work + n, .factor = (float *)(void *)(work + n + m) };
+    single.y = single.factor + n * n;
+    single.work = single.y + n * m;
+    single.iwork = (int32_t *)(void *)(single.work + 3 * n);
+    return single;
+}
 
 static bool prepare(spd *q)
 {
@@ -148,41 +161,27 @@ static double measure(spd *q)
     return worst;
 }
 
-static void correct(spd *q, double *x)
+/* x = C^-1 r by the factor at hand; x and r apart. */
+static weir_status correct(spd *q, const double *r, double *x)
 {
-    if (!q->single) {
-        w_chol_solve(q->n, q->a, x, q->m);
-        return;
+    const size_t bytes = (size_t)(q->n * q->m) * sizeof *x;
+    if (q->single.factor) {
+        memset(x, 0, bytes);
+        return w_refine32_correct(q->ctx, &q->single, r, x);
     }
-    W_BLAS_SERIAL;
-    const w_blas_int n = (w_blas_int)q->n, one = 1;
-    for (int64_t k = 0; k < q->m; k++) {
-        w_blas_int info = 0;
-        double largest = 0.0;
-        for (int64_t i = 0; i < q->n; i++) {
-            largest = fmax(largest, fabs(x[k * q->n + i]));
-        }
-        const double unit = largest > 0.0 && isfinite(largest) ? largest : 1.0;
-        for (int64_t i = 0; i < q->n; i++) {
-            q->column[i] = (float)(x[k * q->n + i] / unit);
-        }
-        spotrs_("U", &n, &one, q->single, &n, q->column, &n, &info);
-        for (int64_t i = 0; i < q->n; i++) {
-            x[k * q->n + i] = unit * (double)q->column[i];
-        }
-    }
+    memcpy(x, r, bytes);
+    w_chol_solve(q->n, q->a, x, q->m);
+    return WEIR_OK;
 }
 
-/* Solves and refines; true when every residual is inside its band. */
-static bool refine(spd *q, int most)
+/* Solves and refines; *reached: every residual is inside its band. */
+static weir_status refine(spd *q, int most, bool *reached)
 {
     const int64_t values = q->n * q->m;
-    memcpy(q->c, q->rhs, (size_t)values * sizeof *q->c);
-    correct(q, q->c);
+    weir_status status = correct(q, q->rhs, q->c);
     double worst = measure(q);
-    for (int step = 0; step < most && worst > 1.0; step++) {
-        memcpy(q->e, q->r, (size_t)values * sizeof *q->e);
-        correct(q, q->e);
+    for (int step = 0; status >= 0 && step < most && worst > 1.0; step++) {
+        status = correct(q, q->r, q->e);
         for (int64_t i = 0; i < values; i++) {
             q->c[i] += q->e[i];
         }
@@ -200,30 +199,15 @@ static bool refine(spd *q, int most)
             break;
         }
     }
-    return worst <= 1.0;
+    *reached = worst <= 1.0;
+    return status;
 }
 
-/* true: solved. */
-static bool solve_mixed(spd *q)
+static weir_status solve_mixed(spd *q)
 {
-    const w_blas_int n = (w_blas_int)q->n;
-    {
-        W_BLAS_SERIAL;
-        w_blas_int info = 0;
-        for (int64_t c = 0; c < q->n; c++) {
-            for (int64_t r = 0; r <= c; r++) {
-                q->single[r + c * q->n] = (float)q->a[r + c * q->n];
-            }
-        }
-        spotrf_("U", &n, q->single, &n, &info);
-        if (info != 0) {
-            return false;
-        }
-        float inverse = 0.0f, norm = (float)q->norm;
-        spocon_("U", &n, q->single, &n, &norm, &inverse, (float *)(void *)q->work, q->iwork, &info);
-        q->report->condition = inverse > 0.0f ? 1.0 / (double)inverse : INFINITY;
-    }
-    return q->report->condition <= W_MIXED_CONDITION && refine(q, W_STEPS);
+    bool promising = false;
+    weir_status status = w_refine32_factor(q->ctx, &q->single, q->a, &q->report->condition, &promising);
+    return status < 0 || !promising ? status : refine(q, W_REFINEMENT_MAX_STEPS, &q->report->solved);
 }
 
 weir_status w_spd_solve(weir_ctx *ctx, int64_t n, int64_t m, double *a, double *c, double *work, bool jitter, bool mixed,
@@ -242,19 +226,19 @@ weir_status w_spd_solve(weir_ctx *ctx, int64_t n, int64_t m, double *a, double *
         return WEIR_OK;
     }
     report->failed = 0;
-    if (mixed) {
-        q.single = (float *)(void *)(work + w_spd_doubles(n, m));
-        q.column = q.single + n * n;
-        report->solved = solve_mixed(&q);
-        q.single = NULL;
-    }
     weir_status status = WEIR_OK;
-    if (!report->solved) {
+    if (mixed) {
+        q.single = take_single(n, m, work + w_spd_doubles(n, m));
+        status = solve_mixed(&q);
+        q.single.factor = NULL;
+    }
+    if (status >= 0 && !report->solved) {
+        bool reached;
         report->refinements = 0;
         status = factor(&q, jitter);
         if (status >= 0 && report->solved) {
             report->condition = report->failed ? INFINITY : report->condition;
-            refine(&q, report->jitter > 0.0 ? W_JITTER_STEPS : W_STEPS);
+            status = refine(&q, report->jitter > 0.0 ? W_JITTER_STEPS : W_REFINEMENT_MAX_STEPS, &reached);
         }
     }
     for (int64_t k = 0; k < m; k++) {
