@@ -206,6 +206,10 @@ static weir_status curve_length(weir_ctx *ctx, const weir_model *model, const w_
 
 weir_status w_band_critical(weir_ctx *ctx, const weir_model *model, const w_term *term, double level, double *out)
 {
+    if (!w_covariance_known(model->covariance)) {
+        *out = NAN;
+        return WEIR_OK;
+    }
     double lower, upper, alpha = 1.0 - level;
     tail t = { .nu = model->summary.scale_estimated ? fmax(1.0, model->summary.residual_df) : 0.0, .count = term->columns };
     double critical = solve(scheffe, &t, alpha);

@@ -10,7 +10,7 @@
 
 /* 0 < level < 1. A smooth of one covariate: over its range, by the tube formula. Random effects: over their levels, by
  * Sidak's inequality. Other terms: over all values of their covariates, by Scheffe's; exact for one column. The least of those
- * that apply. On the ledger meanwhile: w_band_doubles(columns) for a smooth of one covariate. Errors: memory. */
+ * that apply; NaN without a covariance. On the ledger meanwhile: w_band_doubles(columns) for a smooth of one covariate. Errors: memory. */
 weir_status w_band_critical(weir_ctx *ctx, const weir_model *model, const w_term *term, double level, double *out);
 static inline int64_t w_band_doubles(int64_t k)
 {

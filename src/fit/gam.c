@@ -238,7 +238,7 @@ static weir_status fit_linear(weir_ctx *ctx, w_design *design, weir_table *table
     }
     if (strcmp(plan->route, W_ROUTE_MATRIX_FREE) == 0) {
         const double begin = w_clock_seconds();
-        weir_status solved = w_iterative_model(ctx, design, table, &request, plan, options, out);
+        weir_status solved = w_iterative_model(ctx, design, table, &request, plan, options, NULL, out);
         times->smoothing += w_clock_seconds() - begin;
         return solved;
     }
@@ -255,6 +255,13 @@ static weir_status fit_generalised(weir_ctx *ctx, w_design *design, weir_table *
                                    const weir_fit_options *options, const w_glm *glm, fit_times *times, weir_model **out)
 {
     double begin = w_clock_seconds(), read = w_source_seconds(table);
+    if (strcmp(plan->route, W_ROUTE_MATRIX_FREE) == 0) {
+        const w_tile_request request = { .missing = options->missing, .training = true };
+        design->response_shift = 0.0;
+        weir_status solved = w_iterative_model(ctx, design, table, &request, plan, options, glm, out);
+        times->smoothing += w_clock_seconds() - begin;
+        return solved;
+    }
     w_pirls pirls = { .ctx = ctx, .design = design, .table = table, .options = options, .glm = *glm,
                       .arrow_block = w_plan_arrow_block(design) };
     design->response_shift = 0.0;

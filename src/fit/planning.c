@@ -151,9 +151,9 @@ static void describe_matrix_free(const w_design *design, w_plan_input *input)
     for (int i = 0; i < 4; i++) {
         input->matrix_free_bytes[i] = w_iterative_bytes(design, W_MATRIX_FREE_VECTORS >> i, input->threads);
     }
-    input->tile_row_bytes = w_matrix_free_row_bytes(design);
+    input->tile_row_bytes = w_matrix_free_row_bytes(design) + (input->iterations > 1 ? W_MATRIX_FREE_WORKING_BYTES : 0);
     input->row_values = w_matrix_free_row_values(design);
-    input->solves = w_iterative_solves(design);
+    input->solves = w_iterative_solves(design) * (design->sp_count == 0 ? input->iterations : 1);
 }
 
 /* What a plan is asked for. */

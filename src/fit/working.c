@@ -214,6 +214,40 @@ static weir_status working_tile(void *arg, const w_design *design, w_tile *tile,
     return WEIR_OK;
 }
 
+void w_working_rows(const w_working *working, int64_t rows, const double *eta, const double *y, const double *prior,
+                    const double *offset, double *w, double *z, double *sum)
+{
+    double unused[W_SUM_COUNT] = { 0 };
+    chunk c;
+    for (int64_t start = 0; start < rows; start += CHUNK) {
+        c.rows = rows - start < CHUNK ? rows - start : CHUNK;
+        c.y = y + start;
+        c.prior = prior + start;
+        for (int64_t i = 0; eta && i < c.rows; i++) {
+            c.eta[i] = eta[start + i] + offset[start + i];
+        }
+        if (!eta) {
+            w_family_start(working->glm, c.rows, c.y, c.prior, c.eta);
+        }
+        evaluate(working, &c, sum ? sum : unused);
+        if (sum) {
+            add_moments(working, &c, sum);
+        }
+        if (sum && !isnan(working->null_mean)) {
+            add_likelihood(working, &c, sum);
+        }
+        if (sum && !isnan(working->null_eta)) {
+            add_null_model(working, &c, offset + start, sum);
+        } else if (sum && !isnan(working->null_mean)) {
+            add_null_deviance(working, &c, sum);
+        }
+        for (int64_t i = 0; i < c.rows; i++) {
+            w[start + i] = c.w[i];
+            z[start + i] = c.z[i] - offset[start + i];
+        }
+    }
+}
+
 weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *table, weir_missing missing,
                            const w_working *working, int arrow_block, w_gram **out)
 {

@@ -59,6 +59,11 @@ typedef struct w_working {
     const char *table;        /* as messages name it; set by w_working_pass */
 } w_working;
 
+/* The same for rows whose X beta is at hand (NULL: the family's start): w, z and, unless NULL, the W_SUM_COUNT sums. For products with
+ * rows (normal/operator.h); product, leverage, drift and cross_parameter are not used. */
+void w_working_rows(const w_working *working, int64_t rows, const double *eta, const double *y, const double *prior,
+                    const double *offset, double *w, double *z, double *sum);
+
 weir_status w_working_pass(weir_ctx *ctx, const w_design *design, weir_table *table, weir_missing missing,
                            const w_working *working, int arrow_block, w_gram **out);
 

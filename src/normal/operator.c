@@ -281,7 +281,9 @@ static weir_status open(w_matrix_free *op, int vectors)
     op->gamma = w_calloc(ctx, "operator", (size_t)w_mul64(op->gammas, op->vectors), sizeof *op->gamma);
     op->sum = w_calloc(ctx, "operator sums", (size_t)w_mul64(w_mul64(op->gammas, op->vectors), op->shards), sizeof *op->sum);
     op->worker = w_calloc(ctx, "operator", (size_t)op->workers, sizeof *op->worker);
-    if (!op->rhs || !op->matrix || !op->gamma || !op->sum || !op->worker) {
+    op->extra = w_calloc(ctx, "operator", (size_t)((op->workers + 1) * op->extra_count) + 1, sizeof *op->extra);
+    op->base = op->working ? w_calloc(ctx, "operator", (size_t)op->gammas + 1, sizeof *op->base) : NULL;
+    if (!op->extra || (op->working && !op->base) || !op->rhs || !op->matrix || !op->gamma || !op->sum || !op->worker) {
         return w_alloc_status(ctx);
     }
     op->diagonal = op->rhs + p;
@@ -306,6 +308,9 @@ weir_status w_matrix_free_create(weir_ctx *ctx, const w_design *design, weir_tab
     op->workers = w_pool_workers(ctx);
     op->kernels = w_kernels_choose();
     op->lanes = w_lane_choose();
+    op->working = options->working;
+    op->working_arg = options->working_arg;
+    op->extra_count = options->extra_count;
     op->operator = (w_operator){ .apply = apply, .user = op, .groups = 1, .n = &design->p };
     weir_status status = open(op, options->vectors);
     if (status == WEIR_OK) {
@@ -340,6 +345,8 @@ void w_matrix_free_free(w_matrix_free *op)
     w_free(ctx, op->tile);
     w_free(ctx, op->worker);
     w_free(ctx, op->coarse);
+    w_free(ctx, op->base);
+    w_free(ctx, op->extra);
     w_free(ctx, op->sum);
     w_free(ctx, op->gamma);
     w_free(ctx, op->matrix);
@@ -352,6 +359,25 @@ void w_matrix_free_free(w_matrix_free *op)
     w_free(ctx, op);
 }
 
+weir_status w_matrix_free_linearise(w_matrix_free *op, const double *v, bool blocks)
+{
+    product p = { .op = op, .x = v, .count = 1, .m = 1, .room = 1 };
+    weir_status status = v ? each_unit(op, expand_task, &p) : WEIR_OK;
+    if (status == WEIR_OK && v) {
+        memcpy(op->base, op->gamma, (size_t)op->gammas * sizeof *op->base);
+        op->based = true;
+    }
+    if (status == WEIR_OK) {
+        status = w_tiles_again(op, blocks);
+    }
+    if (blocks) {
+        w_free(op->ctx, op->coarse);
+        op->coarse = NULL;
+    }
+    return status;
+}
+
+const double *w_matrix_free_extra(const w_matrix_free *op) { return op->extra; }
 const w_matrix_free_sums *w_matrix_free_sums_of(const w_matrix_free *op) { return &op->sums; }
 const double *w_matrix_free_rhs(const w_matrix_free *op) { return op->rhs; }
 const double *w_matrix_free_diagonal(const w_matrix_free *op) { return op->diagonal; }
@@ -392,10 +418,13 @@ int64_t w_matrix_free_bytes(const w_design *design, int vectors, int workers)
     int64_t tables, matrix, scratch;
     const int64_t gammas = w_units_gammas(design, &tables, &matrix, &scratch);
     const int64_t sweep = w_mul64(w_mul64(gammas, vectors), 8);
-    int64_t worker = w_add64(w_tile_bytes(design), w_mul64(w_matrix_free_row_bytes(design), W_TILE_ROWS + 64));
+    const int64_t row = w_matrix_free_row_bytes(design) + W_MATRIX_FREE_WORKING_BYTES;
+    int64_t worker = w_add64(w_tile_bytes(design), w_mul64(row, W_TILE_ROWS + 64));
     worker = w_add64(worker, w_add64(W_LANE_CHUNK * 8, w_alloc_bytes(w_mul64(scratch + 1, 8))));
     worker = w_add64(worker, 1024 + (int64_t)sizeof(w_lane) * design->block_count + 128 * design->block_count);
+    worker = w_add64(worker, 1024); /* sums of a working model */
     int64_t bytes = w_add64(w_mul64(sweep, w_units_shards(gammas) + 1), w_mul64(worker, workers));
+    bytes = w_add64(bytes, w_mul64(gammas, 8));
     bytes = w_add64(bytes, w_mul64(w_add64(tables, matrix), 8));
     for (int b = 0; b < design->block_count; b++) {
         const w_smooth *trees;

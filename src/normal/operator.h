@@ -15,6 +15,10 @@
  * the shards are added by number. The bits depend neither on threads, windows and cache nor on how many vectors share a
  * product.
  *
+ * Working models. With a callback the rows' weights and responses are those it makes of eta = X v at the vector of the last
+ * w_matrix_free_linearise (at first: of its start), from y, prior weights and offsets: Fisher scoring without a Gram matrix. Kept tiles
+ * hold them, others make them again in every product.
+ *
  * Coordinates. The vectors have their p entries in an order of their own in which each block of the design is consecutive: dense
  * parametric columns first, then block after block by first column. w_matrix_free_column maps them to columns of X.
  *
@@ -33,12 +37,22 @@
 #define W_MATRIX_FREE_VECTORS 8  /* most vectors of one sweep over the rows */
 #define W_MATRIX_FREE_COARSE 256 /* most vectors of Z */
 
+#define W_MATRIX_FREE_WORKING_BYTES 24 /* more per kept row of a working model */
+
 typedef struct w_matrix_free w_matrix_free;
+
+/* w and z (of eta without offset) of rows first_row … from eta = X v (NULL: no vector yet), response, prior weights and offsets; `extra`
+ * (zeroed for each tile, added up in row order) is NULL when only w and z are wanted. Thread-safe. */
+typedef weir_status (*w_matrix_free_working_fn)(void *arg, int64_t first_row, int64_t rows, const double *eta, const double *y,
+                                                const double *prior, const double *offset, double *w, double *z, double *extra);
 
 typedef struct w_matrix_free_options {
     const w_tile_request *request; /* NULL: the training table itself */
     int64_t cache_bytes;           /* evaluated tiles are kept when they need at most this */
     int vectors;                   /* of one sweep over the rows: 1, 2, 4 or 8; 0 = 8. Bytes, not bits, depend on it */
+    w_matrix_free_working_fn working; /* NULL: the rows' own weights, z as the design has it */
+    void *working_arg;             /* outlives the operator; what it says may change before a w_matrix_free_linearise only */
+    int extra_count;
 } w_matrix_free_options;
 
 /* What the first pass knows of the rows. */
@@ -55,6 +69,10 @@ weir_status w_matrix_free_create(weir_ctx *ctx, const w_design *design, weir_tab
                                  w_matrix_free **out);
 void w_matrix_free_free(w_matrix_free *op);
 
+/* The working model at v (p values, coordinates; NULL keeps the last one): weights, responses, X'Wz, sums and extra; with `blocks` the
+ * blocks of later preconditioners too, else they stay those of an earlier model. One pass. */
+weir_status w_matrix_free_linearise(w_matrix_free *op, const double *v, bool blocks);
+const double *w_matrix_free_extra(const w_matrix_free *op); /* of the last pass that linearised; the first: at the start */
 const w_matrix_free_sums *w_matrix_free_sums_of(const w_matrix_free *op);
 const double *w_matrix_free_rhs(const w_matrix_free *op);        /* p: X'Wz */
 const double *w_matrix_free_diagonal(const w_matrix_free *op);   /* p: diag(X'WX); of a very wide basis an approximation */

@@ -58,7 +58,9 @@ static weir_status unit_task(void *arg, int64_t task, int worker)
     if (unit->width == 0) {
         return WEIR_OK;
     }
-    (unit->full ? add_products : add_diagonal)(lane, a->packed, a->table + unit->table);
+    if (a->table) {
+        (unit->full ? add_products : add_diagonal)(lane, a->packed, a->table + unit->table);
+    }
     for (int64_t i = 0; i < a->packed->rows; i++) {
         wz[i] = a->packed->weight[i] * a->packed->z[i];
     }
@@ -181,7 +183,9 @@ weir_status w_blocks_finish(w_matrix_free *op, const double *table)
 {
     for (int u = 0; u < op->unit_count; u++) {
         const w_unit *unit = &op->unit[u];
-        finish_unit(op, unit, table + unit->table);
+        if (table) {
+            finish_unit(op, unit, table + unit->table);
+        }
         if (unit->refined) {
             w_refined_contract(unit->refined, op->sum + unit->gamma, 1, op->rhs, 1, 0, 1);
         } else {

@@ -48,6 +48,7 @@ typedef struct w_packed {
     int64_t rows, index;   /* index: number of the tile in the table */
     double *weight;        /* NULL: all 1 */
     double *z;
+    double *response, *prior, *offset; /* of a working model; else NULL */
     w_lane *lane;          /* per unit */
     void *memory;          /* one block that holds all */
 } w_packed;
@@ -83,6 +84,12 @@ struct w_matrix_free {
     double *matrix;        /* X'WX of the units' blocks, one after the other */
     double *coarse;        /* q x q: Z'X'WXZ, NULL until asked for */
     w_operator operator;
+    w_matrix_free_working_fn working;
+    void *working_arg;
+    int extra_count;
+    double *extra;         /* extra_count, then workers x extra_count */
+    double *base;          /* gammas of the vector the working model is at */
+    bool based;            /* there is one */
     double *gamma, *sum;   /* of a sweep: gammas x vectors; shards x gammas x vectors */
     int64_t vectors;       /* room */
 };
@@ -105,7 +112,12 @@ weir_status w_tiles_each(w_matrix_free *op, double work, w_packed_fn visit, void
 /* The first pass: tiles in row order in batches of `workers`; every unit adds to its own tables. */
 weir_status w_tiles_first(w_matrix_free *op, int64_t cache_bytes);
 
-/* operator_blocks.c */
+/* Weights and responses of a tile by the working model; extra: room for the tile's own sums, or NULL. */
+weir_status w_packed_work(w_matrix_free *op, int worker, w_packed *packed, double *extra);
+/* A later pass over all tiles in row order. */
+weir_status w_tiles_again(w_matrix_free *op, bool blocks);
+
+/* operator_blocks.c. table: cross-products too; NULL: X'Wz and the sums alone */
 weir_status w_blocks_add(w_matrix_free *op, double *table, const w_packed *batch, int64_t count);
 weir_status w_blocks_finish(w_matrix_free *op, const double *table);
 

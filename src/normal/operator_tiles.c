@@ -21,7 +21,7 @@ static bool has_values(const w_tile *tile, const w_unit *unit)
 int64_t w_packed_bytes(const w_matrix_free *op, int64_t rows)
 {
     const w_tile *tile = op->worker[0].tile;
-    int64_t bytes = 2 * w_round_up64(rows * 8, ALIGN);
+    int64_t bytes = (op->working ? 5 : 2) * w_round_up64(rows * 8, ALIGN);
     for (int u = 0; u < op->unit_count; u++) {
         const w_unit *unit = &op->unit[u];
         bytes += w_round_up64(rows * cell_bytes(unit), ALIGN);
@@ -48,6 +48,11 @@ weir_status w_packed_create(w_matrix_free *op, int64_t rows, w_packed *out)
     out->lane = cut(&at, (int64_t)sizeof(w_lane) * op->unit_count);
     out->weight = cut(&at, rows * 8);
     out->z = cut(&at, rows * 8);
+    if (op->working) {
+        out->response = cut(&at, rows * 8);
+        out->prior = cut(&at, rows * 8);
+        out->offset = cut(&at, rows * 8);
+    }
     for (int u = 0; u < op->unit_count; u++) {
         const w_unit *unit = &op->unit[u];
         w_lane lane = { .width = unit->width };
@@ -113,9 +118,31 @@ void w_packed_fill(const w_matrix_free *op, const w_tile *tile, int64_t index, w
         packed->z[i] = value[i * dense->width + dense->width - 1];
         packed->weight[i] = tile->weight[i];
     }
+    if (packed->response) {
+        const size_t bytes = (size_t)tile->rows * sizeof(double);
+        memcpy(packed->response, tile->response, bytes);
+        memcpy(packed->prior, tile->weight, bytes);
+        memcpy(packed->offset, tile->offset, bytes);
+    }
     for (int u = 0; u < op->unit_count; u++) {
         fill_lane(&op->unit[u], tile, &packed->lane[u]);
     }
+}
+
+weir_status w_packed_work(w_matrix_free *op, int worker, w_packed *packed, double *extra)
+{
+    double *eta = op->worker[worker].eta;
+    if (!op->working) {
+        return WEIR_OK;
+    }
+    memset(eta, 0, (size_t)packed->rows * sizeof *eta);
+    for (int u = 0; op->based && u < op->unit_count; u++) {
+        if (op->unit[u].width > 0) {
+            op->lanes->forward(&packed->lane[u], 0, packed->rows, 1, op->base + op->unit[u].gamma, eta);
+        }
+    }
+    return op->working(op->working_arg, packed->index * W_TILE_ROWS, packed->rows, op->based ? eta : NULL, packed->response,
+                       packed->prior, packed->offset, packed->weight, packed->z, extra);
 }
 
 /* ---- all tiles, shards side by side ------------------------------------------------------------------------------- */
@@ -151,6 +178,9 @@ static weir_status window_task(void *arg, int64_t shard, int worker)
         status = w_tile_eval(op->design, s->window, start, rows, op->request, w->tile);
         if (status == WEIR_OK) {
             w_packed_fill(op, w->tile, base + t, &w->packed);
+            status = w_packed_work(op, worker, &w->packed, NULL);
+        }
+        if (status == WEIR_OK) {
             status = s->visit(s->arg, worker, (int)shard, &w->packed);
         }
     }
@@ -201,7 +231,16 @@ typedef struct first_pass {
     w_packed **into;    /* where the batch's tiles go */
     double *log_weight; /* per tile of the batch */
     int64_t *counted;
+    bool again;         /* a later pass: what does not change is not counted again */
 } first_pass;
+
+static weir_status work(const first_pass *f, int64_t task, int worker)
+{
+    w_matrix_free *op = f->op;
+    double *extra = op->extra + (task + 1) * op->extra_count;
+    memset(extra, 0, (size_t)op->extra_count * sizeof *extra);
+    return w_packed_work(op, worker, f->into[task], extra);
+}
 
 static weir_status evaluate_task(void *arg, int64_t task, int worker)
 {
@@ -214,8 +253,15 @@ static weir_status evaluate_task(void *arg, int64_t task, int worker)
         w_packed_fill(op, tile, (f->window->first_row + start) / W_TILE_ROWS, f->into[task]);
         f->log_weight[task] = tile->log_weight_sum;
         f->counted[task] = tile->counted;
+        status = work(f, task, worker);
     }
     return status;
+}
+
+/* Kept tiles: their rows are there. */
+static weir_status revisit_task(void *arg, int64_t task, int worker)
+{
+    return work(arg, task, worker);
 }
 
 /* Room for `count` more kept tiles. */
@@ -250,7 +296,7 @@ static weir_status place_batch(first_pass *f, int64_t tiles, int64_t *cache_left
 {
     w_matrix_free *op = f->op;
     weir_status status = op->cached ? reserve(op, tiles) : WEIR_OK;
-    for (int64_t t = 0; status == WEIR_OK && op->cached && t < tiles; t++) {
+    for (int64_t t = 0; status == WEIR_OK && op->cached && t < tiles; t++) { /* never in a later pass */
         int64_t rows = w_min64(W_TILE_ROWS, f->window->rows - f->start - t * W_TILE_ROWS);
         int64_t bytes = w_alloc_bytes(w_packed_bytes(op, rows)) + 2 * (int64_t)sizeof(w_packed);
         if (bytes > *cache_left) {
@@ -267,6 +313,19 @@ static weir_status place_batch(first_pass *f, int64_t tiles, int64_t *cache_left
     return status;
 }
 
+static weir_status add_batch(const first_pass *f, double *table, int64_t batch)
+{
+    w_matrix_free *op = f->op;
+    weir_status status = WEIR_OK;
+    for (int64_t t = 0; status == WEIR_OK && t < batch; t++) {
+        for (int i = 0; i < op->extra_count; i++) {
+            op->extra[i] += op->extra[(t + 1) * op->extra_count + i];
+        }
+        status = w_blocks_add(op, table, f->into[t], 1);
+    }
+    return status == WEIR_OK ? w_check_cancel(op->ctx) : status;
+}
+
 static weir_status first_window(first_pass *f, double *table, int64_t *cache_left)
 {
     w_matrix_free *op = f->op;
@@ -281,13 +340,10 @@ static weir_status first_window(first_pass *f, double *table, int64_t *cache_lef
             status = share_out(op, serial, batch, evaluate_task, f);
         }
         for (int64_t t = 0; status == WEIR_OK && t < batch; t++) {
-            op->sums.n += f->counted[t];
-            op->sums.log_weight += f->log_weight[t];
-            status = w_blocks_add(op, table, f->into[t], 1);
+            op->sums.n += f->again ? 0 : f->counted[t];
+            op->sums.log_weight += f->again ? 0.0 : f->log_weight[t];
         }
-        if (status == WEIR_OK) {
-            status = w_check_cancel(op->ctx);
-        }
+        status = status == WEIR_OK ? add_batch(f, table, batch) : status;
     }
     return status;
 }
@@ -310,27 +366,59 @@ static weir_status first_rows(first_pass *f, double *table, int64_t cache_left)
     return status;
 }
 
-weir_status w_tiles_first(w_matrix_free *op, int64_t cache_bytes)
+/* Kept tiles in row order. */
+static weir_status kept_rows(first_pass *f, double *table)
+{
+    w_matrix_free *op = f->op;
+    weir_status status = WEIR_OK;
+    const bool serial = (double)op->sums.n * (double)w_matrix_free_row_values(op->design) < SERIAL_WORK;
+    int64_t batch = 0;
+    for (int64_t first = 0; status == WEIR_OK && first < op->tile_count; first += batch) {
+        batch = w_min64(op->workers, op->tile_count - first);
+        for (int64_t t = 0; t < batch; t++) {
+            f->into[t] = &op->tile[first + t];
+        }
+        status = share_out(op, serial, batch, revisit_task, f);
+        status = status == WEIR_OK ? add_batch(f, table, batch) : status;
+    }
+    return status;
+}
+
+static weir_status run_pass(w_matrix_free *op, bool again, bool blocks, int64_t cache_bytes)
 {
     weir_ctx *ctx = op->ctx;
-    first_pass f = { .op = op };
-    double *table = w_calloc(ctx, "operator tables", (size_t)op->tables, sizeof *table);
+    first_pass f = { .op = op, .again = again };
+    double *table = blocks ? w_calloc(ctx, "operator tables", (size_t)op->tables, sizeof *table) : NULL;
     const size_t workers = (size_t)op->workers;
     f.into = w_calloc(ctx, "operator", workers, sizeof *f.into);
     f.log_weight = w_calloc(ctx, "operator", workers, sizeof *f.log_weight);
     f.counted = w_calloc(ctx, "operator", workers, sizeof *f.counted);
-    weir_status status = table && f.into && f.log_weight && f.counted ? WEIR_OK : w_alloc_status(ctx);
-    op->cached = cache_bytes > 0;
+    weir_status status = (table || !blocks) && f.into && f.log_weight && f.counted ? WEIR_OK : w_alloc_status(ctx);
+    memset(op->extra, 0, (size_t)op->extra_count * sizeof *op->extra);
     if (status == WEIR_OK) {
-        status = first_rows(&f, table, cache_bytes);
+        status = again && op->cached ? kept_rows(&f, table) : first_rows(&f, table, cache_bytes);
     }
     if (status == WEIR_OK) {
         status = w_blocks_finish(op, table);
     }
-    op->sums.cached = op->cached;
     w_free(ctx, f.counted);
     w_free(ctx, f.log_weight);
     w_free(ctx, f.into);
     w_free(ctx, table);
     return status;
+}
+
+weir_status w_tiles_first(w_matrix_free *op, int64_t cache_bytes)
+{
+    op->cached = cache_bytes > 0;
+    weir_status status = run_pass(op, false, true, cache_bytes);
+    op->sums.cached = op->cached;
+    return status;
+}
+
+weir_status w_tiles_again(w_matrix_free *op, bool blocks)
+{
+    memset(op->sum, 0, (size_t)op->gammas * sizeof *op->sum);
+    op->sums.weight = op->sums.weight_z = op->sums.zz = 0.0;
+    return run_pass(op, true, blocks, 0);
 }

@@ -158,8 +158,10 @@ static weir_status grid_run(grid *g, w_effect *effect)
         g->point[v] = block + v * BATCH;
     }
     g->rows = block + W_MAX_MARGINS * BATCH;
-    weir_status status = w_covariance_block(g->model->covariance, g->term->first, g->term->columns, g->term->first,
-                                            g->term->columns, g->p);
+    const bool known = w_covariance_known(g->model->covariance); /* else the band is the line */
+    memset(g->p, 0, k * k * sizeof(double));
+    weir_status status = known ? w_covariance_block(g->model->covariance, g->term->first, g->term->columns, g->term->first,
+                                                    g->term->columns, g->p) : WEIR_OK;
     if (status >= 0) {
         status = grid_fill(g, effect);
     }
@@ -180,7 +182,7 @@ weir_status w_effect_curve(const weir_model *model, const w_term *term, w_effect
         grid g = { .model = model, .term = term };
         status = grid_run(&g, out);
     }
-    if (status >= 0) {
+    if (status >= 0 && w_covariance_known(model->covariance)) {
         status = w_band_critical(model->ctx, model, term, W_EFFECT_LEVEL, &out->critical);
     }
     if (status < 0) {
@@ -212,7 +214,9 @@ weir_status w_effect_coefficients(const weir_model *model, const w_term *term, w
     weir_status status = effect_new(model->ctx, term->columns, out);
     for (int64_t i = 0; status >= 0 && i < term->columns; i++) {
         double variance = 0.0;
-        status = w_covariance_block(model->covariance, term->first + i, 1, term->first + i, 1, &variance);
+        if (w_covariance_known(model->covariance)) {
+            status = w_covariance_block(model->covariance, term->first + i, 1, term->first + i, 1, &variance);
+        }
         out->fit[i] = model->beta[term->first + i];
         out->se[i] = variance > 0 ? sqrt(model->scale * variance) : 0.0;
     }

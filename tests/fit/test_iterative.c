@@ -87,6 +87,17 @@ static void fixed_lambda_agrees_with_the_dense_route(void **state)
     test_data_free(data);
 }
 
+static double stated_error(const weir_model *model)
+{
+    const char *at = NULL;
+    for (int n = 0; n < model->summary.note_count; n++) {
+        const char *found = strstr(model->summary.note[n], "parameters about ");
+        at = found ? found + strlen("parameters about ") : at;
+    }
+    assert_non_null(at);
+    return atof(at);
+}
+
 /* log lambda by REML within four of its stated standard errors, which the note gives. */
 static void smoothing_parameters_are_those_of_reml(void **state)
 {
@@ -98,13 +109,7 @@ static void smoothing_parameters_are_those_of_reml(void **state)
         const weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
         weir_model *dense = fit(ctx, table, formulas[i], &options, WEIR_FIT_DENSE, WEIR_OK);
         weir_model *iterative = fit(ctx, table, formulas[i], &options, WEIR_FIT_MATRIX_FREE, WEIR_OK);
-        const char *at = NULL;
-        for (int n = 0; n < iterative->summary.note_count; n++) {
-            const char *found = strstr(iterative->summary.note[n], "parameters about ");
-            at = found ? found + strlen("parameters about ") : at;
-        }
-        assert_non_null(at);
-        const double error = atof(at);
+        const double error = stated_error(iterative);
         for (int j = 0; j < dense->design->sp_count; j++) {
             const double away = fabs(dense->rho[j] - iterative->rho[j]);
             const bool flat = dense->rho[j] > 9.0 && iterative->rho[j] > 9.0;
@@ -118,6 +123,96 @@ static void smoothing_parameters_are_those_of_reml(void **state)
         w_table_free(table);
         weir_ctx_destroy(ctx);
     }
+    test_data_free(data);
+}
+
+/* Responses in the range of each family. */
+static const struct {
+    const char *family, *formula;
+} generalised[] = {
+    { "poisson", "exp(0.1*abs(y)) ~ v + s(x,bs='cr',k=10) + s(g,bs='re')" },
+    { "binomial", "abs(sin(9*y)) ~ s(x,k=8) + s(z,bs='ps',k=9)" },
+    { "gamma:log", "0.1 + abs(y) ~ s(x,k=8) + s(g,bs='re') + offset(0.1*z)" },
+    { "gaussian:log", "2 + abs(y) ~ s(x,bs='cr',k=7)" },
+    { "nb(2)", "abs(y) ~ s(x,k=8) + s(f,bs='re')" },
+};
+#define GENERALISED (sizeof generalised / sizeof *generalised)
+
+/* At given lambda both routes end at the minimum of the penalised deviance. */
+static void generalised_models_agree_with_the_dense_route(void **state)
+{
+    (void)state;
+    test_data *data = test_data_make(ROWS, 3);
+    const double sp[] = { 0.7, 3.0 };
+    for (size_t i = 0; i < GENERALISED; i++) {
+        weir_ctx *ctx = test_ctx(NULL, 2, 0);
+        weir_table *table = test_data_table(ctx, data);
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.family = generalised[i].family;
+        options.weights = i == 2 ? "weight" : NULL;
+        options.laplace = -1;
+        options.sp = sp;
+        options.sp_count = i == 3 ? 1 : 2;
+        weir_model *dense = fit(ctx, table, generalised[i].formula, &options, WEIR_FIT_DENSE, WEIR_OK);
+        weir_model *iterative = fit(ctx, table, generalised[i].formula, &options, WEIR_FIT_MATRIX_FREE, WEIR_OK);
+        assert_string_equal(iterative->plan.route, W_ROUTE_MATRIX_FREE);
+        double scale = 0, off = 0;
+        for (int64_t c = 0; c < dense->design->p; c++) {
+            scale = fmax(scale, fabs(dense->beta[c]));
+            off = fmax(off, fabs(dense->beta[c] - iterative->beta[c]));
+        }
+        if (!(off <= 1e-8 * scale)) {
+            fail_msg("%s: coefficients differ by %g of %g", generalised[i].family, off, scale);
+        }
+        const weir_summary *a = &dense->summary, *b = &iterative->summary;
+        assert_true(fabs(a->deviance - b->deviance) <= 1e-9 * a->deviance);
+        assert_true(fabs(a->null_deviance - b->null_deviance) <= 1e-9 * a->null_deviance);
+        assert_true(fabs(a->scale - b->scale) <= 1e-3 * a->scale);
+        assert_true(fabs(a->edf_total - b->edf_total) <= 0.02 * a->edf_total);
+        assert_true(fabs(a->log_likelihood - b->log_likelihood) <= 1e-3 * fabs(a->log_likelihood));
+        w_model_free(iterative);
+        w_model_free(dense);
+        w_table_free(table);
+        weir_ctx_destroy(ctx);
+    }
+    test_data_free(data);
+}
+
+/* lambda beside that of the working criterion. */
+static void generalised_smoothing_parameters(void **state)
+{
+    (void)state;
+    char folder[TEST_FOLDER_BYTES], path[TEST_FOLDER_BYTES + 16];
+    test_data *data = test_data_make(ROWS, 3);
+    assert_int_equal(test_folder_make(folder), 0);
+    snprintf(path, sizeof path, "%s/rows.csv", folder);
+    test_data_csv(data, path);
+    for (size_t i = 0; i < 3; i += 2) {
+        weir_ctx *ctx = test_ctx(NULL, 2, 0);
+        const char *const paths[] = { path };
+        const weir_table_options usual = WEIR_TABLE_OPTIONS_INIT;
+        weir_table *table = NULL;
+        assert_int_equal(w_table_open_files(ctx, 1, paths, &usual, &table), WEIR_OK);
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.family = generalised[i].family;
+        options.laplace = -1;
+        weir_model *dense = fit(ctx, table, generalised[i].formula, &options, WEIR_FIT_DENSE, WEIR_OK);
+        weir_model *iterative = fit(ctx, table, generalised[i].formula, &options, WEIR_FIT_MATRIX_FREE, WEIR_OK);
+        const double error = stated_error(iterative);
+        for (int j = 0; j < dense->design->sp_count; j++) {
+            const double away = fabs(dense->rho[j] - iterative->rho[j]);
+            if (!(away <= 4 * error + 1e-2) && !(dense->rho[j] > 9.0 && iterative->rho[j] > 9.0)) {
+                fail_msg("%s: log lambda %d is %g, not %g; stated error %g", generalised[i].family, j, iterative->rho[j],
+                         dense->rho[j], error);
+            }
+        }
+        assert_true(iterative->summary.actual_bytes <= iterative->plan.bytes);
+        w_model_free(iterative);
+        w_model_free(dense);
+        w_table_free(table);
+        weir_ctx_destroy(ctx);
+    }
+    test_folder_remove(folder);
     test_data_free(data);
 }
 
@@ -260,7 +355,10 @@ static void what_needs_a_covariance_is_refused(void **state)
     options.criterion = WEIR_GCV;
     assert_int_equal(w_fit_table(ctx, table, formulas[0], &options, &none), WEIR_E_ARG);
     options.criterion = WEIR_REML;
+    options.family = "nb"; /* whose theta would have to be estimated */
+    assert_int_equal(w_fit_table(ctx, table, formulas[0], &options, &none), WEIR_E_ARG);
     options.family = "poisson";
+    options.laplace = 1;
     assert_int_equal(w_fit_table(ctx, table, formulas[0], &options, &none), WEIR_E_ARG);
     w_table_free(table);
     weir_ctx_destroy(ctx);
@@ -333,6 +431,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_lambda_agrees_with_the_dense_route),
         cmocka_unit_test(smoothing_parameters_are_those_of_reml),
+        cmocka_unit_test(generalised_models_agree_with_the_dense_route),
+        cmocka_unit_test(generalised_smoothing_parameters),
         cmocka_unit_test(many_levels_fit_in_a_small_budget),
         cmocka_unit_test(bits_do_not_depend_on_threads_or_windows),
         cmocka_unit_test(what_needs_a_covariance_is_refused),
