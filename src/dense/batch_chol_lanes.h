@@ -41,6 +41,27 @@ TILE(tile_4_1, 4, 1)
 TILE(tile_1_1, 1, 1)
 #undef TILE
 
+/* Entries (a, b), i <= a <= b < i + 4. */
+LANES_INLINE void corner_4(int64_t steps, int64_t p, const double *x, double *acc, int64_t i, int l)
+{
+    vec sum[4][4];
+    for (int b = 0; b < 4; b++)
+        for (int a = 0; a <= b; a++)
+            sum[a][b] = lanes_load(AT(acc, w_packed(i + b) + i + a, l));
+    for (int64_t t = 0; t < steps; t++) {
+        const double *row = x + t * p * W_BATCH;
+        vec value[4];
+        for (int a = 0; a < 4; a++)
+            value[a] = lanes_load(AT(row, i + a, l));
+        for (int b = 0; b < 4; b++)
+            for (int a = 0; a <= b; a++)
+                sum[a][b] = lanes_fma(value[a], value[b], sum[a][b]);
+    }
+    for (int b = 0; b < 4; b++)
+        for (int a = 0; a <= b; a++)
+            lanes_store(AT(acc, w_packed(i + b) + i + a, l), sum[a][b]);
+}
+
 static void gram(int64_t steps, int64_t p, const double *x, double *acc)
 {
     EACH_PART(l) {
@@ -54,12 +75,8 @@ static void gram(int64_t steps, int64_t p, const double *x, double *acc)
                 }
                 continue;
             }
-            for (; j < i + 4; j++) {
-                for (int64_t a = i; a <= j; a++) {
-                    tile_1_1(steps, p, x, acc, a, j, l);
-                }
-            }
-            for (; j + 4 <= p; j += 4) {
+            corner_4(steps, p, x, acc, i, l);
+            for (j = i + 4; j + 4 <= p; j += 4) {
                 tile_4_4(steps, p, x, acc, i, j, l);
             }
             for (; j < p; j++) {
@@ -331,10 +348,28 @@ LANES_INLINE vec put_pivot(double *r, int64_t k, int l, vec square, vec *least)
     return lanes_set(1.0) / root;
 }
 
-/* The corner of rows and columns k … k + count - 1. */
-LANES_INLINE void factor_corner(double *r, int64_t k, int count, int l, vec *inverse, vec *least)
+/* The corner of rows and columns k … k + 3; what the tile holds below the diagonal is of no use. */
+LANES_INLINE void factor_corner(double *r, int64_t k, int l, vec *inverse, vec *least)
 {
-    for (int b = 0; b < count; b++) {
+    vec sum[4][4];
+    above_4_4(r, k, k, l, sum);
+    for (int a = 0; a < 4; a++) {
+        inverse[a] = put_pivot(r, k + a, l, sum[a][a], least);
+        for (int b = a + 1; b < 4; b++) {
+            sum[a][b] = sum[a][b] * inverse[a];
+            lanes_store(AT(r, w_packed(k + b) + k + a, l), sum[a][b]);
+        }
+        for (int b = a + 1; b < 4; b++)
+            for (int i = a + 1; i <= b; i++)
+                sum[i][b] = lanes_fma(sum[a][i], lanes_negate(sum[a][b]), sum[i][b]);
+    }
+}
+
+/* The last corner, of less than four rows. */
+LANES_INLINE void factor_rest(int64_t p, double *r, int64_t k, int l, vec *least)
+{
+    vec inverse[3];
+    for (int b = 0; k + b < p; b++) {
         for (int a = 0; a < b; a++) {
             lanes_store(AT(r, w_packed(k + b) + k + a, l), above_one(r, k + a, k + b, l) * inverse[a]);
         }
@@ -358,11 +393,11 @@ static void factor(int64_t p, const double *a, const double *s, double *r, doubl
                 lanes_store(AT(r, e, l), h * (lanes_load(AT(scale, i, l)) * lanes_load(AT(scale, j, l))));
             }
         }
-        for (int64_t k = 0; k < p; k += 4) {
-            const int count = p - k < 4 ? (int)(p - k) : 4;
+        int64_t k = 0;
+        for (; k + 4 <= p; k += 4) {
             vec inverse[4];
-            factor_corner(r, k, count, l, inverse, &least);
-            int64_t j = k + count;
+            factor_corner(r, k, l, inverse, &least);
+            int64_t j = k + 4;
             for (; j + 4 <= p; j += 4) {
                 above_4_4_row(r, k, j, l, inverse);
             }
@@ -370,6 +405,7 @@ static void factor(int64_t p, const double *a, const double *s, double *r, doubl
                 above_4_1_row(r, k, j, l, inverse);
             }
         }
+        factor_rest(p, r, k, l, &least);
         /* A failed pivot has made NaN of every later one, so the last tells. */
         vec last = lanes_load(AT(r, w_packed(p) - 1, l));
         lanes_store(pivot + l, lanes_select(lanes_eq(last, last), least, lanes_set(NAN)));

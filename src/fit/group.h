@@ -4,6 +4,7 @@
 #define W_FIT_GROUP_H
 
 #include "fit/model.h"
+#include "model/family.h"
 #include "normal/group.h"
 #include "weir/groups.h"
 
@@ -11,10 +12,13 @@ struct weir_groups {
     weir_ctx *ctx;
     w_design *design;          /* owned; grouped */
     w_arena arena;             /* owns the arrays below */
+    bool generalised;          /* not gaussian with identity link */
+    w_glm glm;
     int64_t groups, p;
     int32_t sp_count, each, estimated, criterion;
     int64_t *n, *state;        /* groups each */
     double *beta, *se;         /* groups x p; the intercept includes the response shift */
+    double *covariance;        /* groups x packed p: P, without the scale; NULL where it is not kept */
     double *edf, *scale, *deviance, *null_deviance, *value; /* groups each; value: the criterion */
     double *rho;               /* sp_count, or groups x sp_count with `each` */
     double *sp;                /* exp(rho); NULL with `each` */
@@ -33,6 +37,8 @@ weir_status w_groups_create(weir_ctx *ctx, w_design *design, bool each, weir_gro
 /* As many groups as given, whatever the design says of them; the design stays the caller's: set ->design to NULL before w_groups_free. */
 weir_status w_groups_create_count(weir_ctx *ctx, w_design *design, int64_t groups, bool each, weir_groups **out);
 int64_t w_groups_bytes(int64_t groups, int64_t p, int sp_count, bool each);
+/* Makes room for covariances. */
+weir_status w_groups_keep_covariance(weir_groups *groups);
 void w_groups_free(weir_groups *groups);
 weir_status w_groups_save(const weir_groups *groups, w_archive *archive);
 weir_status w_groups_load(weir_ctx *ctx, const w_archive *archive, weir_groups **out);
@@ -54,8 +60,10 @@ typedef struct w_group_task {
     double **work;              /* per worker: w_group_work_doubles */
     const w_group_stats *stats; /* of the blocks at hand, from block `first_block` on */
     int64_t first_block;
+    const uint8_t *skip;        /* of the same groups: left as they are, with no part in a search; or NULL */
     bool alone;                 /* too many columns for lanes: every group as a single system */
-    bool coefficients_only;     /* no standard errors: models without penalties need no inverse then */
+    bool coefficients_only;     /* no standard errors, no criterion at given parameters, no refinement: models without penalties need
+                                   no inverse then */
 } w_group_task;
 
 weir_status w_group_task_create(weir_ctx *ctx, weir_groups *groups, const weir_fit_options *options, w_group_task *out);
@@ -66,6 +74,9 @@ void w_group_task_at(w_group_task *task, const double *rho);
 /* Whether a group's coefficients can be looked for. */
 bool w_group_counts(const w_group_task *task, const w_group_stats *stats);
 bool w_group_constant(const w_group_task *task, const w_group_stats *stats);
+
+/* A group without coefficients: NaN everywhere. */
+void w_group_not_fitted(weir_groups *out, int64_t g, const w_group_stats *stats, weir_group_state state);
 
 /* Everything a block's lanes have at the task's lambda; arrays in the worker's room. */
 typedef struct w_group_solution {
@@ -82,6 +93,16 @@ weir_status w_group_search(w_group_task *task, w_group_read_fn read, void *arg, 
 
 /* Fits the groups of one block into the result, at task->total, or by a search for each group. */
 weir_status w_group_finish(const w_group_task *task, const double *block, int64_t number, int worker, const double *rho);
+
+/* Generalised models of the groups of one pass (fit/group_glm.c). */
+typedef struct w_group_glm w_group_glm;
+/* Of at most `blocks` blocks. */
+weir_status w_group_glm_create(weir_ctx *ctx, w_group_task *task, w_group_pass *pass, int64_t blocks, w_group_glm **out);
+void w_group_glm_free(w_group_glm *glm);
+int64_t w_group_glm_block_bytes(int64_t p, int sp_count);
+/* All groups of the pass, to the end; rho: NULL = each group searches. With `shared` the pass has all groups, and rho is rewritten.
+ * *passes counts those over the rows. */
+weir_status w_group_glm_run(w_group_glm *glm, double *rho, bool shared, int32_t *passes);
 
 weir_status w_fit_groups(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
                          const weir_groups_options *how, weir_groups **out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One block of W_BATCH groups at given lambda, H = A + S, f = X'Wz, all lanes at once:
- *     beta = H^-1 f, refined once;  P = H^-1;  edf = p - tr(PS);  r = z'Wz - 2 beta'f + beta'A beta
+ *     beta = H^-1 f, refined once (but for w_group_task.coefficients_only);  P = H^-1;  edf = p - tr(PS);  r = z'Wz - 2 beta'f + beta'A beta
  * A lane whose scaled Cholesky meets a small pivot goes through solve/ alone, which finds the rank as a single fit does. */
 #include "fit/group.h"
 
@@ -83,7 +83,7 @@ static weir_status find_null_dimension(weir_ctx *ctx, const w_design *design, in
 weir_status w_group_task_create(weir_ctx *ctx, weir_groups *groups, const weir_fit_options *options, w_group_task *out)
 {
     const size_t entries = (size_t)w_packed(groups->p);
-    *out = (w_group_task){ .groups = groups, .options = options, .kernels = w_batch_choose(), .known_scale = options->scale,
+    *out = (w_group_task){ .groups = groups, .options = options, .kernels = w_batch_choose(), .known_scale = groups->generalised && groups->glm.family->scale_known ? 1.0 : options->scale,
                            .gamma = options->gamma > 0 ? options->gamma : 1.0, .workers = w_pool_workers(ctx) };
     out->penalty = w_calloc(ctx, TAG, (size_t)groups->sp_count + 1, sizeof *out->penalty);
     out->work = w_calloc(ctx, TAG, (size_t)out->workers, sizeof *out->work);
@@ -140,12 +140,22 @@ bool w_group_counts(const w_group_task *task, const w_group_stats *stats)
 
 bool w_group_constant(const w_group_task *task, const w_group_stats *stats)
 {
-    return task->groups->design->intercept_column >= 0 && stats->n > 0 && stats->least == stats->most;
+    return !task->groups->generalised && task->groups->design->intercept_column >= 0 && stats->n > 0 && stats->least == stats->most;
 }
 
 static bool has_inverse(const w_group_task *task)
 {
     return !task->coefficients_only || task->groups->sp_count > 0;
+}
+
+static void times_penalty(const w_group_task *task, const double *beta, double *out)
+{
+    const int64_t p = task->groups->p;
+    if (task->groups->sp_count > 0) {
+        task->kernels->times_shared(p, task->total, beta, out);
+    } else {
+        memset(out, 0, (size_t)(p * W_BATCH) * sizeof *out);
+    }
 }
 
 void w_group_solve(const w_group_task *task, const double *block, int worker, w_group_solution *out)
@@ -162,16 +172,18 @@ void w_group_solve(const w_group_task *task, const double *block, int worker, w_
     k->factor(p, block, task->total, out->factor, out->scale, pivot);
     k->solve(p, out->factor, out->scale, f, out->beta);
     k->times(p, block, out->beta, image);
-    k->times_shared(p, task->total, out->beta, pull);
-    for (int64_t i = 0; i < values; i++) {
-        rest[i] = (f[i] - image[i]) - pull[i];
+    times_penalty(task, out->beta, pull);
+    if (!task->coefficients_only) {
+        for (int64_t i = 0; i < values; i++) {
+            rest[i] = (f[i] - image[i]) - pull[i];
+        }
+        k->solve(p, out->factor, out->scale, rest, rest);
+        for (int64_t i = 0; i < values; i++) {
+            out->beta[i] += rest[i];
+        }
+        k->times(p, block, out->beta, image);
+        times_penalty(task, out->beta, pull);
     }
-    k->solve(p, out->factor, out->scale, rest, rest);
-    for (int64_t i = 0; i < values; i++) {
-        out->beta[i] += rest[i];
-    }
-    k->times(p, block, out->beta, image);
-    k->times_shared(p, task->total, out->beta, pull);
     double explained[W_BATCH], image_square[W_BATCH], shrunk[W_BATCH] = { 0 };
     k->dot(p, out->beta, f, explained);
     k->dot(p, out->beta, image, image_square);
@@ -184,7 +196,7 @@ void w_group_solve(const w_group_task *task, const double *block, int worker, w_
         out->rss[l] = fmax(zz[l] - 2.0 * explained[l] + image_square[l], 0.0);
         out->edf[l] = (double)p - shrunk[l];
         double log_det = pivot[l] > SMALL_PIVOT ? 0.0 : NAN;
-        for (int64_t i = 0; i < p; i++) {
+        for (int64_t i = 0; !task->coefficients_only && i < p; i++) {
             log_det += log(out->factor[(w_packed(i) + i) * W_BATCH + l] / out->scale[i * W_BATCH + l]);
         }
         out->log_det[l] = 2.0 * log_det;
@@ -193,13 +205,16 @@ void w_group_solve(const w_group_task *task, const double *block, int worker, w_
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
-static void not_fitted(weir_groups *out, int64_t g, const w_group_stats *stats, weir_group_state state)
+void w_group_not_fitted(weir_groups *out, int64_t g, const w_group_stats *stats, weir_group_state state)
 {
     for (int64_t j = 0; j < out->p; j++) {
         out->beta[g * out->p + j] = out->se[g * out->p + j] = NAN;
     }
     for (int j = 0; out->each && j < out->sp_count; j++) {
         out->rho[g * out->sp_count + j] = NAN;
+    }
+    for (int64_t e = 0; out->covariance && e < w_packed(out->p); e++) {
+        out->covariance[g * w_packed(out->p) + e] = NAN;
     }
     out->n[g] = stats->n;
     out->state[g] = state;
@@ -210,10 +225,13 @@ static void constant(const w_group_task *task, int64_t g, const w_group_stats *s
 {
     weir_groups *out = task->groups;
     const w_design *design = out->design;
-    not_fitted(out, g, stats, WEIR_GROUP_CONSTANT);
+    w_group_not_fitted(out, g, stats, WEIR_GROUP_CONSTANT);
     for (int64_t j = 0; j < out->p; j++) {
         out->beta[g * out->p + j] = j == design->intercept_column ? stats->least + design->response_shift : 0.0;
         out->se[g * out->p + j] = 0.0;
+    }
+    for (int64_t e = 0; out->covariance && e < w_packed(out->p); e++) {
+        out->covariance[g * w_packed(out->p) + e] = 0.0;
     }
     out->scale[g] = out->deviance[g] = out->null_deviance[g] = 0.0;
     out->edf[g] = (double)task->null_dimension;
@@ -272,6 +290,9 @@ static weir_status take_system(const w_group_task *task, int64_t g, w_system *sy
     }
     for (int64_t j = 0; status >= 0 && j < out->p; j++) {
         status = w_covariance_block(covariance, j, 1, j, 1, &se[j]);
+        if (status >= 0 && out->covariance) { /* column j down to the diagonal */
+            status = w_covariance_block(covariance, 0, j + 1, j, 1, out->covariance + g * w_packed(out->p) + w_packed(j));
+        }
     }
     if (status >= 0) {
         memcpy(out->beta + g * out->p, w_system_beta(system), (size_t)out->p * sizeof(double));
@@ -335,6 +356,9 @@ static void put_lane(const w_group_task *task, const double *block, const w_grou
         out->beta[g * out->p + j] = at->beta[j * W_BATCH + lane];
         out->se[g * out->p + j] = has_inverse(task) ? at->inverse[(w_packed(j) + j) * W_BATCH + lane] : 0.0;
     }
+    for (int64_t e = 0; out->covariance && e < w_packed(out->p); e++) {
+        out->covariance[g * w_packed(out->p) + e] = at->inverse[e * W_BATCH + lane];
+    }
     const double zz = block[(w_packed(out->p) + out->p) * W_BATCH + lane];
     const double value = criterion_value(task, stats, at->rss[lane], at->pull[lane], at->edf[lane], at->log_det[lane],
                                          penalty_log_det);
@@ -357,8 +381,11 @@ weir_status w_group_finish(const w_group_task *task, const double *block, int64_
     for (int l = 0; status >= 0 && l < W_BATCH && number * W_BATCH + l < out->groups; l++) {
         const int64_t g = number * W_BATCH + l;
         const w_group_stats *stats = &task->stats[(number - task->first_block) * W_BATCH + l];
+        if (task->skip && task->skip[(number - task->first_block) * W_BATCH + l]) {
+            continue;
+        }
         if (!w_group_counts(task, stats)) {
-            not_fitted(out, g, stats, WEIR_GROUP_FEW_ROWS);
+            w_group_not_fitted(out, g, stats, WEIR_GROUP_FEW_ROWS);
         } else if (w_group_constant(task, stats)) {
             constant(task, g, stats);
         } else if (rho && !task->alone && isfinite(at.log_det[l])) {
@@ -366,7 +393,7 @@ weir_status w_group_finish(const w_group_task *task, const double *block, int64_
         } else {
             status = fit_alone(task, block, l, g, stats, rho);
             if (status == WEIR_E_NUMERIC || status == WEIR_E_DATA) { /* of this group alone */
-                not_fitted(out, g, stats, WEIR_GROUP_FAILED);
+                w_group_not_fitted(out, g, stats, WEIR_GROUP_FAILED);
                 status = WEIR_OK;
             }
         }

@@ -63,11 +63,17 @@ static weir_status rows_task(void *arg, int64_t task, int number)
         }
         const double *beta = window < j->first_window ? j->last.beta : j->fits->beta + (window - j->first_window) * j->p;
         const double *x = j->at.x + i * j->stride;
-        double sum[4] = { 0, 0, 0, 0 };
-        for (int64_t c = 0; c < j->p; c++) {
-            sum[c % 4] += x[c] * beta[c];
+        double sum[8] = { 0 };
+        int64_t c = 0;
+        for (; c + 8 <= j->p; c += 8) {
+            for (int l = 0; l < 8; l++) {
+                sum[l] += x[c + l] * beta[c + l];
+            }
         }
-        j->fit[i] = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + j->at.offset[i];
+        for (int l = 0; c < j->p; c++, l++) {
+            sum[l] += x[c] * beta[c];
+        }
+        j->fit[i] = (((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]))) + j->at.offset[i];
     }
     return WEIR_OK;
 }

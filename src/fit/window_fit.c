@@ -142,6 +142,7 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     if (status >= 0) {
         w_design_options choice;
         w_planning_design_options(&sketch, &plan, &choice);
+        choice.undrawn = true;
         choice.keep_bytes /= 4; /* the rest is for sums */
         w_progress_expect(ctx, 2);
         status = w_design_compile(ctx, parsed, table, &choice, out);

@@ -17,7 +17,7 @@
 #include "table/table.h"
 
 #define TAG "windows"
-#define BATCH_BYTES (4 << 20) /* of sums in flight where memory is free: what a cache of the second level holds */
+#define BATCH_BYTES (1 << 20) /* of sums in flight where memory is free: what a cache of the second level holds beside the run's */
 #define BATCH_LEAST W_BATCH
 #define LANES_MOST 256        /* columns up to which eight systems side by side are faster than tiles of one */
 

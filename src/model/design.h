@@ -124,6 +124,7 @@ typedef struct w_design_options {
     bool grouped;               /* `start` is the column of groups that are fitted apart (fit/group.h) */
     bool exact_knots;           /* knots from all rows whatever their number */
     bool select;
+    bool undrawn;               /* nobody draws the design's terms: column_typical is left at the lower end */
     double gamma;               /* unused here; kept by fit */
     int64_t keep_bytes, window_bytes; /* these and `spool` are handed to w_source_scan */
     w_spool_use spool;

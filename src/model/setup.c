@@ -186,7 +186,7 @@ weir_status w_setup_typical(w_setup *s)
             status = most_frequent(s, c, &d->column_typical[c]);
             continue;
         }
-        if (rows == 0) {
+        if (rows == 0 || s->options->undrawn) {
             d->column_typical[c] = d->column_lower[c];
             continue;
         }

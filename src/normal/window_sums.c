@@ -80,16 +80,18 @@ static void add(double *restrict to, const double *restrict from, int64_t count)
     }
 }
 
-/* The step at hand is whole: it joins its run, which is turned into sums to its end when it is whole too. */
-static void end_step(w_rolling *r, int64_t step, int64_t first, int64_t count)
+/* The step at hand, whose sums are S, is whole: it joins its run, which is turned into sums to its end when it is whole too. */
+static void end_step(w_rolling *r, int64_t step, int64_t first, int64_t count, const double *restrict s)
 {
     const int64_t place = step % r->steps;
-    double *slot = r->slot + first, *piece = r->piece + first, *prefix = r->prefix + first;
-    memcpy(slot + place * r->entries, piece, (size_t)count * sizeof *slot);
+    double *slot = r->slot + first, *restrict prefix = r->prefix + first, *restrict own = slot + place * r->entries;
+    for (int64_t e = 0; place > 0 && e < count; e++) {
+        own[e] = s[e];
+        prefix[e] += s[e];
+    }
     if (place == 0) {
-        memcpy(prefix, piece, (size_t)count * sizeof *prefix);
-    } else {
-        add(prefix, piece, count);
+        memcpy(own, s, (size_t)count * sizeof *own);
+        memcpy(prefix, s, (size_t)count * sizeof *prefix);
     }
     if (place == r->steps - 1) {
         for (int64_t k = place - 1; k >= 0; k--) {
@@ -98,20 +100,20 @@ static void end_step(w_rolling *r, int64_t step, int64_t first, int64_t count)
     }
 }
 
-static void put_window(const w_rolling *r, int64_t window, int64_t first, int64_t count, double *restrict out)
+/* s: of the first rows of the step behind the window, if it has any. */
+static void put_window(const w_rolling *r, int64_t window, int64_t first, int64_t count, const double *restrict s, double *restrict out)
 {
     const int64_t place = window % r->steps;
-    const double *restrict slot = r->slot + place * r->entries + first, *restrict prefix = r->prefix + first,
-                 *restrict piece = r->piece + first;
+    const double *restrict slot = r->slot + place * r->entries + first, *restrict prefix = r->prefix + first;
     const bool part = r->shape.length % r->shape.step > 0;
     if (place == 0 && !part) {
         memcpy(out, slot, (size_t)count * sizeof *out);
     }
     for (int64_t e = 0; place == 0 && part && e < count; e++) {
-        out[e] = slot[e] + piece[e];
+        out[e] = slot[e] + s[e];
     }
     for (int64_t e = 0; place > 0 && part && e < count; e++) {
-        out[e] = slot[e] + (prefix[e] + piece[e]);
+        out[e] = slot[e] + (prefix[e] + s[e]);
     }
     for (int64_t e = 0; place > 0 && !part && e < count; e++) {
         out[e] = slot[e] + prefix[e];
@@ -123,22 +125,25 @@ void w_rolling_advance(w_rolling *r, const w_window_block *block, int64_t count,
 {
     const int64_t wide = last - first;
     const bool part = r->shape.length % r->shape.step > 0;
+    double *piece = r->piece + first;
     for (int64_t b = 0; b < count; b++) {
-        const double *from = sums + b * r->entries + first;
-        if (block[b].starts_step) {
-            memcpy(r->piece + first, from, (size_t)wide * sizeof *from);
+        const double *from = sums + b * r->entries + first, *s = piece;
+        if (block[b].starts_step && block[b].ends_step) {
+            s = from;
+        } else if (block[b].starts_step) {
+            memcpy(piece, from, (size_t)wide * sizeof *from);
         } else {
-            add(r->piece + first, from, wide);
+            add(piece, from, wide);
         }
         if (block[b].ends_step && !part) {
-            end_step(r, block[b].step, first, wide);
+            end_step(r, block[b].step, first, wide, s);
         }
         if (block[b].window >= 0) {
-            put_window(r, block[b].window, first, wide, window + first);
+            put_window(r, block[b].window, first, wide, s, window + first);
             window += r->entries;
         }
         if (block[b].ends_step && part) {
-            end_step(r, block[b].step, first, wide);
+            end_step(r, block[b].step, first, wide, s);
         }
     }
 }
