@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir-bench gam, glm: fits synthetic data of several shapes, prints JSON, and beside R's mgcv a table of ratios.
  * weir-bench ridge: categories and ridge penalties beside glum. weir-bench dense: level-3 kernels beside the BLAS.
- * weir-bench groups: many models at once beside a loop of LAPACK calls. */
+ * weir-bench groups, windows: many models at once beside a loop of LAPACK calls. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "dispatch.h"
 #include "gam.h"
 #include "kernels/groups.h"
+#include "kernels/windows.h"
 #include "harness.h"
 #include "plan.h"
 #include "ridge.h"
@@ -180,6 +181,7 @@ static void print_help(void)
 {
     puts("Usage: weir-bench gam|glm [options] [CASE...]\n"
          "       weir-bench groups [--threads N] [--repetitions N] [--json FILE]\n"
+         "       weir-bench windows [--threads N] [--repetitions N] [--json FILE]\n"
          "       weir-bench ridge [--peers] [--threads N] [--repetitions N] [--script FILE] [--json FILE]\n"
          "       weir-bench cg [--threads N] [--repetitions N] [--largest ROWS]\n"
          "       weir-bench dispatch [--threads N] [--repetitions N] [--processor] [--json FILE]\n"
@@ -303,6 +305,15 @@ static int groups(int argc, char **argv)
     return groups_run(&run);
 }
 
+static int windows(int argc, char **argv)
+{
+    bench_options options = {0};
+    if (parse(argc, argv, &options) < 0)
+        return 2;
+    windows_options run = {.threads = options.threads, .repetitions = options.repetitions, .json = options.json};
+    return windows_run(&run);
+}
+
 static int gam(const char *name, const bench_case *standard_cases, int standard_count, int argc, char **argv)
 {
     static bench_case cases[CASES_MAX];
@@ -364,6 +375,8 @@ int main(int argc, char **argv)
         return dense(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "groups"))
         return groups(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "windows"))
+        return windows(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "--version")) {
         printf("weir-bench %s\n", weir_version());
         return 0;
