@@ -147,6 +147,7 @@ typedef struct weir_linear_result {
     int32_t candidate_count;
     weir_route_candidate candidate[WEIR_ROUTES];
     char explanation[400];          /**< what happened, in words */
+    int32_t recoveries;             /**< steps taken after memory ran out: fewer groups in flight, another route */
 } weir_linear_result;
 
 /** Solves. coefficients: G m x p, system after system. outcome: G m entries, or NULL. result and options may be NULL.

@@ -120,7 +120,7 @@ static weir_status spd_step(trial *t, bool mixed)
     const int64_t p = t->q.p, m = t->q.m, system = p * (p + m);
     w_spd_report report;
     memcpy(t->work, t->kept, (size_t)system * sizeof *t->work);
-    return w_spd_solve(t->ctx, p, m, t->work, t->work + p * p, t->work + 2 * system, false, mixed, &report);
+    return w_spd_solve(t->ctx, NULL, p, m, t->work, t->work + p * p, t->work + 2 * system, false, mixed, &report);
 }
 
 static weir_status spd_run(void *arg) { return spd_step(arg, false); }

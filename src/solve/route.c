@@ -54,6 +54,23 @@ static w_route_offer make_offer(const w_route *route, w_route_shape *shape, cons
     return offer;
 }
 
+/* The smallest budget with which a route would be taken, beside what is in use; INT64_MAX: no memory helps. */
+static int64_t least_budget(w_linear *q, const w_route_limits *limits, const w_cost *cost, int64_t frame)
+{
+    const int in_flight = q->shape.in_flight;
+    w_route_limits none = *limits;
+    w_route_offer offer[ROUTES];
+    weir_route_candidate candidate[ROUTES];
+    int64_t needed;
+    none.free_bytes = 0;
+    for (int i = 0; i < ROUTES; i++) {
+        offer[i] = make_offer(table[i], &q->shape, &none, cost);
+    }
+    q->shape.in_flight = in_flight;
+    w_route_choose(ROUTES, offer, &none, q->o->route, candidate, &needed);
+    return needed == INT64_MAX ? needed : w_add64(w_add64(needed, frame), q->ctx->ledger.in_use);
+}
+
 static weir_status choose(w_linear *q, const w_route_limits *limits, const w_cost *cost, int64_t frame,
                           weir_linear_result *result)
 {
@@ -204,8 +221,32 @@ static weir_status run(w_linear *q, const w_route *route, weir_linear_result *re
     return status;
 }
 
-static weir_status solve_chosen(w_linear *q, int64_t before, double begun, weir_linear_result *result)
+/* One large system may be factored by a device. */
+static weir_status choose_place(w_linear *q, int32_t route, w_factor_place *place)
 {
+    const bool dense = route == WEIR_ROUTE_CHOLESKY || route == WEIR_ROUTE_DUAL;
+    if (!dense || q->shape.in_flight > 1) {
+        return WEIR_OK;
+    }
+    q->place = place;
+    return w_factor_place_choose(q->ctx, route == WEIR_ROUTE_DUAL ? q->shape.largest : q->p, place);
+}
+
+static void explain_place(const w_factor_place *place, weir_linear_result *result)
+{
+    char *end = result->explanation + strlen(result->explanation);
+    const size_t room = sizeof result->explanation - (size_t)(end - result->explanation);
+    if (place->refused[0]) {
+        snprintf(end, room, "; %s: the cpu factored", place->refused);
+    } else if (place->used) {
+        snprintf(end, room, "; factored on %s", place->device->name);
+    }
+}
+
+static weir_status solve_chosen(w_linear *q, int64_t before, double begun, int64_t least, weir_linear_result *result)
+{
+    w_factor_place place = { 0 };
+    w_route_recovery recovery;
     weir_ctx *ctx = q->ctx;
     const int64_t systems = result->systems;
     weir_linear_outcome *own = NULL;
@@ -216,11 +257,19 @@ static weir_status solve_chosen(w_linear *q, int64_t before, double begun, weir_
     weir_status status = q->wanted && q->outcome ? WEIR_OK : w_alloc_status(ctx);
     if (status >= 0) {
         memset(q->wanted, 1, (size_t)q->groups);
-        status = run(q, w_route_find(result->route), result);
+        w_route_recovery_begin(&recovery, q, w_route_find(result->route), result);
+        status = choose_place(q, result->route, &place);
+    }
+    if (status >= 0) {
+        do {
+            status = run(q, recovery.route, result);
+        } while (status < 0 && w_route_recovery_step(&recovery, status));
+        status = w_route_recovery_refuse(&recovery, status, least);
         status = status < 0 ? status : summarise(q, result);
         result->bytes = q->ctx->ledger.peak - before;
         result->seconds = w_clock_seconds() - begun;
         explain(q, result);
+        explain_place(&place, result);
     }
     w_free(ctx, q->wanted);
     w_free(ctx, own);
@@ -248,7 +297,7 @@ weir_status w_linear_solve(w_linear *q, const w_route_limits *limits, const w_co
     if (status < 0 || plan_only) {
         return status;
     }
-    const int64_t before = q->ctx->ledger.in_use;
+    const int64_t before = q->ctx->ledger.in_use, least = least_budget(q, &left, cost, frame);
     w_ledger_reset_peak(q->ctx);
-    return solve_chosen(q, before, begun, result);
+    return solve_chosen(q, before, begun, least, result);
 }

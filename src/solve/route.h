@@ -8,6 +8,8 @@
 #define W_SOLVE_ROUTE_H
 
 #include "base/ctx.h"
+#include "device/device.h"
+#include "plan/recovery.h"
 #include "plan/route_choice.h"
 #include "weir/linear.h"
 
@@ -15,6 +17,16 @@
 #define W_ROUTE_NARROW 128    /* up to here a Gram is summed by shards of rows, beyond by blocks of its columns */
 #define W_ROUTE_SHARDS 8
 #define W_ROUTE_SHARD_ROWS 4096
+
+/* route_device.c: the device that factors dense systems, one at a time. Zeros: the host. */
+typedef struct w_factor_place {
+    w_device *device;    /* NULL: the host */
+    bool required, used;
+    char refused[100];   /* why it was left */
+} w_factor_place;
+weir_status w_factor_place_choose(weir_ctx *ctx, int64_t n, w_factor_place *out);
+/* As w_chol_factor (dense/dense.h). place NULL: on the host. */
+weir_status w_factor_place_run(weir_ctx *ctx, w_factor_place *place, int64_t n, double *a, int64_t *failed);
 
 typedef struct w_linear {
     weir_ctx *ctx;
@@ -25,6 +37,7 @@ typedef struct w_linear {
     uint8_t *wanted;               /* groups still without an answer */
     double *b;                     /* groups m x p */
     weir_linear_outcome *outcome;  /* groups x m */
+    w_factor_place *place;         /* NULL: systems are factored side by side, on the host */
     bool may_reroute;              /* ill-conditioned groups are left in `wanted` */
 } w_linear;
 
@@ -47,6 +60,21 @@ typedef struct w_route {
 /* In the order of weir_route from 1 on; NULL past the end. */
 const w_route *w_route_at(int index);
 const w_route *w_route_find(int32_t id);
+
+/* route_recovery.c: memory that runs out while a route works. */
+typedef struct w_route_recovery {
+    w_linear *q;
+    const w_route *route;        /* to go on with */
+    weir_linear_result *result;
+    w_recovery_state state;
+    w_recovery_step last;
+    char tried[160];
+} w_route_recovery;
+void w_route_recovery_begin(w_route_recovery *recovery, w_linear *q, const w_route *route, weir_linear_result *result);
+/* true: something was given up, the wanted groups are worth another try. */
+bool w_route_recovery_step(w_route_recovery *recovery, weir_status status);
+/* After giving up: the message says what was tried and that a budget of `least` bytes would do (INT64_MAX: none). */
+weir_status w_route_recovery_refuse(const w_route_recovery *recovery, weir_status status, int64_t least);
 
 /* route_groups.c: runs `task(q, work, group)` for the wanted groups, `work` being `doubles` doubles of the worker's own. A
  * negative status ends the whole. */
@@ -93,8 +121,8 @@ typedef struct w_spd_report {
 } w_spd_report;
 int64_t w_spd_doubles(int64_t n, int64_t m);
 int64_t w_spd_mixed_doubles(int64_t n, int64_t m); /* of the float32 factor, beside */
-weir_status w_spd_solve(weir_ctx *ctx, int64_t n, int64_t m, double *a, double *c, double *work, bool jitter, bool mixed,
-                        w_spd_report *report);
+weir_status w_spd_solve(weir_ctx *ctx, w_factor_place *place, int64_t n, int64_t m, double *a, double *c, double *work, bool jitter,
+                        bool mixed, w_spd_report *report);
 double w_spd_seconds(int64_t n, int64_t m, const w_cost *cost);
 /* Writes a group's outcome from the report; false when the group is left for another route. */
 bool w_spd_settle(w_linear *q, int64_t group, int32_t route, const w_spd_report *report);

@@ -21,7 +21,7 @@ static weir_status solve_group(w_linear *q, double *work, int64_t group, bool mi
     w_spd_report report;
     weir_status status = w_gram_form(q, group, rest, a, c);
     if (status >= 0) {
-        status = w_spd_solve(q->ctx, q->p, q->m, a, c, rest, !q->o->no_jitter && !q->may_reroute, mixed, &report);
+        status = w_spd_solve(q->ctx, q->place, q->p, q->m, a, c, rest, !q->o->no_jitter && !q->may_reroute, mixed, &report);
     }
     if (status >= 0 && w_spd_settle(q, group, route, &report) && q->outcome[group * q->m].status >= 0) {
         memcpy(q->b + group * q->m * q->p, c, (size_t)(q->m * q->p) * sizeof *c);

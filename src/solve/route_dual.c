@@ -180,7 +180,7 @@ static weir_status solve_group(w_linear *q, double *work, int64_t group)
     w_spd_report report;
     weir_status status = form(&d);
     if (status >= 0) {
-        status = w_spd_solve(q->ctx, n, q->m, d.kernel, d.a, spd, !q->o->no_jitter && !q->may_reroute, false, &report);
+        status = w_spd_solve(q->ctx, q->place, n, q->m, d.kernel, d.a, spd, !q->o->no_jitter && !q->may_reroute, false, &report);
     }
     if (status < 0 || !w_spd_settle(q, group, WEIR_ROUTE_DUAL, &report) || q->outcome[group * q->m].status < 0) {
         return status;

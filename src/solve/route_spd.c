@@ -26,6 +26,7 @@
 
 typedef struct spd {
     weir_ctx *ctx;
+    w_factor_place *place;
     int64_t n, m;
     double *a, *c;          /* C; c scaled, then x */
     double *scale, *diagonal, *work;
@@ -115,7 +116,7 @@ static void restore(spd *q, double jitter)
 static weir_status factor(spd *q, bool allowed)
 {
     int64_t failed = 0;
-    weir_status status = w_chol_factor(q->ctx, q->n, q->a, &failed);
+    weir_status status = w_factor_place_run(q->ctx, q->place, q->n, q->a, &failed);
     if (status >= 0 && failed == 0) {
         q->report->condition = w_chol_condition(q->n, q->a, q->norm, q->work, q->iwork);
         failed = q->report->condition < W_SINGULAR ? 0 : q->n;
@@ -124,7 +125,7 @@ static weir_status factor(spd *q, bool allowed)
     double jitter = (double)q->n * W_JITTER;
     while (status >= 0 && failed != 0 && allowed && jitter <= W_JITTER_LIMIT) {
         restore(q, jitter);
-        status = w_chol_factor(q->ctx, q->n, q->a, &failed);
+        status = w_factor_place_run(q->ctx, q->place, q->n, q->a, &failed);
         q->report->jitter = jitter;
         jitter *= 10.0;
     }
@@ -210,10 +211,10 @@ static weir_status solve_mixed(spd *q)
     return status < 0 || !promising ? status : refine(q, W_REFINEMENT_MAX_STEPS, &q->report->solved);
 }
 
-weir_status w_spd_solve(weir_ctx *ctx, int64_t n, int64_t m, double *a, double *c, double *work, bool jitter, bool mixed,
-                        w_spd_report *report)
+weir_status w_spd_solve(weir_ctx *ctx, w_factor_place *place, int64_t n, int64_t m, double *a, double *c, double *work, bool jitter,
+                        bool mixed, w_spd_report *report)
 {
-    spd q = { .ctx = ctx, .n = n, .m = m, .a = a, .c = c, .report = report };
+    spd q = { .ctx = ctx, .place = place, .n = n, .m = m, .a = a, .c = c, .report = report };
     *report = (w_spd_report){ .failed = -1, .condition = NAN, .residual = work, .backward = work + m };
     q.scale = work + 2 * m;
     q.diagonal = q.scale + n;
