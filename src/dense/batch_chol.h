@@ -23,6 +23,11 @@ typedef struct w_batch_kernels {
     void (*gram_one)(int64_t rows, const double *const *x, const double *const *y, int64_t p, int64_t stride, double *acc);
     /* Rows of W_BATCH systems side by side: out[c*W_BATCH + l] = x[l][c], c < p. x[l] has p values rounded up to W_BATCH. */
     void (*interleave)(int64_t p, const double *const *x, double *out);
+    /* Back again: out[l][e] = x[e*W_BATCH + l], l < count; values a multiple of W_BATCH. */
+    void (*deal)(int64_t values, const double *x, int count, double *const *out);
+    /* Arrays of n values, which may be the same: out = a + b, out = a + (b + c). */
+    void (*add)(int64_t n, const double *a, const double *b, double *out);
+    void (*add_three)(int64_t n, const double *a, const double *b, const double *c, double *out);
     /* Columns into rows: out[i*stride + c] = x[c][i]; `columns` is a multiple of W_BATCH. */
     void (*lay_columns)(int64_t rows, int64_t columns, const double *const *x, int64_t stride, double *out);
     /* Local values into rows: out[i*stride + j] = sum_r v_i[r] map[cell_i][r][j], j < k; v rows x width, map cells x width x k. */

@@ -176,6 +176,51 @@ static void interleave(int64_t p, const double *const *x, double *out)
     }
 }
 
+static void deal(int64_t values, const double *x, int count, double *const *out)
+{
+    for (int64_t e = 0; e < values; e += W_BATCH) {
+#if defined W_LANES_AVX512
+        const double *row[W_BATCH];
+        double square[W_BATCH * W_BATCH];
+        for (int l = 0; l < W_BATCH; l++) {
+            row[l] = x + (e + l) * W_BATCH;
+        }
+        transpose_8(row, 0, W_BATCH, square);
+        for (int l = 0; l < count; l++) {
+            lanes_store(out[l] + e, lanes_load(square + l * W_BATCH));
+        }
+#else
+        for (int l = 0; l < count; l++) {
+            for (int i = 0; i < W_BATCH; i++) {
+                out[l][e + i] = x[(e + i) * W_BATCH + l];
+            }
+        }
+#endif
+    }
+}
+
+static void add(int64_t n, const double *a, const double *b, double *out)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        lanes_store(out + i, lanes_load(a + i) + lanes_load(b + i));
+    }
+    for (; i < n; i++) {
+        out[i] = a[i] + b[i];
+    }
+}
+
+static void add_three(int64_t n, const double *a, const double *b, const double *c, double *out)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        lanes_store(out + i, lanes_load(a + i) + (lanes_load(b + i) + lanes_load(c + i)));
+    }
+    for (; i < n; i++) {
+        out[i] = a[i] + (b[i] + c[i]);
+    }
+}
+
 static void lay_columns(int64_t rows, int64_t columns, const double *const *x, int64_t stride, double *out)
 {
     int64_t done = 0;
@@ -550,7 +595,8 @@ static void sandwich(int64_t p, const double *m, const double *s, double *out, d
 }
 
 const w_batch_kernels W_LANES_TABLE = {
-    .name = W_LANES_NAME, .gram = gram, .gram_one = gram_one, .interleave = interleave, .lay_columns = lay_columns,
+    .name = W_LANES_NAME, .gram = gram, .gram_one = gram_one, .interleave = interleave, .deal = deal, .add = add, .add_three = add_three,
+    .lay_columns = lay_columns,
     .lay_spline = lay_spline, .scatter = scatter, .spread = spread, .factor = factor, .solve = solve,
     .inverse = inverse, .times = times, .times_shared = times_shared, .dot = dot, .trace_shared = trace_shared,
     .sandwich = sandwich,

@@ -63,22 +63,6 @@ static w_group_stats stats_of(const w_window_rows *rows, const w_window_block *b
     return s;
 }
 
-/* Value e of lane l goes from [e*W_BATCH + l] to [e] of the lane's own sums. */
-static void take_apart(const w_batch_kernels *kernels, const double *sums, int64_t entries, const int32_t *lane, int count, double *out)
-{
-    double square[W_BATCH * W_BATCH];
-    for (int64_t e = 0; e < entries; e += W_BATCH) {
-        const double *row[W_BATCH];
-        for (int l = 0; l < W_BATCH; l++) {
-            row[l] = sums + (e + l) * W_BATCH;
-        }
-        kernels->interleave(W_BATCH, row, square);
-        for (int l = 0; l < count; l++) {
-            memcpy(out + lane[l] * entries + e, square + l * W_BATCH, W_BATCH * sizeof *out);
-        }
-    }
-}
-
 void w_window_sum_blocks(const w_batch_kernels *kernels, const w_window_rows *rows, const w_window_block *block, const int32_t *lane,
                          int count, double *room, double *sums, w_group_stats *stats)
 {
@@ -106,5 +90,9 @@ void w_window_sum_blocks(const w_batch_kernels *kernels, const w_window_rows *ro
         }
         kernels->gram(last - first, width, w.steps, w.sums);
     }
-    take_apart(kernels, w.sums, entries, lane, count, sums);
+    double *out[W_BATCH];
+    for (int l = 0; l < count; l++) {
+        out[l] = sums + lane[l] * entries;
+    }
+    kernels->deal(entries, w.sums, count, out);
 }

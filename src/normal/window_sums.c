@@ -49,7 +49,8 @@ weir_status w_rolling_create(weir_ctx *ctx, const w_window_shape *shape, int64_t
     if (!r) {
         return w_alloc_status(ctx);
     }
-    *r = (w_rolling){ .ctx = ctx, .shape = *shape, .entries = entries, .steps = shape->length / shape->step };
+    *r = (w_rolling){ .ctx = ctx, .shape = *shape, .entries = entries, .steps = shape->length / shape->step,
+                        .kernels = w_batch_choose() };
     r->slot = w_alloc_array(ctx, TAG, w_mul_size((size_t)r->steps, (size_t)entries), sizeof *r->slot);
     r->prefix = w_calloc(ctx, TAG, (size_t)entries, sizeof *r->prefix);
     r->piece = w_calloc(ctx, TAG, (size_t)entries, sizeof *r->piece);
@@ -73,50 +74,35 @@ void w_rolling_free(w_rolling *r)
     }
 }
 
-static void add(double *restrict to, const double *restrict from, int64_t count)
-{
-    for (int64_t e = 0; e < count; e++) {
-        to[e] += from[e];
-    }
-}
-
-/* The step at hand, whose sums are S, is whole: it joins its run, which is turned into sums to its end when it is whole too. */
-static void end_step(w_rolling *r, int64_t step, int64_t first, int64_t count, const double *restrict s)
+/* The step at hand, whose sums are s, is whole: it joins its run, which is turned into sums to its end when it is whole too. */
+static void end_step(w_rolling *r, int64_t step, int64_t first, int64_t count, const double *s)
 {
     const int64_t place = step % r->steps;
-    double *slot = r->slot + first, *restrict prefix = r->prefix + first, *restrict own = slot + place * r->entries;
-    for (int64_t e = 0; place > 0 && e < count; e++) {
-        own[e] = s[e];
-        prefix[e] += s[e];
-    }
+    double *slot = r->slot + first, *prefix = r->prefix + first;
+    memcpy(slot + place * r->entries, s, (size_t)count * sizeof *slot);
     if (place == 0) {
-        memcpy(own, s, (size_t)count * sizeof *own);
         memcpy(prefix, s, (size_t)count * sizeof *prefix);
+    } else {
+        r->kernels->add(count, prefix, s, prefix);
     }
-    if (place == r->steps - 1) {
-        for (int64_t k = place - 1; k >= 0; k--) {
-            add(slot + k * r->entries, slot + (k + 1) * r->entries, count);
-        }
+    for (int64_t k = place - 1; place == r->steps - 1 && k >= 0; k--) {
+        double *own = slot + k * r->entries;
+        r->kernels->add(count, own, own + r->entries, own);
     }
 }
 
 /* s: of the first rows of the step behind the window, if it has any. */
-static void put_window(const w_rolling *r, int64_t window, int64_t first, int64_t count, const double *restrict s, double *restrict out)
+static void put_window(const w_rolling *r, int64_t window, int64_t first, int64_t count, const double *s, double *out)
 {
     const int64_t place = window % r->steps;
-    const double *restrict slot = r->slot + place * r->entries + first, *restrict prefix = r->prefix + first;
+    const double *slot = r->slot + place * r->entries + first, *prefix = r->prefix + first;
     const bool part = r->shape.length % r->shape.step > 0;
-    if (place == 0 && !part) {
+    if (place > 0 && part) {
+        r->kernels->add_three(count, slot, prefix, s, out);
+    } else if (place > 0 || part) {
+        r->kernels->add(count, slot, part ? s : prefix, out);
+    } else {
         memcpy(out, slot, (size_t)count * sizeof *out);
-    }
-    for (int64_t e = 0; place == 0 && part && e < count; e++) {
-        out[e] = slot[e] + s[e];
-    }
-    for (int64_t e = 0; place > 0 && part && e < count; e++) {
-        out[e] = slot[e] + (prefix[e] + s[e]);
-    }
-    for (int64_t e = 0; place > 0 && !part && e < count; e++) {
-        out[e] = slot[e] + prefix[e];
     }
 }
 
@@ -133,7 +119,7 @@ void w_rolling_advance(w_rolling *r, const w_window_block *block, int64_t count,
         } else if (block[b].starts_step) {
             memcpy(piece, from, (size_t)wide * sizeof *from);
         } else {
-            add(piece, from, wide);
+            r->kernels->add(wide, piece, from, piece);
         }
         if (block[b].ends_step && !part) {
             end_step(r, block[b].step, first, wide, s);

@@ -47,6 +47,7 @@ typedef struct w_rolling {
     w_window_shape shape;
     int64_t entries;           /* of a sum */
     int64_t steps;             /* q */
+    const w_batch_kernels *kernels;
     double *slot;              /* q x entries: S_k of this run up to the step at hand, then sums to the end of the run before */
     double *prefix, *piece;    /* entries each: of this run's whole steps; of the step at hand */
     w_group_stats *slot_stats, prefix_stats, piece_stats;
