@@ -8,6 +8,7 @@
 #ifndef W_DENSE_BATCH_CHOL_H
 #define W_DENSE_BATCH_CHOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define W_BATCH 8
@@ -18,6 +19,8 @@ typedef struct w_batch_kernels {
     const char *name;
     /* acc += sum over steps of x x': x is steps x p values, interleaved; acc packed. */
     void (*gram)(int64_t steps, int64_t p, const double *x, double *acc);
+    /* The same into acc, whatever it held. */
+    void (*gram_fresh)(int64_t steps, int64_t p, const double *x, double *acc);
     /* The rows of one system: acc (stride x stride, row i from column i on, the rest is of no use; stride a multiple of W_BATCH)
      * += x y', rows in order and, y being x, in the bits of `gram`. x[r] and y[r] have stride values. */
     void (*gram_one)(int64_t rows, const double *const *x, const double *const *y, int64_t p, int64_t stride, double *acc);
@@ -28,6 +31,8 @@ typedef struct w_batch_kernels {
     /* Arrays of n values, which may be the same: out = a + b, out = a + (b + c). */
     void (*add)(int64_t n, const double *a, const double *b, double *out);
     void (*add_three)(int64_t n, const double *a, const double *b, const double *c, double *out);
+    /* out[i] = x_i'beta, eight partial sums: x rows x stride; beta has p values rounded up to W_BATCH, 0 (x: any number) from the p-th on. */
+    void (*rows_times)(int64_t rows, int64_t p, const double *x, int64_t stride, const double *beta, double *out);
     /* Columns into rows: out[i*stride + c] = x[c][i]; `columns` is a multiple of W_BATCH. */
     void (*lay_columns)(int64_t rows, int64_t columns, const double *const *x, int64_t stride, double *out);
     /* Local values into rows: out[i*stride + j] = sum_r v_i[r] map[cell_i][r][j], j < k; v rows x width, map cells x width x k. */

@@ -13,14 +13,14 @@
 #define EACH_PART(l) for (int l = 0; l < W_BATCH; l += LANES)
 #define AT(array, e, l) ((array) + (int64_t)(e) * W_BATCH + (l))
 
-/* I x J entries from row i and column j, j >= i + I - 1, in registers over all steps. */
+/* I x J entries from row i and column j, j >= i + I - 1, in registers over all steps; `fresh`: acc is not read. */
 #define TILE(NAME, I, J)                                                                                                        \
-    LANES_INLINE void NAME(int64_t steps, int64_t p, const double *x, double *acc, int64_t i, int64_t j, int l)                 \
+    LANES_INLINE void NAME(bool fresh, int64_t steps, int64_t p, const double *x, double *acc, int64_t i, int64_t j, int l)     \
     {                                                                                                                           \
         vec sum[I][J];                                                                                                          \
         for (int a = 0; a < I; a++)                                                                                             \
             for (int b = 0; b < J; b++)                                                                                         \
-                sum[a][b] = lanes_load(AT(acc, w_packed(j + b) + i + a, l));                                                    \
+                sum[a][b] = fresh ? lanes_set(0.0) : lanes_load(AT(acc, w_packed(j + b) + i + a, l));                           \
         for (int64_t t = 0; t < steps; t++) {                                                                                   \
             const double *row = x + t * p * W_BATCH;                                                                            \
             vec left[I], right[J];                                                                                              \
@@ -42,12 +42,12 @@ TILE(tile_1_1, 1, 1)
 #undef TILE
 
 /* Entries (a, b), i <= a <= b < i + 4. */
-LANES_INLINE void corner_4(int64_t steps, int64_t p, const double *x, double *acc, int64_t i, int l)
+LANES_INLINE void corner_4(bool fresh, int64_t steps, int64_t p, const double *x, double *acc, int64_t i, int l)
 {
     vec sum[4][4];
     for (int b = 0; b < 4; b++)
         for (int a = 0; a <= b; a++)
-            sum[a][b] = lanes_load(AT(acc, w_packed(i + b) + i + a, l));
+            sum[a][b] = fresh ? lanes_set(0.0) : lanes_load(AT(acc, w_packed(i + b) + i + a, l));
     for (int64_t t = 0; t < steps; t++) {
         const double *row = x + t * p * W_BATCH;
         vec value[4];
@@ -62,7 +62,7 @@ LANES_INLINE void corner_4(int64_t steps, int64_t p, const double *x, double *ac
             lanes_store(AT(acc, w_packed(i + b) + i + a, l), sum[a][b]);
 }
 
-static void gram(int64_t steps, int64_t p, const double *x, double *acc)
+LANES_INLINE void gram_all(bool fresh, int64_t steps, int64_t p, const double *x, double *acc)
 {
     EACH_PART(l) {
         for (int64_t i = 0; i < p; i += 4) {
@@ -70,20 +70,30 @@ static void gram(int64_t steps, int64_t p, const double *x, double *acc)
             if (i + 4 > p) { /* the last corner */
                 for (; j < p; j++) {
                     for (int64_t a = i; a <= j; a++) {
-                        tile_1_1(steps, p, x, acc, a, j, l);
+                        tile_1_1(fresh, steps, p, x, acc, a, j, l);
                     }
                 }
                 continue;
             }
-            corner_4(steps, p, x, acc, i, l);
+            corner_4(fresh, steps, p, x, acc, i, l);
             for (j = i + 4; j + 4 <= p; j += 4) {
-                tile_4_4(steps, p, x, acc, i, j, l);
+                tile_4_4(fresh, steps, p, x, acc, i, j, l);
             }
             for (; j < p; j++) {
-                tile_4_1(steps, p, x, acc, i, j, l);
+                tile_4_1(fresh, steps, p, x, acc, i, j, l);
             }
         }
     }
+}
+
+static void gram(int64_t steps, int64_t p, const double *x, double *acc)
+{
+    gram_all(false, steps, p, x, acc);
+}
+
+static void gram_fresh(int64_t steps, int64_t p, const double *x, double *acc)
+{
+    gram_all(true, steps, p, x, acc);
 }
 
 /* BLOCK rows of acc from row i, V vectors of them from column j, in registers over all rows. */
@@ -218,6 +228,21 @@ static void add_three(int64_t n, const double *a, const double *b, const double 
     }
     for (; i < n; i++) {
         out[i] = a[i] + (b[i] + c[i]);
+    }
+}
+
+static void rows_times(int64_t rows, int64_t p, const double *x, int64_t stride, const double *beta, double *out)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        double sum[W_BATCH];
+        EACH_PART(l) {
+            vec part = lanes_set(0.0);
+            for (int64_t c = l; c < p; c += W_BATCH) {
+                part = lanes_fma(lanes_load(x + i * stride + c), lanes_load(beta + c), part);
+            }
+            lanes_store(sum + l, part);
+        }
+        out[i] = ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
     }
 }
 
@@ -595,7 +620,7 @@ static void sandwich(int64_t p, const double *m, const double *s, double *out, d
 }
 
 const w_batch_kernels W_LANES_TABLE = {
-    .name = W_LANES_NAME, .gram = gram, .gram_one = gram_one, .interleave = interleave, .deal = deal, .add = add, .add_three = add_three,
+    .name = W_LANES_NAME, .gram = gram, .gram_fresh = gram_fresh, .gram_one = gram_one, .interleave = interleave, .deal = deal, .add = add, .add_three = add_three, .rows_times = rows_times,
     .lay_columns = lay_columns,
     .lay_spline = lay_spline, .scatter = scatter, .spread = spread, .factor = factor, .solve = solve,
     .inverse = inverse, .times = times, .times_shared = times_shared, .dot = dot, .trace_shared = trace_shared,

@@ -50,30 +50,26 @@ static weir_status fits_task(void *arg, int64_t task, int number)
     return w_group_finish(&j->task, beside(j, task, number), task, number, j->known ? j->rho : NULL);
 }
 
+/* Rows that one window predicts, by runs. */
 static weir_status rows_task(void *arg, int64_t task, int number)
 {
     w_window_job *j = arg;
-    (void)number;
-    for (int64_t i = task * ROW_RUN, end = w_min64(j->row_count, i + ROW_RUN); i < end; i++) {
-        const int64_t window = w_window_before(&j->shape, j->first_row + i);
-        j->by[i] = window;
-        j->fit[i] = NAN;
-        if (window < 0 || j->at.missing[i]) {
-            continue;
+    double *beta = j->worker[number].room;
+    const int64_t end = w_min64(j->row_count, (task + 1) * ROW_RUN), padded = w_round_up64(j->p, W_BATCH);
+    memset(beta + j->p, 0, (size_t)(padded - j->p) * sizeof *beta);
+    for (int64_t first = task * ROW_RUN, last; first < end; first = last) {
+        const int64_t window = w_window_before(&j->shape, j->first_row + first);
+        const int64_t behind = j->shape.length + (window + 1) * j->shape.step - j->first_row;
+        last = w_min64(end, behind);
+        if (window >= 0) {
+            const double *own = window < j->first_window ? j->last.beta : j->fits->beta + (window - j->first_window) * j->p;
+            memcpy(beta, own, (size_t)j->p * sizeof *beta);
+            j->task.kernels->rows_times(last - first, j->p, j->at.x + first * j->stride, j->stride, beta, j->fit + first);
         }
-        const double *beta = window < j->first_window ? j->last.beta : j->fits->beta + (window - j->first_window) * j->p;
-        const double *x = j->at.x + i * j->stride;
-        double sum[8] = { 0 };
-        int64_t c = 0;
-        for (; c + 8 <= j->p; c += 8) {
-            for (int l = 0; l < 8; l++) {
-                sum[l] += x[c + l] * beta[c + l];
-            }
+        for (int64_t i = first; i < last; i++) {
+            j->by[i] = window;
+            j->fit[i] = window < 0 || j->at.missing[i] ? NAN : j->fit[i] + j->at.offset[i];
         }
-        for (int l = 0; c < j->p; c++, l++) {
-            sum[l] += x[c] * beta[c];
-        }
-        j->fit[i] = (((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]))) + j->at.offset[i];
     }
     return WEIR_OK;
 }

@@ -71,7 +71,7 @@ void w_window_sum_blocks(const w_batch_kernels *kernels, const w_window_rows *ro
     w.sums = w.steps + chunk * width * W_BATCH;
     w.scaled = w.sums + entries * W_BATCH;
     w.zero = w.scaled + W_BATCH * rows->stride;
-    memset(w.sums, 0, (size_t)(entries * W_BATCH) * sizeof *w.sums);
+    memset(w.sums + w_packed(width) * W_BATCH, 0, (size_t)((entries - w_packed(width)) * W_BATCH) * sizeof *w.sums);
     memset(w.zero, 0, (size_t)rows->stride * sizeof *w.zero);
     int64_t most = 0;
     for (int l = 0; l < count; l++) {
@@ -88,7 +88,7 @@ void w_window_sum_blocks(const w_batch_kernels *kernels, const w_window_rows *ro
             }
             kernels->interleave(width, at, w.steps + (t - first) * width * W_BATCH);
         }
-        kernels->gram(last - first, width, w.steps, w.sums);
+        (first == 0 ? kernels->gram_fresh : kernels->gram)(last - first, width, w.steps, w.sums);
     }
     double *out[W_BATCH];
     for (int l = 0; l < count; l++) {

@@ -74,20 +74,24 @@ void w_rolling_free(w_rolling *r)
     }
 }
 
-/* The step at hand, whose sums are s, is whole: it joins its run, which is turned into sums to its end when it is whole too. */
-static void end_step(w_rolling *r, int64_t step, int64_t first, int64_t count, const double *s)
+/* The step at hand is whole, with sums s + rest, or s where there is no rest: it joins its run, which is turned into sums to its end
+ * when it is whole too. */
+static void end_step(w_rolling *r, int64_t step, int64_t first, int64_t count, const double *s, const double *rest)
 {
     const int64_t place = step % r->steps;
-    double *slot = r->slot + first, *prefix = r->prefix + first;
-    memcpy(slot + place * r->entries, s, (size_t)count * sizeof *slot);
-    if (place == 0) {
-        memcpy(prefix, s, (size_t)count * sizeof *prefix);
+    double *slot = r->slot + first, *prefix = r->prefix + first, *own = slot + place * r->entries;
+    if (rest) {
+        r->kernels->add(count, s, rest, own);
     } else {
-        r->kernels->add(count, prefix, s, prefix);
+        memcpy(own, s, (size_t)count * sizeof *own);
+    }
+    if (place == 0) {
+        memcpy(prefix, own, (size_t)count * sizeof *prefix);
+    } else {
+        r->kernels->add(count, prefix, own, prefix);
     }
     for (int64_t k = place - 1; place == r->steps - 1 && k >= 0; k--) {
-        double *own = slot + k * r->entries;
-        r->kernels->add(count, own, own + r->entries, own);
+        r->kernels->add(count, slot + k * r->entries, slot + (k + 1) * r->entries, slot + k * r->entries);
     }
 }
 
@@ -112,25 +116,30 @@ void w_rolling_advance(w_rolling *r, const w_window_block *block, int64_t count,
     const int64_t wide = last - first;
     const bool part = r->shape.length % r->shape.step > 0;
     double *piece = r->piece + first;
+    const double *s = piece; /* of the step's blocks so far */
     for (int64_t b = 0; b < count; b++) {
-        const double *from = sums + b * r->entries + first, *s = piece;
-        if (block[b].starts_step && block[b].ends_step) {
+        const double *from = sums + b * r->entries + first, *rest = NULL;
+        if (block[b].starts_step) {
             s = from;
-        } else if (block[b].starts_step) {
-            memcpy(piece, from, (size_t)wide * sizeof *from);
+        } else if (block[b].ends_step && block[b].window < 0) {
+            rest = from;
         } else {
-            r->kernels->add(wide, piece, from, piece);
+            r->kernels->add(wide, s, from, piece);
+            s = piece;
         }
         if (block[b].ends_step && !part) {
-            end_step(r, block[b].step, first, wide, s);
+            end_step(r, block[b].step, first, wide, s, rest);
         }
         if (block[b].window >= 0) {
             put_window(r, block[b].window, first, wide, s, window + first);
             window += r->entries;
         }
         if (block[b].ends_step && part) {
-            end_step(r, block[b].step, first, wide, s);
+            end_step(r, block[b].step, first, wide, s, rest);
         }
+    }
+    if (count > 0 && !block[count - 1].ends_step && s != piece) { /* the next blocks go on with it */
+        memcpy(piece, s, (size_t)wide * sizeof *piece);
     }
 }
 
