@@ -89,7 +89,7 @@ typedef enum weir_qr_mode {
 
 /** How weir_qr came to its result. Signs of rows of R differ between the paths: Cholesky's R has a positive diagonal. */
 typedef enum weir_qr_path {
-    WEIR_QR_AUTO = 0,        /**< the quickest that is safe; what is not, is found out and made good by the next */
+    WEIR_QR_AUTO = 0,        /**< tall: TSQR for R alone and where Q overwrites A, else CHOLESKY2; else HOUSEHOLDER */
     WEIR_QR_HOUSEHOLDER = 1, /**< weir_geqrf and weir_orgqr */
     WEIR_QR_CHOLESKY2 = 2,   /**< twice R = chol(A'A), A := A R^-1: condition below about u^-1/2 */
     WEIR_QR_CHOLESKY3 = 3,   /**< a shifted one before: condition below about 1 / u */
@@ -98,14 +98,14 @@ typedef enum weir_qr_path {
 
 /** A = QR with explicit factors; A is only read. q is not used (may be NULL) for WEIR_QR_R; with WEIR_QR_REDUCED and m >= n it
  *  may be A itself: the same data and strides. R is written whole, zeros below the diagonal.
- *  *path (NULL: WEIR_QR_AUTO): on entry the path wished for, on return the one taken; Cholesky's paths and TSQR serve m >= n and
- *  not WEIR_QR_COMPLETE. A path of Cholesky that fails its checks (a pivot, ||Q1'Q1 - I|| of the first pass, a value that is not
- *  finite) hands on to the next one: whatever the path, ||I - Q'Q|| <= c (m n)^1/2 u and ||A - QR|| <= c (m n)^1/2 u ||A|| in
- *  practice, with the worst-case constants of docs/numerics/factor.md. */
+ *  *path (NULL: WEIR_QR_AUTO): on entry the path wished for, on return the one taken. TSQR serves m >= n, Cholesky's paths m >= 2 n,
+ *  n <= 1152 and a Q that is not A, and neither WEIR_QR_COMPLETE: HOUSEHOLDER or TSQR is taken instead. Of Cholesky's, the third
+ *  pass is added when the second does not suffice, and a failed check (a pivot, ||Q'Q - I|| before the last pass, a value that is
+ *  not finite) ends in TSQR: whatever the path, the factors are as good as Householder's. Bounds: docs/numerics/factor.md.
+ *  Workspace: that of `path` and of those it may end in. */
 WEIR_API weir_status weir_qr(weir_ctx *ctx, weir_qr_mode mode, const weir_matrix *a, const weir_matrix *q, const weir_matrix *r,
                              int32_t *path, void *work, int64_t work_bytes);
-WEIR_API int64_t weir_qr_bytes(const weir_ctx *ctx, weir_qr_mode mode, const weir_matrix *a, const weir_matrix *q,
-                               const weir_matrix *r);
+WEIR_API int64_t weir_qr_bytes(const weir_ctx *ctx, weir_qr_mode mode, int32_t path, const weir_matrix *a, const weir_matrix *q);
 
 /** X (n x nrhs) with min ||A X - B|| by A = QR, m >= n; A and B (m x nrhs) are overwritten: by the factorization of
  *  weir_geqrf and by Q'B, whose rows from n on have the norms of the residuals. X may be the first n rows of B.

@@ -4,8 +4,11 @@
  *   reflector.c      eight reflectors at a time, in a buffer
  *   qr_panel.c       a panel in a buffer; copies between views and buffers; scaling of columns
  *   qr_block.c       block reflectors at the rate of matrix products: T, packing, application
- *   qr.c             geqrf, orgqr, ormqr
- *   tsqr.c           trees of row blocks, with Q, and in the form of geqrf
+ *   qr.c             geqrf, orgqr, ormqr, larfb
+ *   qr_larft.c       T of any number of reflectors
+ *   qr_explicit.c    Q and R as matrices, least squares of full rank
+ *   qr_rows.c        rows times the inverse of a triangle
+ *   tsqr.c           trees of row blocks, with Q; tsqr_form.c: in the form of geqrf
  *   cholqr.c         Cholesky's way to Q and R, guarded
  *
  * A buffer is column-major with leading dimension w_qr_lead(rows) and columns padded to multiples of 8; rows beyond the last and
@@ -124,6 +127,15 @@ int64_t w_larft_bytes(const weir_matrix *v);
 weir_status w_larft(weir_ctx *ctx, const weir_matrix *v, const void *tau, const weir_matrix *t, void *work);
 int64_t w_larfb_bytes(const weir_matrix *v);
 weir_status w_larfb(weir_ctx *ctx, bool trans, const weir_matrix *v, const weir_matrix *t, const weir_matrix *c, void *work);
+
+/* ---- qr_explicit.c ------------------------------------------------------------------------------------------------- */
+
+/* weir_qr; q NULL for R alone. *path: wished for, taken. */
+int64_t w_qr_bytes(const weir_ctx *ctx, weir_qr_mode mode, int32_t path, const weir_matrix *a, const weir_matrix *q);
+weir_status w_qr(weir_ctx *ctx, weir_qr_mode mode, const weir_matrix *a, const weir_matrix *q, const weir_matrix *r, int32_t *path,
+                 void *work);
+int64_t w_qr_solve_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b);
+weir_status w_qr_solve(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, const weir_matrix *x, int64_t *info, void *work);
 
 /* ---- qr_rows.c ----------------------------------------------------------------------------------------------------- */
 

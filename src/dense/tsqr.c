@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* QR of a tall matrix by row blocks.
  *
- * The rows are cut into tiles, and the tiles shared out to chains: both by shape alone. A chain starts with R = 0 and takes its
- * tiles one after the other, each in a buffer that stays in the second cache:
+ * The rows are cut into tiles of at least n, and the tiles shared out to chains: both by shape alone. A chain factors its first
+ * tile and takes the others one after the other, each in a buffer that stays in the second cache:
  *     H [R; tile] = [R'; 0],   V = [I; V_tile]   since R is triangular: 2 n^2 flops per row, none for the stacking.
  * The chains' triangles are then merged in pairs, a binary tree of fixed form. A is read once, nothing is written for R alone.
  * With Q, the V_tile are kept where Q will be, their T in the workspace; the tree is run backwards from the identity,
@@ -31,7 +31,7 @@ typedef struct tree {
     int64_t ld, lead;                     /* of tiles and of triangles */
     char *tiles_at, *triangles, *starts;  /* buffers: of workers; of chains, R then V; of chains, C */
     char *t, *merge_t;                    /* T of every tile, of every merge */
-    char *scratch;                        /* of workers: tau, T where they are not kept */
+    char *scratch;                        /* of workers: tau, T where it is not kept, heads */
     double *largest;                      /* of chains, columns */
     int32_t *power;
     bool scaled, keep;
@@ -45,7 +45,7 @@ static tree shape_of(const weir_matrix *a)
 {
     tree s = { .k = w_qr_best(a->dtype).reflector, .a = a, .n = a->cols };
     s.wide = w_round_up64(s.n, B);
-    s.tile = s.n > WIDE ? W_REFLECTOR_ROWS / 2 : W_REFLECTOR_ROWS;
+    s.tile = s.n > WIDE ? w_max64(W_REFLECTOR_ROWS / 2, w_round_up64(s.n, W_REFLECTOR_PAD)) : W_REFLECTOR_ROWS;
     s.tiles = w_max64(1, (a->rows + s.tile - 1) / s.tile);
     s.chains = w_max64(1, w_min64(CHAINS_MAX, a->rows / w_max64(4 * s.tile, 8 * s.wide)));
     s.ld = w_qr_lead(s.tile);
@@ -63,7 +63,7 @@ static int64_t place(tree *s, int workers, bool q, char *work)
     int64_t at = 0;
     const int64_t sizes[] = { w_mul64(workers, w_mul64(tile_bytes(s), q ? 2 : 1)), w_mul64(s->chains, square_bytes(s)),
                               q ? w_mul64(s->chains, square_bytes(s)) : 0, q ? w_mul64(s->tiles, t_bytes(s)) : 0,
-                              q ? w_mul64(s->chains, t_bytes(s)) : 0, w_mul64(workers, 2 * t_bytes(s)),
+                              q ? w_mul64(s->chains, t_bytes(s)) : 0, w_mul64(workers, 3 * t_bytes(s)),
                               aligned(w_mul64(s->chains, w_mul64(s->n, 8))), aligned(w_mul64(s->n, 4)) };
     char **const places[] = { &s->tiles_at, &s->triangles, &s->starts, &s->t, &s->merge_t, &s->scratch, NULL, NULL };
     for (int i = 0; i < 8; i++) {
@@ -123,6 +123,15 @@ static void stack(const tree *s, char *r, char *v, int64_t ldv, int64_t rows, bo
     }
 }
 
+/* The first tile of a chain, by itself. */
+static void begin(const tree *s, char *r, char *a, int64_t rows, char *tau, char *t, char *vh)
+{
+    const weir_matrix whole = { r, s->a->dtype, s->wide, s->wide, 1, s->lead };
+    w_qr_panel_factor(s->k, rows, s->n, a, s->ld, tau, t, vh);
+    memset(r, 0, (size_t)square_bytes(s));
+    w_qr_store_upper(a, s->ld, &whole, false);
+}
+
 /* Fetches a tile, scaled; false when it is beyond the range and no scaling has been prepared. */
 static bool fetch(tree *s, int64_t tile, char *buffer, int64_t *rows)
 {
@@ -144,16 +153,20 @@ static bool fetch(tree *s, int64_t tile, char *buffer, int64_t *rows)
 static weir_status down_task(void *arg, int64_t chain, int worker)
 {
     tree *s = arg;
-    char *buffer = s->tiles_at + worker * tile_bytes(s) * (s->keep ? 2 : 1), *scratch = s->scratch + worker * 2 * t_bytes(s);
-    memset(triangle_of(s, chain), 0, (size_t)square_bytes(s));
-    for (int64_t i = s->tiles * chain / s->chains; i < s->tiles * (chain + 1) / s->chains; i++) {
+    char *buffer = s->tiles_at + worker * tile_bytes(s) * (s->keep ? 2 : 1), *scratch = s->scratch + worker * 3 * t_bytes(s);
+    const int64_t first = s->tiles * chain / s->chains, end = s->tiles * (chain + 1) / s->chains;
+    for (int64_t i = first; i < end; i++) {
+        char *t = s->keep ? s->t + i * t_bytes(s) : scratch + t_bytes(s);
         int64_t rows;
         if (atomic_load(&s->beyond) || !fetch(s, i, buffer, &rows)) {
             atomic_store(&s->beyond, 1);
             return WEIR_OK;
         }
-        stack(s, triangle_of(s, chain), buffer, s->ld, rows, false, scratch,
-              s->keep ? s->t + i * t_bytes(s) : scratch + t_bytes(s), s->keep);
+        if (i == first) {
+            begin(s, triangle_of(s, chain), buffer, rows, scratch, t, scratch + 2 * t_bytes(s));
+        } else {
+            stack(s, triangle_of(s, chain), buffer, s->ld, rows, false, scratch, t, s->keep);
+        }
         if (s->keep) {
             const weir_matrix part = rows_of(s, s->q, i);
             w_qr_store(buffer, s->ld, &part);
@@ -168,7 +181,7 @@ static weir_status merge_task(void *arg, int64_t pair, int worker)
 {
     tree *s = arg;
     const int64_t first = pair * 2 * s->step, second = first + s->step;
-    char *scratch = s->scratch + worker * 2 * t_bytes(s);
+    char *scratch = s->scratch + worker * 3 * t_bytes(s);
     stack(s, triangle_of(s, first), triangle_of(s, second), s->lead, s->wide, true, scratch,
           s->keep ? s->merge_t + second * t_bytes(s) : scratch + t_bytes(s), s->keep);
     return WEIR_OK;
@@ -197,6 +210,25 @@ static void unstack(const tree *s, char *c, char *v, int64_t ldv, int64_t rows, 
     }
 }
 
+/* x := H' [c; 0] for the first tile of a chain. */
+static void unbegin(const tree *s, const char *c, char *v, int64_t rows, const char *t, char *x)
+{
+    const int size = s->k->size;
+    double vh[B * B]; /* of either type */
+    for (int64_t j = 0; j < s->n; j++) {
+        memcpy(at(s, x, 0, j, s->ld), c + j * s->lead * size, (size_t)((j + 1) * size));
+    }
+    for (int64_t j = (w_min64(rows, s->wide) - 1) / B * B; j >= 0; j -= B) {
+        for (int i = 0; i < B * B; i++) {
+            const int row = i % B, column = i / B;
+            w_qr_put(size, vh, i, row < column ? 0.0 : row == column ? 1.0
+                                  : w_qr_get(size, at(s, v, j, j, s->ld), row + column * s->ld));
+        }
+        w_reflector_apply(s->k, false, t + j * B * size, vh, rows - j - B, at(s, v, j + B, j, s->ld), s->ld, s->wide - j,
+                          at(s, x, j, j, s->ld), s->ld, at(s, x, j + B, j, s->ld), s->ld);
+    }
+}
+
 static weir_status split_task(void *arg, int64_t pair, int worker)
 {
     (void)worker;
@@ -212,11 +244,17 @@ static weir_status up_task(void *arg, int64_t chain, int worker)
 {
     tree *s = arg;
     char *v = s->tiles_at + worker * tile_bytes(s) * 2, *x = v + tile_bytes(s);
-    for (int64_t i = s->tiles * (chain + 1) / s->chains - 1; i >= s->tiles * chain / s->chains; i--) {
+    const int64_t first = s->tiles * chain / s->chains;
+    for (int64_t i = s->tiles * (chain + 1) / s->chains - 1; i >= first; i--) {
         const weir_matrix part = rows_of(s, s->q, i);
+        const int64_t rows = w_round_up64(part.rows, B);
         w_qr_load(&part, v, s->ld);
         memset(x, 0, (size_t)tile_bytes(s));
-        unstack(s, start_of(s, chain), v, s->ld, w_round_up64(part.rows, B), false, s->t + i * t_bytes(s), x);
+        if (i == first) {
+            unbegin(s, start_of(s, chain), v, rows, s->t + i * t_bytes(s), x);
+        } else {
+            unstack(s, start_of(s, chain), v, s->ld, rows, false, s->t + i * t_bytes(s), x);
+        }
         w_qr_store(x, s->ld, &part);
     }
     return WEIR_OK;
