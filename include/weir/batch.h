@@ -46,7 +46,8 @@ typedef struct weir_batch {
 WEIR_API int64_t weir_batch_lanes(weir_dtype dtype);
 /** A contiguous batch of row-major matrices (an array count x rows x cols). */
 WEIR_API weir_batch weir_batch_rows(void *data, weir_dtype dtype, int64_t count, int64_t rows, int64_t cols);
-/** A contiguous interleaved batch, column-major in its groups, and the bytes of its data. */
+/** An interleaved batch, column-major in its groups, and the bytes of its data. Its columns are an odd number of elements apart,
+ *  which keeps them from meeting in the same place of the caches; such batches are worked on where they lie. */
 WEIR_API weir_batch weir_batch_interleaved(void *data, weir_dtype dtype, int64_t count, int64_t rows, int64_t cols);
 WEIR_API int64_t weir_batch_interleaved_bytes(weir_dtype dtype, int64_t count, int64_t rows, int64_t cols);
 

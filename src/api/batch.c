@@ -20,14 +20,14 @@ weir_batch weir_batch_rows(void *data, weir_dtype dtype, int64_t count, int64_t 
 
 weir_batch weir_batch_interleaved(void *data, weir_dtype dtype, int64_t count, int64_t rows, int64_t cols)
 {
-    const weir_matrix first = { data, dtype, rows, cols, 1, rows > 0 ? rows : 1 };
-    return (weir_batch){ first, count, w_mul64(w_mul64(rows, cols), weir_batch_lanes(dtype)), 1 };
+    const weir_matrix first = { data, dtype, rows, cols, 1, w_batched_lead(rows) };
+    return (weir_batch){ first, count, w_mul64(w_mul64(first.col_stride, cols), weir_batch_lanes(dtype)), 1 };
 }
 
 int64_t weir_batch_interleaved_bytes(weir_dtype dtype, int64_t count, int64_t rows, int64_t cols)
 {
     const int64_t lanes = weir_batch_lanes(dtype);
-    return lanes == 0 ? 0 : w_mul64(w_mul64(w_mul64(rows, cols), W_GROUP_BYTES), w_add64(count, lanes - 1) / lanes);
+    return lanes == 0 ? 0 : w_mul64(w_mul64(w_mul64(w_batched_lead(rows), cols), W_GROUP_BYTES), w_add64(count, lanes - 1) / lanes);
 }
 
 /* ---- checks --------------------------------------------------------------------------------------------------------- */

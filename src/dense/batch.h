@@ -40,8 +40,13 @@ weir_status w_batch_run(weir_ctx *ctx, w_batch_call *call, void *base);
 
 /* ---- for the operations -------------------------------------------------------------------------------------------- */
 
-/* Matrices of group g to buffer[i gi + j gj], or back; `turned`: their transposes. Nothing when v is NULL. */
+/* Matrices of group g to buffer[i gi + j gj], or back; `turned`: their transposes. Nothing when v is NULL or the buffer is
+ * the group itself. */
 typedef struct w_group_place { void *buffer; int64_t gi, gj; } w_group_place;
+/* Room for rows x cols, column-major. */
+w_group_place w_batch_room(w_scratch *s, int64_t rows, int64_t cols);
+/* Where results may be worked on: the group itself in an interleaved batch whose columns are contiguous, else `room`. */
+w_group_place w_batch_place(const w_batch_call *call, const weir_batch *v, int64_t g, w_group_place room);
 void w_batch_load(const w_batch_call *call, const weir_batch *v, int64_t g, bool turned, w_triangle part, w_group_place to);
 void w_batch_store(const w_batch_call *call, const weir_batch *v, int64_t g, bool turned, w_triangle part, w_group_place from);
 /* `rows` numbers per matrix, contiguous in `array`, of the batch's dtype. */
@@ -57,7 +62,7 @@ void w_batch_note(w_batch_call *call, int64_t g, const void *infos);
 /* 1 + the first i < n with a zero at buffer[i step], per lane, as the element type. */
 void w_batch_first_zero(const w_batch_call *call, int64_t n, const void *buffer, int64_t step, void *infos);
 /* Elements (i, j) with i > j of a column-major m x n group become zero (i < j: `above`). */
-void w_batch_clear(int64_t m, int64_t n, void *buffer, bool above);
+void w_batch_clear(int64_t m, int64_t n, w_group_place place, bool above);
 static inline int w_batch_lanes_of(const w_batch_call *call, int64_t g)
 {
     const int64_t left = call->a->count - g * call->k->lanes;

@@ -13,22 +13,40 @@ static int64_t groups_of(const w_batch_call *call)
 
 /* ---- groups in and out --------------------------------------------------------------------------------------------- */
 
-static bool in_part(w_triangle part, int64_t i, int64_t j)
-{
-    return part == W_TRIANGLE_FULL || (part == W_TRIANGLE_LOWER ? i >= j : i <= j);
-}
-
 static void copy_elements(const weir_matrix *m, char *group, w_triangle part, w_group_place place, bool in)
 {
+    if (group == place.buffer) {
+        return;
+    }
+    const bool alike = m->row_stride == place.gi && m->col_stride == place.gj && place.gi == 1;
     for (int64_t j = 0; j < m->cols; j++) {
-        for (int64_t i = 0; i < m->rows; i++) {
+        const int64_t first = part == W_TRIANGLE_LOWER ? w_min64(j, m->rows) : 0;
+        const int64_t last = part == W_TRIANGLE_UPPER ? w_min64(j + 1, m->rows) : m->rows, run = alike ? last - first : 1;
+        for (int64_t i = first; i < last; i += run) {
             char *inner = w_batch_at(place.buffer, i * place.gi + j * place.gj);
-            char *outer = group + (i * m->row_stride + j * m->col_stride) * W_GROUP_BYTES;
-            if (in_part(part, i, j)) {
-                memcpy(in ? inner : outer, in ? outer : inner, W_GROUP_BYTES);
-            }
+            char *outer = w_batch_at(group, i * m->row_stride + j * m->col_stride);
+            memcpy(in ? inner : outer, in ? outer : inner, (size_t)run * W_GROUP_BYTES);
         }
     }
+}
+
+static char *group_at(const w_batch_call *call, const weir_batch *v, int64_t g)
+{
+    return (char *)v->matrix.data + g * v->stride * call->k->size;
+}
+
+w_group_place w_batch_room(w_scratch *s, int64_t rows, int64_t cols)
+{
+    const int64_t lead = w_batched_lead(rows);
+    return (w_group_place){ w_batch_take(s, w_mul64(lead, cols)), 1, lead };
+}
+
+w_group_place w_batch_place(const w_batch_call *call, const weir_batch *v, int64_t g, w_group_place room)
+{
+    if (v->interleaved && v->matrix.row_stride == 1 && v->matrix.col_stride >= v->matrix.rows) {
+        return (w_group_place){ group_at(call, v, g), 1, v->matrix.col_stride };
+    }
+    return room;
 }
 
 static void move(const w_batch_call *call, const weir_batch *v, int64_t g, bool turned, w_triangle part, w_group_place place, bool in)
@@ -40,7 +58,7 @@ static void move(const w_batch_call *call, const weir_batch *v, int64_t g, bool 
     const int lanes = call->k->lanes, size = call->k->size;
     char *data = m.data;
     if (v->interleaved) {
-        copy_elements(&m, data + g * v->stride * size, part, place, in);
+        copy_elements(&m, group_at(call, v, g), part, place, in);
         return;
     }
     w_lane_views views = { .rows = m.rows, .cols = m.cols, .row_stride = m.row_stride, .col_stride = m.col_stride, .part = part };
@@ -86,12 +104,12 @@ void w_batch_put(const w_batch_call *call, void *buffer, int64_t e, int lane, do
     }
 }
 
-void w_batch_clear(int64_t m, int64_t n, void *buffer, bool above)
+void w_batch_clear(int64_t m, int64_t n, w_group_place place, bool above)
 {
     for (int64_t j = 0; j < n; j++) {
         const int64_t first = above ? 0 : j + 1, last = above ? w_min64(j, m) : m;
         if (last > first) {
-            memset(w_batch_at(buffer, j * m + first), 0, (size_t)(last - first) * W_GROUP_BYTES);
+            memset(w_batch_at(place.buffer, j * place.gj + first), 0, (size_t)(last - first) * W_GROUP_BYTES);
         }
     }
 }

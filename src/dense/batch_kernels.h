@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Factorizations of many small matrices side by side. A group is as many matrices as fill 64 bytes, 16 of float32 or 8 of
  * float64, for every instruction set; element e of lane l stands at [e * lanes + l], so that one instruction serves all lanes.
- * Which e belongs to (i, j) is said by strides counted in elements (column-major: 1, rows; negative ones run backwards).
+ * Which e belongs to (i, j) is said by strides counted in elements (negative ones run backwards). Column-major
+ * matrices have ld elements from column to column; odd ones keep columns from meeting in the same place of the caches.
  *
  * Lanes never mix: every lane goes through the same IEEE operations in the same order whatever stands beside it, NaN and infinity
  * included, and whatever the instruction set, so that the bits of a result depend on the matrix and its shape alone. What one
@@ -36,38 +37,41 @@ typedef struct w_batched {
 
     /* A = QR, m x n column-major: R on and above the diagonal, v_i below it; tau: k = min(m, n); gram: (k + 1) / 2 products
      * v_i'v_{i+1}, i even. */
-    void (*qr)(int64_t m, int64_t n, void *a, void *tau, void *gram);
+    void (*qr)(int64_t m, int64_t n, void *a, int64_t ld, void *tau, void *gram);
     /* The first `cols` columns of Q = H_1 ... H_k (m x cols, cols <= m). */
-    void (*qr_form)(int64_t m, int64_t k, const void *a, const void *tau, const void *gram, void *q, int64_t cols);
+    void (*qr_form)(int64_t m, int64_t k, const void *a, int64_t ld, const void *tau, const void *gram, void *q, int64_t ldq,
+                    int64_t cols);
     /* gram again, from V. */
-    void (*qr_grams)(int64_t m, int64_t k, const void *a, void *gram);
+    void (*qr_grams)(int64_t m, int64_t k, const void *a, int64_t ld, void *gram);
     /* C := Q'C, or Q C (towards_q); C m x cols. */
-    void (*qr_apply)(bool towards_q, int64_t m, int64_t k, const void *a, const void *tau, const void *gram, void *c, int64_t cols);
+    void (*qr_apply)(bool towards_q, int64_t m, int64_t k, const void *a, int64_t ld, const void *tau, const void *gram, void *c,
+                     int64_t ldc, int64_t cols);
 
     /* A = LL' in the lower triangle, n x n column-major; info: 0 or 1 + the first pivot that is not positive and finite. */
-    void (*chol)(int64_t n, void *a, void *info);
+    void (*chol)(int64_t n, void *a, int64_t ld, void *info);
     /* T X = B in place, T lower triangular n x n with strides ti, tj; B n x r with strides bi, bj. Divides by what is there. */
     void (*trsm)(int64_t n, int64_t r, const void *t, int64_t ti, int64_t tj, bool unit, void *b, int64_t bi, int64_t bj);
     /* PA = LU with partial pivoting, m x n column-major, and `extra` more columns behind A that undergo the same. pivot: min(m, n)
      * row numbers (0-based, as the element type) exchanged in turn. info: 0 or 1 + the first pivot that is zero or not finite.
      * settle: whether rows of L follow later exchanges (LAPACK's form); a solve does not need it. */
-    void (*lu)(int64_t m, int64_t n, int64_t extra, void *a, void *pivot, void *info, bool settle);
+    void (*lu)(int64_t m, int64_t n, int64_t extra, void *a, int64_t ld, void *pivot, void *info, bool settle);
     /* B := PB, or P'B when `back`. B n x r column-major. */
-    void (*exchange)(int64_t n, int64_t r, int64_t k, const void *pivot, void *b, bool back);
+    void (*exchange)(int64_t n, int64_t r, int64_t k, const void *pivot, void *b, int64_t ld, bool back);
     /* Eigenvalues ascending and, when vectors is not NULL, eigenvectors (n x n column-major) of the symmetric matrix whose lower
-     * triangle `a` (stride of columns n + n % 2, rows and columns as many) holds; `a` is overwritten. work: w_batched_eigh_work
+     * triangle `a` (w_batched_even(n) rows and columns, ld w_batched_lead of that) holds; `a` is overwritten. work: w_batched_eigh_work
      * elements. info: 0; 1: not finite, the results are NaN; 2: not converged. */
-    void (*eigh)(int64_t n, void *a, void *values, void *vectors, void *work, void *info);
-    /* C := A'B (A: k x m, B: k x n, column-major; C m x n column-major). */
-    void (*product)(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c);
+    void (*eigh)(int64_t n, void *a, void *values, void *vectors, int64_t ldv, void *work, void *info);
+    /* C := A'B; A k x m and B k x n column-major with ld k, C m x n column-major. */
+    void (*product)(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c, int64_t ld);
 } w_batched;
 
 #define W_EIGH_MOST 256 /* rows of a matrix that eigh takes */
 static inline int64_t w_batched_even(int64_t n) { return n + (n & 1); }
+static inline int64_t w_batched_lead(int64_t rows) { return rows | 1; }
 static inline int64_t w_batched_eigh_work(int64_t n)
 {
     const int64_t even = w_batched_even(n);
-    return even * even + 5 * even;
+    return even * w_batched_lead(even) + 2 * even * even + 2 * even;
 }
 
 /* size: 4 or 8, bytes of an element. */

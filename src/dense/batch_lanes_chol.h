@@ -44,16 +44,16 @@ LANES_INLINE void tile_less(int R, int C, vec e[4][4], int64_t depth, const real
 /* The factored C x C corner of columns c …: its lower triangle and the inverses of its diagonal. */
 typedef struct corner { vec l[4][4], inverse[4]; } corner;
 
-LANES_INLINE void chol_corner(int C, int64_t n, real *a, int64_t c, corner *d, vec *info)
+LANES_INLINE void chol_corner(int C, int64_t ld, real *a, int64_t c, corner *d, vec *info)
 {
     vec e[4][4];
-    real *at = AT(a, c * n + c);
+    real *at = AT(a, c * (ld + 1));
     for (int j = 0; j < C; j++) {
         for (int i = 0; i < C; i++) {
-            e[i][j] = v_load(AT(at, i >= j ? j * n + i : i * n + j));
+            e[i][j] = v_load(AT(at, i >= j ? j * ld + i : i * ld + j));
         }
     }
-    tile_less(C, C, e, c, AT(a, c), 1, n, AT(a, c), 1, n);
+    tile_less(C, C, e, c, AT(a, c), 1, ld, AT(a, c), 1, ld);
     for (int j = 0; j < C; j++) {
         const vec none = v_set(0), square = e[j][j];
         const mask sound = m_and(v_lt(none, square), v_lt(square, v_set((real)INFINITY)));
@@ -62,11 +62,11 @@ LANES_INLINE void chol_corner(int C, int64_t n, real *a, int64_t c, corner *d, v
         }
         const vec root = v_sqrt(v_select(sound, square, v_set((real)NAN)));
         d->inverse[j] = v_set(1) / root;
-        v_store(AT(at, j * n + j), root);
+        v_store(AT(at, j * (ld + 1)), root);
         for (int i = j + 1; i < C; i++) {
             e[i][j] = e[i][j] * d->inverse[j];
             d->l[i][j] = e[i][j];
-            v_store(AT(at, j * n + i), e[i][j]);
+            v_store(AT(at, j * ld + i), e[i][j]);
         }
         for (int t = j + 1; t < C; t++) {
             for (int i = t; i < C; i++) {
@@ -76,20 +76,20 @@ LANES_INLINE void chol_corner(int C, int64_t n, real *a, int64_t c, corner *d, v
     }
 }
 
-LANES_INLINE void chol_below(int R, int C, int64_t n, real *a, int64_t c, int64_t r, const corner *d)
+LANES_INLINE void chol_below(int R, int C, int64_t ld, real *a, int64_t c, int64_t r, const corner *d)
 {
     vec e[4][4];
-    real *at = AT(a, c * n + r);
+    real *at = AT(a, c * ld + r);
     for (int j = 0; j < C; j++) {
         for (int i = 0; i < R; i++) {
-            e[i][j] = v_load(AT(at, j * n + i));
+            e[i][j] = v_load(AT(at, j * ld + i));
         }
     }
-    tile_less(R, C, e, c, AT(a, r), 1, n, AT(a, c), 1, n);
+    tile_less(R, C, e, c, AT(a, r), 1, ld, AT(a, c), 1, ld);
     for (int j = 0; j < C; j++) {
         for (int i = 0; i < R; i++) {
             e[i][j] = e[i][j] * d->inverse[j];
-            v_store(AT(at, j * n + i), e[i][j]);
+            v_store(AT(at, j * ld + i), e[i][j]);
         }
         for (int t = j + 1; t < C; t++) {
             for (int i = 0; i < R; i++) {
@@ -99,7 +99,7 @@ LANES_INLINE void chol_below(int R, int C, int64_t n, real *a, int64_t c, int64_
     }
 }
 
-static void chol(int64_t n, void *matrix, void *infos)
+static void chol(int64_t n, void *matrix, int64_t ld, void *infos)
 {
     EACH_PART(l) {
         real *a = (real *)matrix + l;
@@ -107,18 +107,18 @@ static void chol(int64_t n, void *matrix, void *infos)
         corner d;
         const int64_t whole_tiles = n & ~(int64_t)3;
         for (int64_t c = 0; c < whole_tiles; c += 4) {
-            chol_corner(4, n, a, c, &d, &info);
+            chol_corner(4, ld, a, c, &d, &info);
             for (int64_t r = c + 4; r < whole_tiles; r += 4) {
-                chol_below(4, 4, n, a, c, r, &d);
+                chol_below(4, 4, ld, a, c, r, &d);
             }
             for (int64_t r = whole_tiles; r < n; r++) {
-                chol_below(1, 4, n, a, c, r, &d);
+                chol_below(1, 4, ld, a, c, r, &d);
             }
         }
         for (int64_t c = whole_tiles; c < n; c++) {
-            chol_corner(1, n, a, c, &d, &info);
+            chol_corner(1, ld, a, c, &d, &info);
             for (int64_t r = c + 1; r < n; r++) {
-                chol_below(1, 1, n, a, c, r, &d);
+                chol_below(1, 1, ld, a, c, r, &d);
             }
         }
         v_store((real *)infos + l, info);
@@ -188,7 +188,7 @@ static void trsm(int64_t n, int64_t r, const void *matrix, int64_t ti, int64_t t
 }
 
 /* e (R x C) of A'B, sums in order. */
-LANES_INLINE void product_tile(int R, int C, int64_t m, int64_t k, const real *a, const real *b, real *c)
+LANES_INLINE void product_tile(int R, int C, int64_t ld, int64_t k, const real *a, const real *b, real *c)
 {
     vec e[4][4];
     for (int i = 0; i < R; i++) {
@@ -210,12 +210,12 @@ LANES_INLINE void product_tile(int R, int C, int64_t m, int64_t k, const real *a
     }
     for (int i = 0; i < R; i++) {
         for (int j = 0; j < C; j++) {
-            v_store(AT(c, j * m + i), e[i][j]);
+            v_store(AT(c, j * ld + i), e[i][j]);
         }
     }
 }
 
-static void product(int64_t m, int64_t n, int64_t k, const void *left, const void *right, void *result)
+static void product(int64_t m, int64_t n, int64_t k, const void *left, const void *right, void *result, int64_t ld)
 {
     EACH_PART(l) {
         const real *a = (const real *)left + l, *b = (const real *)right + l;
@@ -224,15 +224,15 @@ static void product(int64_t m, int64_t n, int64_t k, const void *left, const voi
         for (; j + 4 <= n; j += 4) {
             int64_t i = 0;
             for (; i + 4 <= m; i += 4) {
-                product_tile(4, 4, m, k, AT(a, i * k), AT(b, j * k), AT(c, j * m + i));
+                product_tile(4, 4, ld, k, AT(a, i * k), AT(b, j * k), AT(c, j * ld + i));
             }
             for (; i < m; i++) {
-                product_tile(1, 4, m, k, AT(a, i * k), AT(b, j * k), AT(c, j * m + i));
+                product_tile(1, 4, ld, k, AT(a, i * k), AT(b, j * k), AT(c, j * ld + i));
             }
         }
         for (; j < n; j++) {
             for (int64_t i = 0; i < m; i++) {
-                product_tile(1, 1, m, k, AT(a, i * k), AT(b, j * k), AT(c, j * m + i));
+                product_tile(1, 1, ld, k, AT(a, i * k), AT(b, j * k), AT(c, j * ld + i));
             }
         }
     }

@@ -18,48 +18,48 @@
 #endif
 
 /* Step k, done on its own column (rows below hold l), to C columns. */
-LANES_INLINE void eliminate(int C, int64_t m, int64_t k, const real *l, vec pivot, real *c)
+LANES_INLINE void eliminate(int C, int64_t m, int64_t k, const real *l, vec pivot, real *c, int64_t ld)
 {
     vec old[LU_WIDE], u[LU_WIDE];
     for (int a = 0; a < C; a++) {
-        old[a] = u[a] = v_load(AT(c, a * m + k));
+        old[a] = u[a] = v_load(AT(c, a * ld + k));
     }
     for (int64_t i = k + 1; i < m; i++) {
         const mask here = v_eq(pivot, v_set((real)i));
         for (int a = 0; a < C; a++) {
-            u[a] = v_select(here, v_load(AT(c, a * m + i)), u[a]);
+            u[a] = v_select(here, v_load(AT(c, a * ld + i)), u[a]);
         }
     }
     for (int a = 0; a < C; a++) {
-        v_store(AT(c, a * m + k), u[a]);
+        v_store(AT(c, a * ld + k), u[a]);
     }
     for (int64_t i = k + 1; i < m; i++) {
         const mask here = v_eq(pivot, v_set((real)i));
         const vec x = v_load(AT(l, i));
         for (int a = 0; a < C; a++) {
-            real *at = AT(c, a * m + i);
+            real *at = AT(c, a * ld + i);
             v_store(at, v_fnma(x, u[a], v_select(here, old[a], v_load(at))));
         }
     }
 }
 
-static void eliminate_block(int64_t m, int64_t k, const real *l, vec pivot, real *c, int64_t cols)
+static void eliminate_block(int64_t m, int64_t k, const real *l, vec pivot, real *c, int64_t ld, int64_t cols)
 {
 #if LU_WIDE == 8
-    for (; cols >= 8; cols -= 8, c = AT(c, 8 * m)) {
-        eliminate(8, m, k, l, pivot, c);
+    for (; cols >= 8; cols -= 8, c = AT(c, 8 * ld)) {
+        eliminate(8, m, k, l, pivot, c, ld);
     }
 #endif
-    for (; cols >= 4; cols -= 4, c = AT(c, 4 * m)) {
-        eliminate(4, m, k, l, pivot, c);
+    for (; cols >= 4; cols -= 4, c = AT(c, 4 * ld)) {
+        eliminate(4, m, k, l, pivot, c, ld);
     }
     if (cols >= 2) {
-        eliminate(2, m, k, l, pivot, c);
+        eliminate(2, m, k, l, pivot, c, ld);
         cols -= 2;
-        c = AT(c, 2 * m);
+        c = AT(c, 2 * ld);
     }
     if (cols >= 1) {
-        eliminate(1, m, k, l, pivot, c);
+        eliminate(1, m, k, l, pivot, c, ld);
     }
 }
 
@@ -95,37 +95,38 @@ LANES_INLINE vec pivot_column(int64_t m, int64_t k, real *c, vec *info)
 }
 
 /* Rows k and pivot change places in C columns. */
-LANES_INLINE void exchange_rows(int C, int64_t m, int64_t k, vec pivot, real *c)
+LANES_INLINE void exchange_rows(int C, int64_t m, int64_t k, vec pivot, real *c, int64_t ld)
 {
     vec old[4], u[4];
     for (int a = 0; a < C; a++) {
-        old[a] = u[a] = v_load(AT(c, a * m + k));
+        old[a] = u[a] = v_load(AT(c, a * ld + k));
     }
     for (int64_t i = k + 1; i < m; i++) {
         const mask here = v_eq(pivot, v_set((real)i));
         for (int a = 0; a < C; a++) {
-            real *at = AT(c, a * m + i);
+            real *at = AT(c, a * ld + i);
             const vec x = v_load(at);
             u[a] = v_select(here, x, u[a]);
             v_store(at, v_select(here, old[a], x));
         }
     }
     for (int a = 0; a < C; a++) {
-        v_store(AT(c, a * m + k), u[a]);
+        v_store(AT(c, a * ld + k), u[a]);
     }
 }
 
-static void exchange_columns(int64_t m, int64_t k, vec pivot, real *c, int64_t cols)
+static void exchange_columns(int64_t m, int64_t k, vec pivot, real *c, int64_t ld, int64_t cols)
 {
-    for (; cols >= 4; cols -= 4, c = AT(c, 4 * m)) {
-        exchange_rows(4, m, k, pivot, c);
+    for (; cols >= 4; cols -= 4, c = AT(c, 4 * ld)) {
+        exchange_rows(4, m, k, pivot, c, ld);
     }
-    for (; cols >= 1; cols--, c = AT(c, m)) {
-        exchange_rows(1, m, k, pivot, c);
+    for (; cols >= 1; cols--, c = AT(c, ld)) {
+        exchange_rows(1, m, k, pivot, c, ld);
     }
 }
 
-static void lu(int64_t m, int64_t n, int64_t extra, void *matrix, void *pivots, void *infos, bool settle)
+static void lu(int64_t m, int64_t n, int64_t extra, void *matrix, int64_t ld, void *pivots, void *infos,
+               bool settle)
 {
     const int64_t steps = m < n ? m : n, all = n + extra;
     EACH_PART(l) {
@@ -134,28 +135,28 @@ static void lu(int64_t m, int64_t n, int64_t extra, void *matrix, void *pivots, 
         for (int64_t c = 0; c < all; c += 8) {
             const int64_t last = c + 8 < all ? c + 8 : all;
             for (int64_t k = 0; k < steps && k < c; k++) {
-                eliminate_block(m, k, AT(a, k * m), v_load(AT(pivot, k)), AT(a, c * m), last - c);
+                eliminate_block(m, k, AT(a, k * ld), v_load(AT(pivot, k)), AT(a, c * ld), ld, last - c);
             }
             for (int64_t k = c; k < last && k < steps; k++) {
-                const vec p = pivot_column(m, k, AT(a, k * m), &info);
+                const vec p = pivot_column(m, k, AT(a, k * ld), &info);
                 v_store(AT(pivot, k), p);
-                eliminate_block(m, k, AT(a, k * m), p, AT(a, (k + 1) * m), last - k - 1);
+                eliminate_block(m, k, AT(a, k * ld), p, AT(a, (k + 1) * ld), ld, last - k - 1);
             }
         }
         for (int64_t k = 1; settle && k < steps; k++) {
-            exchange_columns(m, k, v_load(AT(pivot, k)), a, k);
+            exchange_columns(m, k, v_load(AT(pivot, k)), a, ld, k);
         }
         v_store((real *)infos + l, info);
     }
 }
 
-static void exchange(int64_t n, int64_t r, int64_t k, const void *pivots, void *right, bool back)
+static void exchange(int64_t n, int64_t r, int64_t k, const void *pivots, void *right, int64_t ld, bool back)
 {
     EACH_PART(l) {
         const real *pivot = (const real *)pivots + l;
         for (int64_t s = 0; s < k; s++) {
             const int64_t step = back ? k - 1 - s : s;
-            exchange_columns(n, step, v_load(AT(pivot, step)), (real *)right + l, r);
+            exchange_columns(n, step, v_load(AT(pivot, step)), (real *)right + l, ld, r);
         }
     }
 }

@@ -145,38 +145,43 @@ LANES_INLINE void apply_two(int C, bool towards_q, int64_t rows, const pair *p, 
     }
 }
 
-/* Reflectors k and k + 1 (k + 1 < last), or k alone, to cols columns. */
-static void apply(bool towards_q, int64_t m, const real *a, const real *tau, const real *gram, int64_t k, int64_t last, real *c,
-                  int64_t cols)
+typedef struct reflectors {
+    int64_t m, k, ld;
+    real *a, *tau, *gram;
+} reflectors;
+
+/* Reflectors k and k + 1, or the last one alone, to cols columns, ld rows apart. */
+static void apply(bool towards_q, const reflectors *r, int64_t k, real *c, int64_t ld, int64_t cols)
 {
-    const real *u = AT(a, k * m + k);
-    const vec t = v_load(AT(tau, k));
+    const int64_t m = r->m;
+    const real *u = AT(r->a, k * (r->ld + 1));
+    const vec t = v_load(AT(r->tau, k));
     real *at = AT(c, k);
-    if (k + 1 == last) {
-        for (; cols >= 4; cols -= 4, at = AT(at, 4 * m)) {
-            apply_one(4, m - k, u, t, at, m);
+    if (k + 1 == r->k) {
+        for (; cols >= 4; cols -= 4, at = AT(at, 4 * ld)) {
+            apply_one(4, m - k, u, t, at, ld);
         }
-        for (; cols >= 1; cols--, at = AT(at, m)) {
-            apply_one(1, m - k, u, t, at, m);
+        for (; cols >= 1; cols--, at = AT(at, ld)) {
+            apply_one(1, m - k, u, t, at, ld);
         }
         return;
     }
-    const pair p = { u, AT(a, (k + 1) * m + k), { t, v_load(AT(tau, k + 1)) }, v_load(AT(gram, k / 2)) };
+    const pair p = { u, AT(r->a, (k + 1) * r->ld + k), { t, v_load(AT(r->tau, k + 1)) }, v_load(AT(r->gram, k / 2)) };
 #if WIDE == 8
-    for (; cols >= 8; cols -= 8, at = AT(at, 8 * m)) {
-        apply_two(8, towards_q, m - k, &p, at, m);
+    for (; cols >= 8; cols -= 8, at = AT(at, 8 * ld)) {
+        apply_two(8, towards_q, m - k, &p, at, ld);
     }
 #endif
-    for (; cols >= 4; cols -= 4, at = AT(at, 4 * m)) {
-        apply_two(4, towards_q, m - k, &p, at, m);
+    for (; cols >= 4; cols -= 4, at = AT(at, 4 * ld)) {
+        apply_two(4, towards_q, m - k, &p, at, ld);
     }
     if (cols >= 2) {
-        apply_two(2, towards_q, m - k, &p, at, m);
+        apply_two(2, towards_q, m - k, &p, at, ld);
         cols -= 2;
-        at = AT(at, 2 * m);
+        at = AT(at, 2 * ld);
     }
     if (cols >= 1) {
-        apply_two(1, towards_q, m - k, &p, at, m);
+        apply_two(1, towards_q, m - k, &p, at, ld);
     }
 }
 
@@ -190,77 +195,83 @@ LANES_INLINE vec pair_gram(int64_t rows, const real *u, const real *v)
     return g;
 }
 
-/* Reflectors k and k + 1 of an m x n matrix from its columns, and on to the columns of the panel up to `last`. */
-static void factor_pair(int64_t m, int64_t kmax, real *a, real *tau, real *gram, int64_t k, int64_t last)
+/* Reflectors k and k + 1 from their columns, and on to the columns of the panel up to `last`. */
+static void factor_pair(const reflectors *r, int64_t k, int64_t last)
 {
-    real *u = AT(a, k * m + k), *v = AT(a, (k + 1) * m + k);
-    reflect(m - k, u, AT(tau, k));
-    if (k + 1 == kmax) {
-        apply(false, m, a, tau, gram, k, kmax, AT(a, (k + 1) * m), last - k - 1);
+    const int64_t m = r->m, ld = r->ld;
+    real *u = AT(r->a, k * (ld + 1)), *v = AT(r->a, (k + 1) * ld + k);
+    reflect(m - k, u, AT(r->tau, k));
+    if (k + 1 == r->k) {
+        apply(false, r, k, AT(r->a, (k + 1) * ld), ld, last - k - 1);
         return;
     }
-    apply_one(1, m - k, u, v_load(AT(tau, k)), v, m);
-    reflect(m - k - 1, AT(v, 1), AT(tau, k + 1));
-    v_store(AT(gram, k / 2), pair_gram(m - k, u, v));
-    apply(false, m, a, tau, gram, k, kmax, AT(a, (k + 2) * m), last - k - 2);
+    apply_one(1, m - k, u, v_load(AT(r->tau, k)), v, ld);
+    reflect(m - k - 1, AT(v, 1), AT(r->tau, k + 1));
+    v_store(AT(r->gram, k / 2), pair_gram(m - k, u, v));
+    apply(false, r, k, AT(r->a, (k + 2) * ld), ld, last - k - 2);
 }
 
-static void qr(int64_t m, int64_t n, void *matrix, void *taus, void *grams)
+static void qr(int64_t m, int64_t n, void *matrix, int64_t ld, void *taus, void *grams)
 {
-    const int64_t kmax = m < n ? m : n;
     EACH_PART(l) {
-        real *a = (real *)matrix + l, *tau = (real *)taus + l, *gram = (real *)grams + l;
+        const reflectors r = { m, m < n ? m : n, ld, (real *)matrix + l, (real *)taus + l, (real *)grams + l };
         for (int64_t c = 0; c < n; c += PANEL) {
-            const int64_t last = c + PANEL < n ? c + PANEL : n, known = c < kmax ? c : kmax;
+            const int64_t last = c + PANEL < n ? c + PANEL : n, known = c < r.k ? c : r.k;
             for (int64_t k = 0; k < known; k += 2) {
-                apply(false, m, a, tau, gram, k, kmax, AT(a, c * m), last - c);
+                apply(false, &r, k, AT(r.a, c * ld), ld, last - c);
             }
-            for (int64_t k = c; k < last && k < kmax; k += 2) {
-                factor_pair(m, kmax, a, tau, gram, k, last);
+            for (int64_t k = c; k < last && k < r.k; k += 2) {
+                factor_pair(&r, k, last);
             }
         }
     }
 }
 
-static void qr_form(int64_t m, int64_t k, const void *matrix, const void *taus, const void *grams, void *result, int64_t cols)
+/* Reflectors that are only read. */
+static reflectors held(int64_t m, int64_t k, const void *a, int64_t ld, const void *tau, const void *gram, int l)
+{
+    return (reflectors){ m, k, ld, (real *)(uintptr_t)a + l, (real *)(uintptr_t)tau + l, (real *)(uintptr_t)gram + l };
+}
+
+static void qr_form(int64_t m, int64_t k, const void *matrix, int64_t ld, const void *taus, const void *grams, void *result, int64_t ldq,
+                    int64_t cols)
 {
     EACH_PART(l) {
-        const real *a = (const real *)matrix + l, *tau = (const real *)taus + l, *gram = (const real *)grams + l;
+        const reflectors r = held(m, k, matrix, ld, taus, grams, l);
         real *q = (real *)result + l;
         for (int64_t c = 0; c < cols; c += PANEL) {
             const int64_t last = c + PANEL < cols ? c + PANEL : cols, known = last < k ? last : k;
             for (int64_t j = c; j < last; j++) {
                 for (int64_t i = 0; i < m; i++) {
-                    v_store(AT(q, j * m + i), v_set(i == j ? 1 : 0));
+                    v_store(AT(q, j * ldq + i), v_set(i == j ? 1 : 0));
                 }
             }
             for (int64_t j = (known - 1) / 2 * 2; known > 0 && j >= 0; j -= 2) {
-                apply(true, m, a, tau, gram, j, k, AT(q, c * m), last - c);
+                apply(true, &r, j, AT(q, c * ldq), ldq, last - c);
             }
         }
     }
 }
 
-static void qr_grams(int64_t m, int64_t k, const void *matrix, void *grams)
+static void qr_grams(int64_t m, int64_t k, const void *matrix, int64_t ld, void *grams)
 {
     EACH_PART(l) {
         const real *a = (const real *)matrix + l;
         for (int64_t j = 0; j + 1 < k; j += 2) {
-            v_store(AT((real *)grams + l, j / 2), pair_gram(m - j, AT(a, j * m + j), AT(a, (j + 1) * m + j)));
+            v_store(AT((real *)grams + l, j / 2), pair_gram(m - j, AT(a, j * (ld + 1)), AT(a, (j + 1) * ld + j)));
         }
     }
 }
 
-static void qr_apply(bool towards_q, int64_t m, int64_t k, const void *matrix, const void *taus, const void *grams, void *columns,
-                     int64_t cols)
+static void qr_apply(bool towards_q, int64_t m, int64_t k, const void *matrix, int64_t ld, const void *taus, const void *grams,
+                     void *columns, int64_t ldc, int64_t cols)
 {
     EACH_PART(l) {
-        const real *a = (const real *)matrix + l, *tau = (const real *)taus + l, *gram = (const real *)grams + l;
+        const reflectors r = held(m, k, matrix, ld, taus, grams, l);
         for (int64_t c = 0; c < cols; c += PANEL) {
             const int64_t count = cols - c < PANEL ? cols - c : PANEL, pairs = (k + 1) / 2;
             for (int64_t p = 0; p < pairs; p++) {
-                const int64_t j = 2 * (towards_q ? pairs - 1 - p : p);
-                apply(towards_q, m, a, tau, gram, j, k, AT((real *)columns + l, c * m), count);
+                apply(towards_q, &r, 2 * (towards_q ? pairs - 1 - p : p), AT((real *)columns + l, c * ldc), ldc, count);
             }
         }
     }

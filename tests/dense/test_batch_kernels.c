@@ -36,31 +36,31 @@ static void drop(results *r)
 static results run(const w_batched *k, int64_t m, int64_t n, const w_lane_views *from, const void *definite)
 {
     results r = { { 0 }, { 0 } };
-    const int64_t least = m < n ? m : n, even = w_batched_even(n);
+    const int64_t least = m < n ? m : n, even = w_batched_even(n), ld = w_batched_lead(even);
     void *a = piece(&r, 0, m * n), *tau = piece(&r, 1, least), *gram = piece(&r, 2, (least + 1) / 2), *q = piece(&r, 3, m * m);
     k->gather(from, a, 1, m);
-    k->qr(m, n, a, tau, gram);
-    k->qr_form(m, least, a, tau, gram, q, m);
+    k->qr(m, n, a, m, tau, gram);
+    k->qr_form(m, least, a, m, tau, gram, q, m, m);
     void *c = piece(&r, 4, m * 5);
     memcpy(c, q, (size_t)(m * (m < 5 ? m : 5)) * W_GROUP_BYTES);
-    k->qr_apply(false, m, least, a, tau, gram, c, 5);
+    k->qr_apply(false, m, least, a, m, tau, gram, c, m, 5);
     void *l = piece(&r, 5, n * n), *info = piece(&r, 6, 2);
     memcpy(l, definite, (size_t)(n * n) * W_GROUP_BYTES);
-    k->chol(n, l, info);
+    k->chol(n, l, n, info);
     void *x = piece(&r, 7, n * 3);
     memcpy(x, definite, (size_t)(n * (n < 3 ? n : 3)) * W_GROUP_BYTES);
     k->trsm(n, 3, l, 1, n, false, x, 1, n);
     void *lu = piece(&r, 8, m * (n + 2)), *pivot = piece(&r, 9, least);
     k->gather(from, lu, 1, m);
-    k->lu(m, n, 2, lu, pivot, (char *)info + W_GROUP_BYTES, true);
-    k->exchange(m, 5, least, pivot, c, false);
-    void *e = aligned_alloc(W_GROUP_BYTES, (size_t)(even * even + 1) * W_GROUP_BYTES);
+    k->lu(m, n, 2, lu, m, pivot, (char *)info + W_GROUP_BYTES, true);
+    k->exchange(m, 5, least, pivot, c, m, false);
+    void *e = aligned_alloc(W_GROUP_BYTES, (size_t)(even * ld + 1) * W_GROUP_BYTES);
     void *work = aligned_alloc(W_GROUP_BYTES, (size_t)(w_batched_eigh_work(n) + 1) * W_GROUP_BYTES);
     for (int64_t j = 0; j < n; j++) {
-        memcpy((char *)e + j * even * W_GROUP_BYTES, (const char *)definite + j * n * W_GROUP_BYTES, (size_t)n * W_GROUP_BYTES);
+        memcpy((char *)e + j * ld * W_GROUP_BYTES, (const char *)definite + j * n * W_GROUP_BYTES, (size_t)n * W_GROUP_BYTES);
     }
-    k->eigh(n, e, piece(&r, 10, n), piece(&r, 11, n * n), work, piece(&r, 12, 1));
-    k->product(n, n, m, a, a, piece(&r, 13, n * n));
+    k->eigh(n, e, piece(&r, 10, n), piece(&r, 11, n * n), n, work, piece(&r, 12, 1));
+    k->product(n, n, m, a, a, piece(&r, 13, n * n), n);
     free(e), free(work);
     return r;
 }
