@@ -11,9 +11,9 @@
 
 /* route.*; sizes up to probe->largest. */
 void w_calibrate_routes(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
-/* fit.* of families: working models and likelihoods of rows. */
-void w_calibrate_families(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
-/* rows.pair, rows.csv and the rest of fit.*, by whole fits from memory and from a CSV file in the scratch folder. */
+/* fit.* of families, products and leverages, by passes of working models. After w_calibrate_fits, whose prices it subtracts. */
+void w_calibrate_passes(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
+/* rows.row, .basis, .pair, .pair_far, .csv and the rest of fit.*, by whole fits from memory and from a CSV file in the scratch folder. */
 void w_calibrate_fits(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
 /* All of them in a context of its own. */
 void w_calibrate(weir_ctx *ctx, const w_probe *probe, w_cost *cost);

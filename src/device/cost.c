@@ -6,7 +6,7 @@
 double w_curve_at(const w_curve *curve, double size, double power)
 {
     double lower = 4.0;
-    if (!(size > lower)) {
+    if (!(size > lower) || !(curve->at[0] > 0)) {
         return curve->at[0];
     }
     for (int i = 0; i + 1 < W_CURVE_SIZES; i++, lower *= 4.0) {

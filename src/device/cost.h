@@ -83,11 +83,15 @@ typedef struct w_fit_cost {
     double margin;         /* per row that chooses knots, and margin */
     double thin_row;       /* the same of a thin plate spline, more */
     double thin_knot;      /* per distinct value of one and coefficient */
+    double thin_pass;      /* per row and thin plate spline of a pass with X'WX: its values lie far apart */
     double plate;          /* per row and knot of a thin plate of several covariates */
     double plate_setup;    /* per pair of its knots */
+    double tensor_row;     /* per row that chooses knots, and raw column of a tensor product */
+    double tensor;         /* per cubed raw columns of one, each evaluation of the criterion */
     double product;        /* per row and margin of X beta */
     double linear;         /* per row and margin of X'Wr */
     double leverage;       /* per row and pair of terms of x'Vx */
+    double arrow;          /* per column of an eliminated block and core column, each evaluation of the criterion */
     double table;          /* per byte of the tables of cross-products: cleared, merged, mapped */
     double family[W_COST_FAMILIES];     /* working model, per row */
     double likelihood[W_COST_FAMILIES]; /* sums of the likelihood and the family's parameters, per row */

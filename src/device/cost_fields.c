@@ -77,11 +77,15 @@ static const w_cost_field fields[] = {
     { "fit.margin", "s", "a row and margin of the set-up", SECONDS, FIT(margin) },
     { "fit.thin_row", "s", "the same of a thin plate spline, more", SECONDS, FIT(thin_row) },
     { "fit.thin_knot", "s", "a distinct value and coefficient of one", SECONDS, FIT(thin_knot) },
+    { "fit.thin_pass", "s", "a row and thin plate spline of a pass", SECONDS, FIT(thin_pass) },
     { "fit.plate", "s", "a row and knot of a thin plate of several covariates", SECONDS, FIT(plate) },
     { "fit.plate_setup", "s", "a pair of its knots", SECONDS, FIT(plate_setup) },
+    { "fit.tensor_row", "s", "a row of the set-up and column of a tensor product", SECONDS, FIT(tensor_row) },
+    { "fit.tensor", "s", "a cubed column of a tensor product in the criterion", SECONDS, FIT(tensor) },
     { "fit.product", "s", "a row and margin of X beta", SECONDS, FIT(product) },
     { "fit.linear", "s", "a row and margin of X'Wr", SECONDS, FIT(linear) },
     { "fit.leverage", "s", "a row and pair of terms of x'Vx", SECONDS, FIT(leverage) },
+    { "fit.arrow", "s", "an eliminated column and core column", SECONDS, FIT(arrow) },
     { "fit.table", "s", "a byte of the tables of cross-products", SECONDS, FIT(table) },
     FAMILY("gaussian", 0), FAMILY("binomial", 1), FAMILY("poisson", 2), FAMILY("gamma", 3), FAMILY("inverse_gaussian", 4),
     FAMILY("nb", 5), FAMILY("tweedie", 6), FAMILY("quasi", 7), FAMILY("quasipoisson", 8), FAMILY("quasibinomial", 9),
@@ -163,8 +167,8 @@ static const w_route_cost route_built_in = {
 };
 
 static const w_fit_cost fit_built_in = {
-    .start = 3e-4, .scan = 5e-9, .margin_start = 3e-5, .margin = 1.1e-8, .thin_row = 3e-8, .thin_knot = 6e-8, .plate = 6e-9,
-    .plate_setup = 2.4e-8, .product = 3e-9, .linear = 2e-9, .leverage = 3e-9, .table = 5e-10,
+    .start = 1.5e-4, .scan = 5e-9, .margin_start = 2e-5, .margin = 1.1e-8, .thin_row = 3e-8, .thin_knot = 6e-8, .thin_pass = 2.7e-8,
+    .plate = 4.5e-9, .plate_setup = 2e-8, .tensor_row = 8e-10, .tensor = 1.8e-10, .product = 3e-9, .linear = 2e-9, .leverage = 3e-9, .arrow = 1.2e-8, .table = 1.3e-9,
     .family = { 2e-9, 1.5e-8, 1e-8, 1.2e-8, 3e-8, 2e-8, 2e-8, 3e-8, 1e-8, 1.5e-8, 2e-8, 2e-7, 3e-8 },
     .likelihood = { 1e-8, 3e-8, 3e-8, 4e-8, 4e-8, 6e-8, 1.7e-6, 3e-8, 3e-8, 3e-8, 8e-7, 3e-6, 3e-8 },
     .evaluate = { { 3e-6, 9e-6, 4.5e-5, 8e-4, 3e-2 } },

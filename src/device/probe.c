@@ -4,6 +4,8 @@
 #include <math.h>
 
 #define BATCH_SECONDS 1e-4 /* shorter work is repeated within a batch */
+#define LONG_SECONDS 0.1   /* longer work says the same every time */
+#define LONG_BATCHES 3
 #define REPEATS_LIMIT 4096
 #define BATCHES_LIMIT 25
 
@@ -31,7 +33,8 @@ double w_probe_seconds(const w_probe *probe, w_probe_fn fn, void *arg)
     const double wanted = ceil(BATCH_SECONDS / fmax(warm, 1e-9));
     const int repeats = warm >= BATCH_SECONDS ? 1 : (int)fmin(wanted, REPEATS_LIMIT);
     int batches = 0;
-    while (batches < BATCHES_LIMIT && (batches < W_PROBE_BATCHES || probe->clock() < end)) {
+    const int least = warm > LONG_SECONDS ? LONG_BATCHES : W_PROBE_BATCHES;
+    while (batches < BATCHES_LIMIT && (batches < least || probe->clock() < end)) {
         const double seconds = batch_seconds(probe, fn, arg, repeats);
         if (isnan(seconds)) {
             return NAN;

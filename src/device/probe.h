@@ -10,7 +10,7 @@ typedef weir_status (*w_probe_fn)(void *arg);
 
 typedef struct w_probe {
     double (*clock)(void); /* w_clock_thread_seconds, or a test's */
-    double seconds;        /* of one measurement, about; it is made anyway, with W_PROBE_BATCHES batches at least */
+    double seconds;        /* of one measurement, about; it is made anyway, with W_PROBE_BATCHES batches at least, or 3 of 0.1 s and more */
     int64_t largest;       /* sizes beyond it are left out; tests make it small */
 } w_probe;
 

@@ -171,7 +171,7 @@ static bool all_given(const w_pirls *pirls)
 }
 
 /* Fisher's weights are Newton's there, so that the working model's fit converges like Newton's method. */
-static bool canonical(const w_glm *glm)
+bool w_generalised_canonical(const w_glm *glm)
 {
     const w_family_kind kind = glm->family->kind;
     bool exponential = kind == W_FAMILY_GAUSSIAN || kind == W_FAMILY_BINOMIAL || kind == W_FAMILY_POISSON ||
@@ -282,7 +282,7 @@ weir_status w_generalised_run(w_pirls *pirls)
         remark_on_criterion(pirls, laplace);
     }
     bool rough = status >= 0 && status != WEIR_NOT_CONVERGED && laplace == WEIR_DECLINED;
-    if (rough && (all_given(pirls) || (!canonical(&pirls->glm) && pirls->gram->n < LAPLACE_ROWS)) && !pirls->separated) {
+    if (rough && (all_given(pirls) || (!w_generalised_canonical(&pirls->glm) && pirls->gram->n < LAPLACE_ROWS)) && !pirls->separated) {
         weir_status settled = settle(pirls, block);
         status = settled < 0 ? settled : status;
     }

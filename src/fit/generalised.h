@@ -10,4 +10,7 @@ weir_status w_generalised_run(w_pirls *pirls);
 /* Whether a fit of so many rows goes on to the exact Laplace criterion, if the model lets it. */
 bool w_generalised_exact(const weir_fit_options *options, int64_t rows);
 
+/* Whether expected information is the observed one. */
+bool w_generalised_canonical(const w_glm *glm);
+
 #endif

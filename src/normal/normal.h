@@ -56,7 +56,7 @@ int64_t w_sums_next_row(const w_sums *sums);
 int64_t w_sums_bytes(const w_design *design, int workers);
 int64_t w_sums_rest_bytes(const w_design *design); /* what is left of them when the pass is over */
 /* Work per row of accumulation (for the plan) in pairs of local terms with 4 x 4 values whose cells lie in the near caches or
- * beyond (pairs of other shapes count by their predicted time), and tiles per shard. */
+ * beyond (pairs of other shapes count by their predicted time; evaluating the row is not in them), and tiles per shard. */
 void w_sums_cost(const w_design *design, double *near_pairs, double *far_pairs, int64_t *shard_tiles);
 
 /* X'WX and X'Wz in coefficients. With an arrow block r (levels L of k columns each, block-diagonal cross-product) the

@@ -207,23 +207,9 @@ static void chunk_and_shard(w_pairs *plan)
     plan->shard_rows = plan->shard_tiles * W_TILE_ROWS;
 }
 
-/* Seconds per row for the values of joint margins: 2 ns and a product per knot. */
-static double evaluation_seconds(const w_design *design)
-{
-    double seconds = 0;
-    for (int b = 0; b < design->block_count; b++) {
-        const w_margin *margin = design->block[b].smooth ? &design->block[b].smooth->margin[0] : NULL;
-        if (margin && margin->covariates > 1) {
-            seconds += NANO * (double)margin->knot_count * (2 + 0.05 * (double)margin->k);
-        }
-    }
-    return seconds;
-}
-
 static weir_status layout(weir_ctx *ctx, w_pairs *plan)
 {
     int64_t offset = 0;
-    plan->near_pairs = evaluation_seconds(plan->design) / (NANO * cell_cost(1, 16));
     for (int i = 0, q = 0; i < plan->block_count; i++) {
         for (int j = i; j < plan->block_count; j++) {
             if (plan->linear && plan->design->block[i].kind != W_BLOCK_DENSE && plan->design->block[j].kind != W_BLOCK_DENSE) {

@@ -4,7 +4,7 @@
  *   2. Are decoded columns worth keeping? Only if they fit beside 1 and the source would otherwise be parsed, or cannot be
  *      read, twice. A text that does not fit goes to the scratch folder where that is faster than parsing it in each pass.
  *   3. Of the window sizes the source offers: the largest that helps (a few shards per thread) in half of what is left.
- * Seconds = bytes/bandwidth + flops/rate of each part; reading and adding overlap only within a window, so they are summed. */
+ * The seconds of each part are added up in plan/seconds.c: reading and adding overlap only within a window. */
 #include "plan/plan.h"
 
 #include <stdarg.h>
@@ -15,16 +15,11 @@
 #include "base/size.h"
 #include "normal/normal.h"
 #include "plan/bytes.h"
+#include "plan/seconds.h"
 
 #define WINDOW_MAX_BYTES ((int64_t)32 << 20)
-#define SMOOTHING_STEPS 12
-#define SKIPPED_COST 0.1 /* of passing over a field against decoding it */
-#define LEVEL_SECONDS 100e-9 /* finding the level of a number in the scan */
-#define WORKING_SECONDS 15e-9 /* working weight and response of a row */
-#define SETUP_SECONDS 1e-3
+#define SKIPPED_COST 0.3 /* of passing over a field against decoding it */
 #define MATRIX_FREE_STEPS 30 /* of a solve by conjugate gradients */
-#define VALUE_SECONDS 1.2e-9 /* a value of X and vector in a product */
-#define SORT_SECONDS 40e-9 /* a row and margin of the set-up: sorting, distinct values, column sums */
 
 static void add_reason(weir_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -133,7 +128,7 @@ static void choose_reading(const w_plan_input *input, weir_plan *plan, int64_t a
 }
 
 /* Text is passed over in columns that are not wanted. */
-static double parse_seconds(const w_plan_input *input)
+double w_plan_parse_seconds(const w_plan_input *input)
 {
     double decoded = (double)w_max64(input->rows, 0) * (double)w_plan_row_bytes(input->design);
     double text = input->text_bytes > 0 ? input->text_bytes : input->file_bytes > 0 ? (double)input->file_bytes : decoded;
@@ -149,92 +144,12 @@ w_scratch_choice w_plan_scratch(const w_plan_input *input, int later)
     }
     int64_t decoded = w_mul64(input->rows, w_plan_row_bytes(input->design));
     choice.bytes = w_add64(decoded, input->rows_exact ? 0 : decoded / 4);
-    choice.parse_seconds = parse_seconds(input);
+    choice.parse_seconds = w_plan_parse_seconds(input);
     choice.write_seconds = (double)decoded / input->rates.scratch_bytes_per_second;
     choice.read_seconds = (double)decoded / input->rates.read_bytes_per_second;
     choice.pays = choice.bytes <= input->scratch_room &&
                   choice.write_seconds + later * choice.read_seconds < later * choice.parse_seconds;
     return choice;
-}
-
-static int margins(const w_design *design)
-{
-    int count = 0;
-    for (int b = 0; b < design->block_count; b++) {
-        count += design->block[b].kind == W_BLOCK_SMOOTH ? design->block[b].smooth->margin_count : 0;
-    }
-    return count;
-}
-
-static int factors(const w_design *design)
-{
-    int count = 0;
-    for (int c = 0; design->column_kind && c < design->column_count; c++) {
-        count += design->column_kind[c] == W_FACTOR;
-    }
-    return count;
-}
-
-/* Set-up: the scan looks at every value, each margin sorts its rows, and a thin plate spline has an eigenproblem of its distinct
- * values (at most 2000, tridiagonal: linear in them and in k). */
-static double setup_seconds(const w_plan_input *input, double rows, double speed_up)
-{
-    const w_rates *rates = &input->rates;
-    double chosen = input->exact_knots || rows < W_SETUP_ROWS ? rows : W_SETUP_ROWS;
-    double seconds = SETUP_SECONDS + rows * input->design->column_count * sizeof(double) / (rates->memory_bytes_per_second * speed_up);
-    return seconds + chosen * margins(input->design) * SORT_SECONDS;
-}
-
-static void predict_seconds(const w_plan_input *input, weir_plan *plan)
-{
-    const w_rates *rates = &input->rates;
-    double rows = input->rows < 0 ? 0.0 : (double)input->rows;
-    double near, far;
-    int64_t shard_tiles;
-    w_sums_cost(input->design, &near, &far, &shard_tiles);
-    double speed_up = 1.0 + (input->threads - 1) * rates->thread_efficiency;
-    double decoded = rows * (double)w_plan_row_bytes(input->design);
-    double later = plan->passes - 1;
-    bool spooled = plan->keep_bytes == 0 && (plan->scratch_bytes > 0 || input->once);
-    if (input->in_place) {
-        plan->seconds_read = 0.0; /* part of each pass's seconds per row */
-    } else if (!input->text) {
-        plan->seconds_read = plan->passes * decoded / rates->read_bytes_per_second;
-    } else if (spooled) {
-        const w_scratch_choice scratch = w_plan_scratch(input, plan->passes - 1);
-        plan->seconds_read = scratch.parse_seconds + scratch.write_seconds + later * scratch.read_seconds;
-    } else {
-        plan->seconds_read = (plan->keep_bytes > 0 ? 1.0 : 1.0 + later) * parse_seconds(input);
-    }
-    if (!input->text) { /* texts of a factor are in the price of parsing */
-        plan->seconds_read += rows * factors(input->design) * LEVEL_SECONDS;
-    }
-    double per_row = rates->row_seconds + margins(input->design) * rates->basis_seconds + near * rates->pair_seconds +
-                     far * rates->far_pair_seconds + (input->iterations > 1 ? WORKING_SECONDS : 0.0);
-    plan->seconds_accumulate = input->iterations * rows * per_row / speed_up;
-    if (input->diagnostics) {
-        plan->seconds_accumulate += rows * (rates->row_seconds + 2 * margins(input->design) * rates->basis_seconds) / speed_up;
-    }
-    double p = (double)input->design->p, arrow = 0.0;
-    if (input->matrix_free) {
-        double products = (double)MATRIX_FREE_STEPS * (double)input->solves;
-        plan->seconds_accumulate = rows * per_row / speed_up;
-        plan->seconds_smooth = products * rows * (double)input->row_values * 2.0 * VALUE_SECONDS / speed_up;
-        plan->seconds_smooth += plan->tile_bytes > 0 ? 0.0 : products / 8.0 * plan->seconds_accumulate;
-        plan->seconds_setup = setup_seconds(input, rows, speed_up);
-        plan->seconds = plan->seconds_setup + plan->seconds_read + plan->seconds_accumulate + plan->seconds_smooth;
-        return;
-    }
-    if (input->arrow_block >= 0) {
-        const w_block *block = &input->design->block[input->arrow_block];
-        arrow = (double)block->levels * (double)block->level_columns;
-    }
-    double core = p - arrow;
-    double step = 2.0 * core * core * core + 4.0 * arrow * core * core;
-    double steps = SMOOTHING_STEPS * (input->iterations > 1 ? input->iterations : 1);
-    plan->seconds_smooth = 3e-4 + steps * step / rates->dense_flops_per_second;
-    plan->seconds_setup = setup_seconds(input, rows, speed_up);
-    plan->seconds = plan->seconds_setup + plan->seconds_read + plan->seconds_accumulate + plan->seconds_smooth;
 }
 
 /* Evaluated tiles are kept where they fit beside the smallest windows. */
@@ -324,7 +239,7 @@ weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
     }
     choose_reading(input, &plan, available);
     plan.bytes = w_add64(fixed, plan.bytes_read);
-    predict_seconds(input, &plan);
+    w_plan_seconds(input, &plan);
     weir_status status = check_budget(input, &plan);
     *out = plan;
     return status;

@@ -14,6 +14,7 @@
 #ifndef W_PLAN_PLAN_H
 #define W_PLAN_PLAN_H
 
+#include "device/cost.h"
 #include "model/design.h"
 #include "weir/plan.h"
 
@@ -27,9 +28,19 @@ typedef struct w_rates {
     double pair_seconds;             /* one thread, row and pair of local terms, cells in the near caches */
     double far_pair_seconds;         /* the same beyond them */
     double dense_flops_per_second;   /* one thread, factorizations of p x p */
-    double memory_bytes_per_second;  /* one thread */
     double thread_efficiency;        /* speed-up per added thread, 0 … 1 */
+    w_fit_cost fit;                  /* prices of what a fit does besides */
 } w_rates;
+
+/* What kind of fit it is. All zero: a linear model with normal errors. */
+typedef struct w_plan_work {
+    bool generalised;
+    int family;          /* place of its prices in w_fit_cost */
+    int parameters;      /* of the family, to be estimated */
+    bool canonical;      /* expected information is the observed one */
+    bool exact;          /* the Laplace criterion follows the working one */
+    int criterion;       /* weir_criterion */
+} w_plan_work;
 
 /* A window size the source offers and all the bytes reading then takes. */
 typedef struct w_window_choice {
@@ -50,6 +61,7 @@ typedef struct w_plan_input {
     int64_t tile_row_bytes;     /* of an evaluated row that is kept */
     int64_t row_values;         /* values of X in a row */
     int64_t solves;             /* solves expected */
+    w_plan_work work;
     bool matrix_free;
     const char *matrix_free_reason; /* why that route is taken */
     int iterations;             /* passes of a generalised model expected; 1: linear */
@@ -96,6 +108,9 @@ typedef struct w_scratch_choice {
     double read_seconds;           /* of one pass over the folder's file */
 } w_scratch_choice;
 w_scratch_choice w_plan_scratch(const w_plan_input *input, int later);
+
+/* Seconds to parse a text once; columns that are not wanted are passed over. */
+double w_plan_parse_seconds(const w_plan_input *input);
 
 /* Bytes a compiled or skeleton design holds. */
 int64_t w_plan_design_bytes(const w_design *design);

@@ -27,8 +27,8 @@ void w_plan_rates(weir_ctx *ctx, w_rates *out)
     out->pair_seconds = cost->row.pair;
     out->far_pair_seconds = cost->row.pair_far;
     out->dense_flops_per_second = cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64];
-    out->memory_bytes_per_second = cost->row.memory;
     out->thread_efficiency = cost->row.thread_gain;
+    out->fit = cost->fit;
 }
 
 weir_status w_plan_device(weir_ctx *ctx, const char **device, char *text, size_t bytes, const char **reason)

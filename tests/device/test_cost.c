@@ -59,7 +59,7 @@ static void every_field_is_read_by_a_prediction_or_by_rows(void **state)
             assert_true(moved);
         }
     }
-    assert_int_equal(fields, 118);
+    assert_int_equal(fields, 122);
     assert_false(w_cost_set(&cost, "cpu.nothing", 1));
     assert_true(w_cost_threaded(&cost, 1.0, 1) == 1.0);
     assert_true(w_cost_threaded(&cost, 1.0, 2) < 1.0 && w_cost_threaded(&cost, 1.0, 2) >= 0.5);
