@@ -253,6 +253,27 @@ static void list_routes(const w_design *design, const weir_fit_options *options,
     }
 }
 
+_Static_assert(W_COST_FAMILIES == W_FAMILY_COUNT + 1, "a price for each family, and one for other links");
+
+/* What the seconds go by. */
+static w_plan_work describe_work(weir_ctx *ctx, const weir_fit_options *options, int arrow_block, int64_t rows)
+{
+    w_plan_work work = { .criterion = (int)options->criterion };
+    w_glm glm;
+    if (!options->family || w_family_parse(ctx, options->family, &glm) < 0) {
+        return work;
+    }
+    const bool own = glm.link->kind == glm.family->default_link;
+    work.generalised = glm.family->kind != W_FAMILY_GAUSSIAN || glm.link->kind != W_LINK_IDENTITY;
+    work.family = own || (glm.family->kind == W_FAMILY_GAMMA && glm.link->kind == W_LINK_LOG) ? (int)glm.family->kind : W_FAMILY_COUNT;
+    for (int a = 0; a < glm.family->param_count; a++) {
+        work.parameters += glm.estimate[a];
+    }
+    work.canonical = w_generalised_canonical(&glm);
+    work.exact = work.generalised && arrow_block < 0 && w_generalised_exact(options, rows);
+    return work;
+}
+
 static weir_status plan_design(const asked *a, const w_design *design, bool estimated, weir_plan *out)
 {
     weir_ctx *ctx = a->ctx;
@@ -293,6 +314,7 @@ static weir_status plan_design(const asked *a, const w_design *design, bool esti
         const w_quadratic_form form = { .order = design->p };
         input.iteration_bytes = w_add64(input.iteration_bytes, w_quadratic_bytes(design, &form, input.threads));
     }
+    input.work = describe_work(ctx, options, input.arrow_block, input.rows < 0 ? 0 : input.rows);
     list_windows(ctx, table, design, &input);
     w_plan_rates(ctx, &input.rates);
     status = choose_route(a, design, &input, out);
