@@ -506,30 +506,116 @@ static void solve(int64_t p, const double *r, const double *scale, const double 
     }
 }
 
-/* W = R^-1 (upper), then W W'. */
+/* Rows first … j - 1 of column j of W = R^-1, one by one: -W_ii.. (R_.j) / R_jj. */
+LANES_INLINE void invert_column(const double *r, double *w, int64_t first, int64_t j, int l, vec head)
+{
+    for (int64_t i = first; i < j; i++) {
+        vec sum = lanes_set(0.0);
+        for (int64_t k = i; k < j; k++) {
+            sum = lanes_fma(lanes_load(AT(w, w_packed(k) + i, l)), lanes_load(AT(r, w_packed(j) + k, l)), sum);
+        }
+        lanes_store(AT(w, w_packed(j) + i, l), sum * head);
+    }
+}
+
+/* sum[a][b] += W_i+a,k R_k,j+b for a < rows, the order of k being that of invert_column. */
+LANES_INLINE void invert_step(const double *r, const double *w, int64_t i, int64_t j, int64_t k, int rows, int l, vec sum[4][4])
+{
+    vec left[4], right[4];
+    for (int b = 0; b < 4; b++)
+        right[b] = lanes_load(AT(r, w_packed(j + b) + k, l));
+    for (int a = 0; a < rows; a++)
+        left[a] = lanes_load(AT(w, w_packed(k) + i + a, l));
+    for (int a = 0; a < rows; a++)
+        for (int b = 0; b < 4; b++)
+            sum[a][b] = lanes_fma(left[a], right[b], sum[a][b]);
+}
+
+/* Rows i … i + 3 of columns j … j + 3 of W, i + 3 < j. */
+LANES_INLINE void invert_tile(const double *r, double *w, int64_t i, int64_t j, int l, const vec *head)
+{
+    vec sum[4][4];
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < 4; b++)
+            sum[a][b] = lanes_set(0.0);
+    invert_step(r, w, i, j, i, 1, l, sum);
+    invert_step(r, w, i, j, i + 1, 2, l, sum);
+    invert_step(r, w, i, j, i + 2, 3, l, sum);
+    for (int64_t k = i + 3; k < j; k++)
+        invert_step(r, w, i, j, k, 4, l, sum);
+    for (int b = 0; b < 4; b++)
+        for (int a = 0; a < 4; a++) {
+            vec value = sum[a][b] * head[b];
+            lanes_store(AT(w, w_packed(j + b) + i + a, l), value);
+            for (int c = b + 1; c < 4; c++)
+                sum[a][c] = lanes_fma(value, lanes_load(AT(r, w_packed(j + c) + j + b, l)), sum[a][c]);
+        }
+}
+
+/* sum[a][b] += W_i+a,k W_j+b,k for b < columns. */
+LANES_INLINE void square_step(const double *w, int64_t i, int64_t j, int64_t k, int columns, int l, vec sum[4][4])
+{
+    vec left[4], right[4];
+    for (int a = 0; a < 4; a++)
+        left[a] = lanes_load(AT(w, w_packed(k) + i + a, l));
+    for (int b = 0; b < columns; b++)
+        right[b] = lanes_load(AT(w, w_packed(k) + j + b, l));
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < columns; b++)
+            sum[a][b] = lanes_fma(left[a], right[b], sum[a][b]);
+}
+
+LANES_INLINE void put_square(const double *scale, int64_t i, int64_t j, int l, vec sum, double *out)
+{
+    lanes_store(AT(out, w_packed(j) + i, l), sum * (lanes_load(AT(scale, i, l)) * lanes_load(AT(scale, j, l))));
+}
+
+/* Entries of D W W' D in rows i … i + 3 and columns j … j + 3, i <= j; of i = j those above the diagonal. */
+LANES_INLINE void square_tile(int64_t p, const double *w, const double *scale, int64_t i, int64_t j, int l, double *out)
+{
+    vec sum[4][4];
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < 4; b++)
+            sum[a][b] = lanes_set(0.0);
+    square_step(w, i, j, j, 1, l, sum);
+    square_step(w, i, j, j + 1, 2, l, sum);
+    square_step(w, i, j, j + 2, 3, l, sum);
+    for (int64_t k = j + 3; k < p; k++)
+        square_step(w, i, j, k, 4, l, sum);
+    for (int a = 0; a < 4; a++)
+        for (int b = i < j ? 0 : a; b < 4; b++)
+            put_square(scale, i + a, j + b, l, sum[a][b], out);
+}
+
+/* W = R^-1 (upper), then W W', four rows by four columns at a time. */
 static void inverse(int64_t p, const double *r, const double *scale, double *out, double *w)
 {
+    const int64_t whole = p / 4 * 4;
     EACH_PART(l) {
-        for (int64_t j = 0; j < p; j++) {
-            vec head = lanes_set(1.0) / lanes_load(AT(r, w_packed(j) + j, l));
-            lanes_store(AT(w, w_packed(j) + j, l), head);
-            head = lanes_negate(head);
-            for (int64_t i = 0; i < j; i++) { /* column j of W: -W_ii.. (R_.j) / R_jj */
-                vec sum = lanes_set(0.0);
-                for (int64_t k = i; k < j; k++) {
-                    sum = lanes_fma(lanes_load(AT(w, w_packed(k) + i, l)), lanes_load(AT(r, w_packed(j) + k, l)), sum);
-                }
-                lanes_store(AT(w, w_packed(j) + i, l), sum * head);
+        for (int64_t j = 0; j < p; j += 4) {
+            vec head[4];
+            for (int b = 0; b < 4 && j + b < p; b++) {
+                head[b] = lanes_set(1.0) / lanes_load(AT(r, w_packed(j + b) + j + b, l));
+                lanes_store(AT(w, w_packed(j + b) + j + b, l), head[b]);
+                head[b] = lanes_negate(head[b]);
+                invert_column(r, w, j < whole ? j : 0, j + b, l, head[b]);
+            }
+            for (int64_t i = 0; j < whole && i < j; i += 4) {
+                invert_tile(r, w, i, j, l, head);
             }
         }
-        for (int64_t j = 0; j < p; j++) {
+        for (int64_t j = 0; j < whole; j += 4) {
+            for (int64_t i = 0; i <= j; i += 4) {
+                square_tile(p, w, scale, i, j, l, out);
+            }
+        }
+        for (int64_t j = whole; j < p; j++) {
             for (int64_t i = 0; i <= j; i++) {
                 vec sum = lanes_set(0.0);
                 for (int64_t k = j; k < p; k++) {
                     sum = lanes_fma(lanes_load(AT(w, w_packed(k) + i, l)), lanes_load(AT(w, w_packed(k) + j, l)), sum);
                 }
-                lanes_store(AT(out, w_packed(j) + i, l),
-                            sum * (lanes_load(AT(scale, i, l)) * lanes_load(AT(scale, j, l))));
+                put_square(scale, i, j, l, sum, out);
             }
         }
     }
