@@ -62,6 +62,7 @@ int cli_group_fit(cli_run *run)
         return cli_fail(run, EXIT_USAGE, "--report draws one model; with --by-group give --json FILE, or 'weir summary'");
     how.column = run->args.by_group;
     how.each = run->args.group_lambda == 1;
+    how.covariance = run->args.group_covariance == 2 ? -1 : run->args.group_covariance;
     int code = cli_table(run, run->operand_count, run->operand, &table);
     if (code)
         return code;

@@ -18,9 +18,11 @@ static const cli_group outputs = {"Result", CLI_COUNT_OF(options), options};
 
 static const cli_option apart_options[] = {
     {0, "by-group", CLI_TEXT, CLI_AT(by_group), 0, "COL",
-     "fit the rows of each level of COL apart, with bases and penalties that all share (gaussian only)"},
+     "fit the rows of each level of COL apart, with bases and penalties that all share"},
     {0, "group-lambda", CLI_CHOICE, CLI_AT(group_lambda), 0, "shared|each",
      "with --by-group: one smoothing parameter per term for all groups (default), or for each group its own"},
+    {0, "group-covariance", CLI_CHOICE, CLI_AT(group_covariance), 0, "auto|yes|no",
+     "with --by-group: keep covariances, so that predictions have standard errors (default: where they are few beside the budget)"},
 };
 static const cli_group apart = {"Groups", CLI_COUNT_OF(apart_options), apart_options};
 
@@ -76,6 +78,8 @@ static int check(cli_run *run)
         return windowed;
     if (args->group_lambda && !args->by_group)
         return cli_fail(run, EXIT_USAGE, "--group-lambda needs --by-group COL");
+    if (args->group_covariance && !args->by_group)
+        return cli_fail(run, EXIT_USAGE, "--group-covariance needs --by-group COL");
     if (args->from && args->by_group)
         return cli_fail(run, EXIT_USAGE, "--by-group needs the rows, which sums do not hold; give DATA instead of --from");
     if (args->from) {

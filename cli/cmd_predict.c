@@ -101,13 +101,9 @@ static int predict_rows(cli_run *run, const weir_model *model, const weir_groups
     const cli_args *args = &run->args;
     weir_predict_options predict = predict_options(args);
     delivery to = {.columns = 0};
-    static const char *const only_fit[] = {"fit"};
-    const char *const *names = only_fit;
-    weir_status status = WEIR_OK;
-    if (several)
-        to.columns = 1;
-    else
-        status = weir_predict_columns(model, &predict, &to.columns, &names);
+    const char *const *names = NULL;
+    weir_status status = several ? weir_groups_predict_columns(several, &predict, &to.columns, &names)
+                                 : weir_predict_columns(model, &predict, &to.columns, &names);
     if (status < 0)
         return cli_report(run, status, EXIT_FAILED);
     int code = cli_output_open(run, args->output ? args->output : "-", &to.out);

@@ -21,6 +21,7 @@ typedef struct cli_args {
     int32_t sp_count;
     double gamma, scale, ridge;
     int route; /* weir_fit_route */
+    int preconditioner; /* weir_preconditioner */
     bool select;
     int64_t iterations;
 
@@ -33,6 +34,7 @@ typedef struct cli_args {
     const char *device, *scratch;
 
     const char *by_group;
+    int group_covariance; /* auto, yes, no */
     int group_lambda; /* 1 = each */
     int64_t window, step;
     bool window_given, step_given;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Many models at once: the rows of each level of a column are fitted apart, with bases (knots, centring) and penalties that all
- *  groups share. One pass over the rows; linear models (family gaussian, identity link).
+ *  groups share. Linear models take one pass over the rows; generalised ones (families and links of weir_fit, but for parameters of
+ *  the family that would have to be estimated) a pass for each step of the group that takes most, each over the groups that still move.
  *
  *  Group g has coefficients of its own,
  *      beta_g = argmin || W^(1/2) (z - X beta) ||^2 + sum_j lambda_j beta' S_j beta     over the rows of g,
@@ -21,9 +22,11 @@ typedef struct weir_groups_options {
     int32_t version;          /**< WEIR_GROUPS_OPTIONS_VERSION */
     const char *column;       /**< whose levels are the groups; not a column of the formula */
     int32_t each;             /**< non-zero: smoothing parameters of its own for each group; 0: one per term for all (REML, GCV) */
+    int32_t covariance;       /**< 1: keep each group's covariances, p(p + 1)/2 doubles, which standard errors of predictions need; -1: do
+                               *   not; 0: where all take at most 256 MiB and an eighth of the free budget */
 } weir_groups_options;
 #define WEIR_GROUPS_OPTIONS_VERSION 1
-#define WEIR_GROUPS_OPTIONS_INIT { WEIR_GROUPS_OPTIONS_VERSION, 0, 0 }
+#define WEIR_GROUPS_OPTIONS_INIT { WEIR_GROUPS_OPTIONS_VERSION, 0, 0, 0 }
 
 typedef enum weir_group_state {
     WEIR_GROUP_FITTED = 0,
@@ -49,6 +52,8 @@ typedef struct weir_group {
 
 typedef struct weir_groups_summary {
     const char *formula, *column, *criterion_name;
+    const char *family, *link;   /**< "poisson", "log" */
+    int32_t covariances;         /**< non-zero: kept, so that predictions have standard errors */
     int64_t groups, columns, rows, rows_missing, n;
     int64_t state_count[WEIR_GROUP_STATES];
     int32_t sp_count, each, estimated; /**< estimated: smoothing parameters that were chosen, not given */
@@ -79,8 +84,12 @@ WEIR_API weir_status weir_groups_summarise(const weir_groups *groups, weir_group
 WEIR_API weir_status weir_groups_get(const weir_groups *groups, int64_t index, weir_group *out);
 /** Index of a group by name, -1 when there is none. */
 WEIR_API int64_t weir_groups_find(const weir_groups *groups, const char *name);
-/** One column, fit. The table needs the column of groups; a row of a group that was not fitted yields NaN, one of an unseen group
- *  WEIR_E_DATA or, with options->unseen_missing, NaN. No standard errors, limits or terms. */
+/** As weir_predict_columns. */
+WEIR_API weir_status weir_groups_predict_columns(const weir_groups *groups, const weir_predict_options *options, int32_t *count,
+                                                 const char *const **names);
+/** The table needs the column of groups; a row of a group that was not fitted yields NaN, one of an unseen group WEIR_E_DATA or, with
+ *  options->unseen_missing, NaN. Standard errors and limits need covariances (weir_groups_options.covariance), else WEIR_E_ARG; each
+ *  group has its own scale and degrees of freedom. No simultaneous limits. */
 WEIR_API weir_status weir_groups_predict(weir_ctx *ctx, const weir_groups *groups, weir_table *table,
                                          const weir_predict_options *options, weir_rows_fn deliver, void *user);
 /** A table of the first groups and the distribution over all; JSON holds all of them. */

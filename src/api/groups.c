@@ -163,6 +163,17 @@ int64_t weir_groups_find(const weir_groups *groups, const char *name)
     return -1;
 }
 
+weir_status weir_groups_predict_columns(const weir_groups *groups, const weir_predict_options *options, int32_t *count,
+                                        const char *const **names)
+{
+    static const weir_predict_options defaults = WEIR_PREDICT_OPTIONS_INIT;
+    if (!groups || !count || !names) {
+        return WEIR_E_ARG;
+    }
+    w_groups_predict_columns(groups, options ? options : &defaults, count, names);
+    return WEIR_OK;
+}
+
 weir_status weir_groups_predict(weir_ctx *ctx, const weir_groups *groups, weir_table *table, const weir_predict_options *options,
                                 weir_rows_fn deliver, void *user)
 {

@@ -14,6 +14,8 @@ struct weir_groups {
     w_arena arena;             /* owns the arrays below */
     bool generalised;          /* not gaussian with identity link */
     w_glm glm;
+    int32_t scale_known;
+    const char **predict_names; /* of terms: labels, then these after "se.", "lower.", "upper."; then without those after "se." */
     int64_t groups, p;
     int32_t sp_count, each, estimated, criterion;
     int64_t *n, *state;        /* groups each */
@@ -99,13 +101,15 @@ typedef struct w_group_glm w_group_glm;
 /* Of at most `blocks` blocks. */
 weir_status w_group_glm_create(weir_ctx *ctx, w_group_task *task, w_group_pass *pass, int64_t blocks, w_group_glm **out);
 void w_group_glm_free(w_group_glm *glm);
-int64_t w_group_glm_block_bytes(int64_t p, int sp_count);
+int64_t w_group_glm_block_bytes(int64_t p);
 /* All groups of the pass, to the end; rho: NULL = each group searches. With `shared` the pass has all groups, and rho is rewritten.
  * *passes counts those over the rows. */
 weir_status w_group_glm_run(w_group_glm *glm, double *rho, bool shared, int32_t *passes);
 
 weir_status w_fit_groups(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
                          const weir_groups_options *how, weir_groups **out);
+weir_status w_groups_name_terms(weir_groups *groups);
+void w_groups_predict_columns(const weir_groups *groups, const weir_predict_options *options, int32_t *count, const char *const **names);
 weir_status w_groups_predict(weir_ctx *ctx, const weir_groups *groups, weir_table *table, const weir_predict_options *options,
                              weir_rows_fn deliver, void *user);
 

@@ -52,6 +52,7 @@ weir_status w_groups_create_count(weir_ctx *ctx, w_design *design, int64_t count
     groups->p = design->p;
     groups->sp_count = (int32_t)design->sp_count;
     groups->each = each;
+    groups->glm = (w_glm){ .family = w_family_of(W_FAMILY_GAUSSIAN), .link = w_link_of(W_LINK_IDENTITY) };
     w_arena_init_small(&groups->arena, ctx, TAG);
     weir_status status = make_arrays(groups, each);
     if (status < 0) {
@@ -59,8 +60,21 @@ weir_status w_groups_create_count(weir_ctx *ctx, w_design *design, int64_t count
         return status;
     }
     groups->design = design;
+    status = w_groups_name_terms(groups);
+    if (status < 0) {
+        groups->design = NULL; /* stays the caller's */
+        w_groups_free(groups);
+        return status;
+    }
     *out = groups;
     return WEIR_OK;
+}
+
+weir_status w_groups_keep_covariance(weir_groups *groups)
+{
+    const size_t entries = (size_t)w_packed(groups->p);
+    groups->covariance = w_arena_calloc(&groups->arena, w_mul_size((size_t)groups->groups, entries), sizeof(double));
+    return groups->covariance ? WEIR_OK : w_alloc_status(groups->ctx);
 }
 
 void w_groups_free(weir_groups *groups)
@@ -86,6 +100,8 @@ void w_groups_summarise(const weir_groups *groups, weir_groups_summary *out)
     static const char *const criterion[] = { "REML", "ML", "GCV", "UBRE" };
     const w_design *design = groups->design;
     *out = (weir_groups_summary){
+        .family = groups->glm.family->name, .link = groups->glm.link->name,
+        .covariances = groups->covariance != NULL,
         .formula = design->formula, .column = design->column[design->start_column],
         .criterion_name = criterion[groups->criterion], .groups = groups->groups, .columns = groups->p, .rows = design->rows,
         .rows_missing = design->rows_missing, .sp_count = groups->sp_count, .each = groups->each, .estimated = groups->estimated,
@@ -148,6 +164,7 @@ static const array arrays[] = {
 /* Archives hold finite numbers only: NaN (a group that was not fitted) and -infinity (lambda 0) become this and back. */
 #define NO_NUMBER (-0x1.fffffffffffffp1023)
 #define NO_PENALTY (-0x1.ffffffffffffep1023)
+#define COVARIANCE "groups/covariance"
 
 static weir_status put_reals(weir_ctx *ctx, w_archive *archive, const char *name, int64_t rows, int64_t cols, const double *data)
 {
@@ -185,7 +202,11 @@ weir_status w_groups_save(const weir_groups *groups, w_archive *archive)
         return status;
     }
     json_t *object = json_object();
-    if (!object || json_object_set_new(w_archive_json(archive), "groups", object) != 0 || !put_fields(groups, object)) {
+    char family[W_FAMILY_TEXT];
+    w_family_text(&groups->glm, family, sizeof family);
+    if (!object || json_object_set_new(w_archive_json(archive), "groups", object) != 0 || !put_fields(groups, object) ||
+        json_object_set_new(object, "scale_known", json_integer(groups->scale_known)) != 0 ||
+        (groups->generalised && json_object_set_new(object, "family", json_string(family)) != 0)) {
         return w_fail(ctx, WEIR_E_MEMORY, "the system refused memory to describe the groups");
     }
     for (size_t i = 0; status >= 0 && i < ARRAY_COUNT; i++) {
@@ -195,6 +216,9 @@ weir_status w_groups_save(const weir_groups *groups, w_archive *archive)
     }
     if (status >= 0 && groups->sp_count > 0) {
         status = put_reals(ctx, archive, "groups/log_lambda", groups->each ? groups->groups : 1, groups->sp_count, groups->rho);
+    }
+    if (status >= 0 && groups->covariance) {
+        status = put_reals(ctx, archive, COVARIANCE, groups->groups, w_packed(groups->p), groups->covariance);
     }
     return status;
 }
@@ -249,6 +273,19 @@ static weir_status get_fields(weir_groups *groups, const json_t *object)
     return sound ? WEIR_OK : damaged(groups->ctx, "criterion");
 }
 
+/* Files of linear models do not name it. */
+static weir_status get_family(weir_groups *groups, const json_t *family)
+{
+    if (!family) {
+        return WEIR_OK;
+    }
+    if (!json_is_string(family) || w_family_parse(groups->ctx, json_string_value(family), &groups->glm) < 0) {
+        return damaged(groups->ctx, "family");
+    }
+    groups->generalised = true;
+    return WEIR_OK;
+}
+
 static weir_status get_arrays(weir_groups *groups, const w_archive *archive)
 {
     weir_ctx *ctx = groups->ctx;
@@ -260,6 +297,12 @@ static weir_status get_arrays(weir_groups *groups, const w_archive *archive)
     }
     if (status >= 0 && groups->sp_count > 0) {
         status = get_reals(ctx, archive, "groups/log_lambda", groups->each ? groups->groups : 1, groups->sp_count, groups->rho);
+    }
+    int64_t rows, cols;
+    if (status >= 0 && w_archive_f64(archive, COVARIANCE, &rows, &cols)) {
+        status = w_groups_keep_covariance(groups);
+        status = status < 0 ? status
+                            : get_reals(ctx, archive, COVARIANCE, groups->groups, w_packed(groups->p), groups->covariance);
     }
     for (int64_t g = 0; status >= 0 && g < groups->groups; g++) {
         const bool sound = groups->state[g] >= 0 && groups->state[g] < WEIR_GROUP_STATES && groups->n[g] >= 0;
@@ -296,6 +339,10 @@ weir_status w_groups_load(weir_ctx *ctx, const w_archive *archive, weir_groups *
     const int32_t each = groups->each;
     status = get_fields(groups, object);
     groups->each = each;
+    if (status >= 0) {
+        groups->scale_known = json_integer_value(json_object_get(object, "scale_known")) != 0;
+        status = get_family(groups, json_object_get(object, "family"));
+    }
     if (status >= 0) {
         status = get_arrays(groups, archive);
     }

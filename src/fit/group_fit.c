@@ -17,12 +17,14 @@
 #include "base/format.h"
 #include "base/size.h"
 #include "fit/gam.h"
+#include "fit/pirls.h"
 #include "fit/planning.h"
 #include "fit/recovery.h"
 #include "fit/shape.h"
 #include "table/table.h"
 
 #define TAG "group sums"
+#define MOST_COVARIANCE (256 << 20)
 
 typedef struct run {
     weir_ctx *ctx;
@@ -31,6 +33,8 @@ typedef struct run {
     w_dense_rows *rows;
     w_group_task task;
     w_group_pass pass;
+    w_glm family;
+    w_group_glm *glm;       /* NULL: linear */
     w_spool *spool;
     int64_t blocks, share;  /* blocks of all groups; at a time */
     w_group_stats *stats;   /* of all groups when they are shared, else of one share */
@@ -42,15 +46,15 @@ typedef struct run {
 
 /* ---- checks ------------------------------------------------------------------------------------------------------ */
 
-static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options, const weir_groups_options *how)
+static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options, const weir_groups_options *how, w_glm *glm)
 {
-    w_glm glm;
-    weir_status status = w_family_parse(ctx, options->family ? options->family : "gaussian", &glm);
+    weir_status status = w_family_parse(ctx, options->family ? options->family : "gaussian", glm);
     if (status < 0) {
         return status;
     }
-    if (glm.family->kind != W_FAMILY_GAUSSIAN || glm.link->kind != W_LINK_IDENTITY) {
-        return w_fail(ctx, WEIR_E_ARG, "groups are fitted by linear models: family gaussian with link identity, not %s", glm.family->name);
+    if (w_pirls_has_parameters(glm)) {
+        return w_fail(ctx, WEIR_E_ARG, "a fit by groups does not estimate %s of family %s: give it, as in '%s:1.5', or fit the groups one "
+                      "by one", glm->family->param_name[0], glm->family->name, glm->family->name);
     }
     if (options->ar1 != 0 || options->ar1_estimate || options->ar1_start) {
         return w_fail(ctx, WEIR_E_ARG, "groups cannot have AR(1) residuals: leave --ar1 out, or fit the groups one by one");
@@ -64,7 +68,7 @@ static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options,
     if (options->gamma < 0 || options->scale < 0 || !isfinite(options->gamma) || !isfinite(options->scale)) {
         return w_fail(ctx, WEIR_E_ARG, "gamma and scale must be positive numbers");
     }
-    if (options->criterion == WEIR_UBRE && !(options->scale > 0)) {
+    if (options->criterion == WEIR_UBRE && !(options->scale > 0) && !glm->family->scale_known) {
         return w_fail(ctx, WEIR_E_ARG, "UBRE needs a known scale: give it, or use REML or GCV");
     }
     return how->column && *how->column ? WEIR_OK : w_fail(ctx, WEIR_E_ARG, "a fit by groups needs the name of their column");
@@ -80,15 +84,16 @@ static bool has_free(const w_design *design)
     return false;
 }
 
-static weir_status check_design(weir_ctx *ctx, const w_design *design, const weir_fit_options *options, const weir_groups_options *how)
+static weir_status check_design(weir_ctx *ctx, const w_design *design, const weir_fit_options *options, const weir_groups_options *how,
+                                const w_glm *glm)
 {
     const int c = design->start_column;
     if (c < 0 || design->column_kind[c] != W_FACTOR) {
         return w_fail(ctx, WEIR_E_DATA, "column '%s' cannot tell groups apart: it is not a column of categories", how->column);
     }
-    if (design->trials) {
-        return w_fail(ctx, WEIR_E_ARG, "the response %s counts successes and failures: groups are fitted by linear models",
-                      design->response_label);
+    if (design->trials && glm->family->kind != W_FAMILY_BINOMIAL && glm->family->kind != W_FAMILY_QUASIBINOMIAL) {
+        return w_fail(ctx, WEIR_E_ARG, "the response %s counts successes and failures: it needs family binomial, not %s",
+                      design->response_label, glm->family->name);
     }
     if (design->level_count[c] < 1) {
         return w_fail(ctx, WEIR_E_DATA, "column '%s' has no group with rows that count", how->column);
@@ -117,7 +122,7 @@ static weir_fit_options sketch_options(const weir_fit_options *options, const we
 }
 
 static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
-                           const weir_groups_options *how, w_fit_recovery *recovery, w_design **out)
+                           const weir_groups_options *how, const w_glm *glm, w_fit_recovery *recovery, w_design **out)
 {
     w_formula *parsed = NULL;
     weir_plan plan;
@@ -142,13 +147,13 @@ static weir_status compile(weir_ctx *ctx, weir_table *table, const char *formula
     w_formula_free(parsed);
     if (status >= 0) {
         w_recovery_adapt(recovery, *out, &plan);
-        status = check_design(ctx, *out, options, how);
+        status = check_design(ctx, *out, options, how, glm);
     }
     return status;
 }
 
 static weir_status compile_surely(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
-                                  const weir_groups_options *how, w_fit_recovery *recovery, w_design **out)
+                                  const weir_groups_options *how, const w_glm *glm, w_fit_recovery *recovery, w_design **out)
 {
     w_source_traits traits;
     w_source_traits_of(table, &traits);
@@ -156,16 +161,17 @@ static weir_status compile_surely(weir_ctx *ctx, weir_table *table, const char *
     do {
         w_design_free(*out);
         *out = NULL;
-        status = compile(ctx, table, formula, options, how, recovery, out);
+        status = compile(ctx, table, formula, options, how, glm, recovery, out);
     } while (status < 0 && !(traits.once && recovery->planned) && w_recover(ctx, W_RECOVER_FIT, status));
     return status;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-static int64_t block_bytes(int64_t p)
+static int64_t block_bytes(const weir_groups *groups)
 {
-    return w_mul64(w_group_block_doubles(p), 8) + W_BATCH * (int64_t)sizeof(w_group_stats);
+    const int64_t own = groups->generalised ? w_group_glm_block_bytes(groups->p) : 0;
+    return w_add64(own, w_mul64(w_group_block_doubles(groups->p), 8) + W_BATCH * (int64_t)sizeof(w_group_stats));
 }
 
 /* What the pass and the solver take beside the sums in flight. */
@@ -187,14 +193,15 @@ static weir_status choose_share(run *r)
     const int64_t p = r->groups->p, room = w_ledger_free_bytes(r->ctx), beside = beside_bytes(r, w_pool_workers(r->ctx));
     const int64_t usable = room == INT64_MAX ? INT64_MAX : (room - beside) / 10 * 9;
     w_recovery_state *state = &r->recovery->state;
-    if (usable < block_bytes(p)) {
+    const bool together = r->keep && r->groups->generalised; /* the sums of all are searched after every pass */
+    if (usable < block_bytes(r->groups) || (together && usable / block_bytes(r->groups) < r->blocks)) {
         char have[W_FORMAT_BYTES];
-        state->groups = W_BATCH;
+        state->groups = together ? (int)w_min64(INT_MAX, r->blocks * W_BATCH) : W_BATCH;
         return w_fail(r->ctx, WEIR_E_BUDGET, "memory budget of %s is too small for %lld groups of p = %lld columns",
                       w_format_bytes(have, r->ctx->ledger.budget), (long long)r->groups->groups, (long long)p);
     }
     const int64_t most = state->groups > 0 ? w_max64(1, state->groups / W_BATCH) : INT64_MAX;
-    r->share = w_min64(w_min64(r->blocks, usable / block_bytes(p)), most);
+    r->share = w_min64(w_min64(r->blocks, usable / block_bytes(r->groups)), together ? INT64_MAX : most);
     if (r->share < r->blocks) { /* equal shares */
         const int64_t passes = (r->blocks + r->share - 1) / r->share;
         r->share = (r->blocks + passes - 1) / passes;
@@ -264,6 +271,12 @@ static weir_status accumulate_share(run *r, int64_t first, int64_t count)
     r->pass.block_count = count;
     r->pass.stats = r->stats + (r->keep ? first * W_BATCH : 0);
     weir_status status;
+    if (r->glm) {
+        status = w_group_glm_run(r->glm, r->groups->each && r->groups->estimated ? NULL : r->groups->rho, r->keep, &r->groups->passes);
+        r->groups->status = status > 0 ? status : r->groups->status;
+        r->groups->seconds_accumulate += w_clock_seconds() - begin;
+        return status;
+    }
     do { /* whole passes: no row counts twice */
         w_group_clear(&r->pass);
         status = w_group_accumulate(r->ctx, &r->pass);
@@ -285,7 +298,7 @@ static weir_status run_shares(run *r)
     for (int64_t first = 0; status >= 0 && first < r->blocks; first += r->share) {
         const int64_t count = w_min64(r->share, r->blocks - first);
         status = accumulate_share(r, first, count);
-        if (status >= 0 && !r->keep) {
+        if (status >= 0 && !r->keep && !r->glm) {
             status = finish_blocks(r, first, count);
         }
     }
@@ -313,8 +326,8 @@ static weir_status run_fit(run *r, const weir_fit_options *options)
     w_tile_request request = { .missing = options->missing, .training = true };
     r->keep = !groups->each && groups->estimated;
     r->blocks = w_group_blocks(groups->groups);
-    for (int j = 0; !groups->each && !groups->estimated && j < groups->sp_count; j++) {
-        groups->rho[j] = log(design->sp_fixed[j]);
+    for (int64_t j = 0; !groups->estimated && j < groups->sp_count * (groups->each ? groups->groups : 1); j++) {
+        groups->rho[j] = log(design->sp_fixed[j % groups->sp_count]);
     }
     r->rho = groups->each && groups->estimated ? NULL : groups->rho;
     weir_status status = w_dense_rows_create(r->ctx, design, &r->rows);
@@ -333,16 +346,20 @@ static weir_status run_fit(run *r, const weir_fit_options *options)
         r->pass.sums = w_alloc_array(r->ctx, TAG, w_mul_size((size_t)r->share, (size_t)w_group_block_doubles(groups->p)), sizeof(double));
         status = r->stats && r->pass.sums ? WEIR_OK : w_alloc_status(r->ctx);
     }
+    if (status >= 0 && groups->generalised) {
+        status = w_group_glm_create(r->ctx, &r->task, &r->pass, r->share, &r->glm);
+    }
     w_progress_phase(r->ctx, "accumulate");
     if (status >= 0) {
         w_progress_expect(r->ctx, 1 + (int)((r->blocks + r->share - 1) / r->share));
         status = run_shares(r);
     }
-    return status >= 0 && r->keep ? search_and_finish(r) : status;
+    return status >= 0 && r->keep && !r->glm ? search_and_finish(r) : status;
 }
 
 static void run_close(run *r)
 {
+    w_group_glm_free(r->glm);
     w_group_task_free(&r->task);
     w_dense_rows_free(r->rows);
     if (r->spool) {
@@ -350,7 +367,22 @@ static void run_close(run *r)
     }
     w_free(r->ctx, r->stats);
     w_free(r->ctx, r->pass.sums);
-    *r = (run){ .ctx = r->ctx, .table = r->table, .groups = r->groups, .recovery = r->recovery };
+    *r = (run){ .ctx = r->ctx, .table = r->table, .groups = r->groups, .recovery = r->recovery, .family = r->family };
+}
+
+/* The family, and room for covariances: unless asked for they are kept where they are few beside the budget. */
+static weir_status describe(run *r, const weir_fit_options *options, const weir_groups_options *how)
+{
+    weir_groups *groups = r->groups;
+    const int64_t bytes = w_mul64(w_mul64(groups->groups, w_packed(groups->p)), 8);
+    const bool few = bytes <= MOST_COVARIANCE && bytes <= w_ledger_free_bytes(r->ctx) / 8;
+    groups->glm = r->family;
+    groups->scale_known = r->family.family->scale_known || options->scale > 0;
+    groups->generalised = r->family.family->kind != W_FAMILY_GAUSSIAN || r->family.link->kind != W_LINK_IDENTITY;
+    if (groups->generalised) {
+        groups->design->response_shift = 0.0; /* the linear predictor's zero matters */
+    }
+    return how->covariance > 0 || (how->covariance == 0 && few) ? w_groups_keep_covariance(groups) : WEIR_OK;
 }
 
 /* From the compiled design on, again with less where memory ran out. *design is taken over with the groups. */
@@ -364,6 +396,7 @@ static weir_status run_surely(run *r, w_design **design, const weir_fit_options 
         if (!r->groups) {
             status = w_groups_create(r->ctx, *design, how->each != 0, &r->groups);
             *design = status < 0 ? *design : NULL;
+            status = status < 0 ? status : describe(r, options, how);
         }
         if (status >= 0) {
             r->groups->criterion = (int32_t)options->criterion;
@@ -390,7 +423,7 @@ static weir_status give_up(run *r, const char *formula, const weir_fit_options *
         const int64_t p = r->groups->p;
         r->keep = !r->groups->each && r->groups->estimated;
         r->blocks = w_group_blocks(r->groups->groups);
-        flight = w_add64(beside_bytes(r, 1), w_add64(w_mul64(3, block_bytes(p)), w_plan_design_bytes(design)));
+        flight = w_add64(beside_bytes(r, 1), w_add64(w_mul64(r->keep && r->groups->generalised ? w_add64(r->blocks + 2, r->blocks / 9) : 3, block_bytes(r->groups)), w_plan_design_bytes(design)));
         flight = w_add64(flight, w_groups_bytes(r->groups->groups, p, design->sp_count, how->each != 0));
         flight = w_add64(flight, w_add64(w_source_bytes(r->table, &least), w_dense_rows_bytes(design)));
         w_groups_free(r->groups);
@@ -429,9 +462,9 @@ weir_status w_fit_groups(weir_ctx *ctx, weir_table *table, const char *formula, 
     run r = { .ctx = ctx, .table = table, .recovery = &recovery };
     w_ledger_reset_peak(ctx);
     w_recovery_begin(&recovery, ctx, table);
-    weir_status status = check_options(ctx, options, how);
+    weir_status status = check_options(ctx, options, how, &r.family);
     if (status >= 0) {
-        status = compile_surely(ctx, table, formula, options, how, &recovery, &design);
+        status = compile_surely(ctx, table, formula, options, how, &r.family, &recovery, &design);
     }
     if (status >= 0) {
         status = run_surely(&r, &design, options, how);

@@ -126,7 +126,8 @@ static weir_status block_task(void *arg, int64_t number, int worker)
     for (int l = 0; l < W_BATCH; l++) {
         const bool sound = isfinite(at.log_det[l]);
         if (s->choosing) {
-            const bool takes = number * W_BATCH + l < task->groups->groups && sound && may_take_part(task, &stats[l]);
+            const bool left_out = task->skip && task->skip[number * W_BATCH + l];
+            const bool takes = number * W_BATCH + l < task->groups->groups && sound && !left_out && may_take_part(task, &stats[l]);
             s->taking[number] = (uint8_t)(s->taking[number] | (takes ? 1u << l : 0u));
             for (int j = 0; takes && j < s->count; j++) { /* tr A over the columns of penalty j, for the start */
                 for (int64_t i = 0; i < p; i++) {

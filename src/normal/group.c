@@ -62,7 +62,8 @@ static int32_t find_runs(const batch *b, const w_tile *tile, int64_t at, run *ru
     int32_t found = 0;
     for (int64_t i = 0; i < tile->rows; i++) {
         const int32_t group = tile->series[i] - first;
-        const int32_t code = tile->weight[i] > 0 && group >= 0 && group < count ? group : -1;
+        const bool counts = tile->weight[i] > 0 && group >= 0 && group < count && !(b->pass->skip && b->pass->skip[group]);
+        const int32_t code = counts ? group : -1;
         if (code != open.code) {
             if (open.code >= 0) {
                 open.rows = (int32_t)(at + i) - open.first;
@@ -107,7 +108,7 @@ static weir_status tile_task(void *arg, int64_t task, int number)
     batch *b = arg;
     worker *w = &b->worker[number];
     const int64_t at = task * W_TILE_ROWS, rows = w_min64(W_TILE_ROWS, b->rows - at);
-    const w_row_values values = { b->weight + at, b->z + at, b->value ? b->value + at : NULL, b->pass->working, b->pass->working_arg };
+    const w_row_values values = { b->weight + at, b->z + at, b->value ? b->value + at * W_ROW_VALUES : NULL, b->pass->working, b->pass->working_arg };
     weir_status status = w_tile_eval(b->pass->design, b->window, b->start + at, rows, &b->request, w->tile);
     if (status < 0) {
         return status;
@@ -183,7 +184,8 @@ static void add_stats(const batch *b, const run *r, w_group_stats *stats)
         stats->log_weight += weight[i] != 1 ? log(weight[i]) : 0.0;
     }
     for (i = 0; b->value && i < r->rows; i++) {
-        stats->value += b->value[r->first + i];
+        stats->value[0] += b->value[(r->first + i) * W_ROW_VALUES];
+        stats->value[1] += b->value[(r->first + i) * W_ROW_VALUES + 1];
     }
     stats->n += r->rows;
 }
@@ -321,7 +323,7 @@ static int64_t step_rows(int64_t width)
 
 static int64_t row_bytes(int64_t stride)
 {
-    return 8 * stride + 8 * 3 + 4 * 2 + (int64_t)sizeof(run);
+    return 8 * stride + 8 * (2 + W_ROW_VALUES) + 4 * 2 + (int64_t)sizeof(run);
 }
 
 static int64_t scratch_doubles(const w_design *design)
@@ -371,7 +373,7 @@ static weir_status batch_open(batch *b)
     b->weight = w_alloc_array(b->ctx, TAG, rows, sizeof *b->weight);
     b->z = w_alloc_array(b->ctx, TAG, rows, sizeof *b->z);
     b->zero = w_calloc(b->ctx, TAG, (size_t)b->stride, sizeof *b->zero);
-    b->value = b->pass->working ? w_alloc_array(b->ctx, TAG, rows, sizeof *b->value) : NULL;
+    b->value = b->pass->working ? w_alloc_array(b->ctx, TAG, rows, W_ROW_VALUES * sizeof *b->value) : NULL;
     b->cell = b->local ? w_alloc_array(b->ctx, TAG, rows, sizeof *b->cell) : NULL;
     b->runs = w_alloc_array(b->ctx, TAG, rows, sizeof *b->runs);
     b->run_count = w_alloc_array(b->ctx, TAG, rows / W_TILE_ROWS, sizeof *b->run_count);
@@ -463,6 +465,16 @@ void w_group_clear(const w_group_pass *pass)
 {
     memset(pass->sums, 0, (size_t)(pass->block_count * w_group_block_doubles(pass->design->p)) * sizeof *pass->sums);
     memset(pass->stats, 0, (size_t)(pass->block_count * W_BATCH) * sizeof *pass->stats);
+}
+
+void w_group_clear_one(const w_group_pass *pass, int64_t group)
+{
+    const int64_t doubles = w_group_block_doubles(pass->design->p);
+    double *sums = pass->sums + group / W_BATCH * doubles + group % W_BATCH;
+    for (int64_t e = 0; e < doubles; e += W_BATCH) {
+        sums[e] = 0;
+    }
+    pass->stats[group] = (w_group_stats){ .n = 0 };
 }
 
 weir_status w_group_gram(weir_ctx *ctx, int64_t p, const double *block, int lane, const w_group_stats *stats, w_gram **out)

@@ -15,7 +15,7 @@ typedef struct w_group_stats {
     int64_t n;
     double weight, weight_z, log_weight; /* sums of w, w z, log w */
     double least, most;                  /* z */
-    double value;                        /* sum of what w_row_values.value holds */
+    double value[W_ROW_VALUES];          /* sums of what w_row_values.value holds */
 } w_group_stats;
 
 static inline int64_t w_group_blocks(int64_t groups) { return (groups + W_BATCH - 1) / W_BATCH; }
@@ -29,6 +29,7 @@ typedef struct w_group_pass {
     int64_t first_block, block_count; /* rows of other groups are passed over */
     double *sums;               /* block_count blocks; added to */
     w_group_stats *stats;       /* W_BATCH * block_count */
+    const uint8_t *skip;        /* W_BATCH * block_count: groups whose rows are passed over, or NULL */
     w_working_rows_fn working;  /* NULL: linear model; any thread */
     void *working_arg;
 } w_group_pass;
@@ -36,6 +37,8 @@ typedef struct w_group_pass {
 /* One pass over the table. The caller clears sums and stats (w_group_clear). */
 weir_status w_group_accumulate(weir_ctx *ctx, const w_group_pass *pass);
 void w_group_clear(const w_group_pass *pass);
+/* One group's sums and statistics alone; its number less the first of the pass. */
+void w_group_clear_one(const w_group_pass *pass, int64_t group);
 /* Beside sums and statistics; the least of it: more is taken where memory is free. */
 int64_t w_group_pass_bytes(const w_design *design, int workers);
 /* X'WX and so on of one lane of a block, for solve/. Free with w_gram_free. */

@@ -186,7 +186,7 @@ static weir_status put_values(const w_dense_rows *rows, const w_tile *tile, cons
     memcpy(weight, tile->weight + start, (size_t)count * sizeof *weight);
     memcpy(z, tile->column[rows->design->block[0].width - 1] + start, (size_t)count * sizeof *z);
     if (values->working) {
-        weir_status status = values->working(values->arg, tile, start, count, out, weight, z, values->value + start);
+        weir_status status = values->working(values->arg, tile, start, count, out, weight, z, values->value + start * W_ROW_VALUES);
         if (status < 0) {
             return status;
         }

@@ -17,8 +17,9 @@ int64_t w_dense_rows_stride(const w_design *design);
 int64_t w_dense_rows_scratch(const w_design *design);
 
 /* Working weights and responses of rows start … start + count - 1 of the tile, whose rows of X stand at x (count x stride, 0 in the
- * place of z). `weight` and `z` hold the prior weight and y - offset - shift, to be overwritten; weight 0: the row does not count;
- * `value`: a number per row to be summed (w_group_stats.value). */
+ * place of z). `weight` and `z` hold the prior weight and y - offset - shift, to be overwritten; `value`: W_ROW_VALUES numbers per row
+ * to be summed (w_group_stats.value). */
+#define W_ROW_VALUES 2
 typedef weir_status (*w_working_rows_fn)(void *arg, const w_tile *tile, int64_t start, int64_t count, const double *x, double *weight,
                                          double *z, double *value);
 typedef struct w_row_values {

@@ -125,6 +125,7 @@ weir_status w_report_groups_text(weir_ctx *ctx, const weir_groups *groups, weir_
     put_states(&w, &s);
     w_putf(&w, ")\nRows:    %lld, %lld missing, %lld count\nColumns: %lld in each group\n", (long long)s.rows, (long long)s.rows_missing,
            (long long)s.n, (long long)s.columns);
+    w_putf(&w, "Family:  %s, link %s\n", s.family, s.link);
     w_putf(&w, "Smoothing parameters: %s\n", s.sp_count == 0 ? "none" : !s.estimated ? "given" : s.each ? "of each group" : "shared");
     for (int j = 0; s.sp && j < s.sp_count; j++) {
         w_putf(&w, "  %s  %s\n", groups->design->sp_label[j], w_text_general(text, s.sp[j], 6));
@@ -172,6 +173,8 @@ weir_status w_report_groups_json(weir_ctx *ctx, const weir_groups *groups, weir_
     w_json_text(&j, "schema", "weir groups 1");
     w_json_text(&j, "formula", s.formula);
     w_json_text(&j, "column", s.column);
+    w_json_text(&j, "family", s.family);
+    w_json_text(&j, "link", s.link);
     w_json_text(&j, "method", s.criterion_name);
     w_json_integer(&j, "groups", s.groups);
     w_json_integer(&j, "columns", s.columns);

@@ -70,7 +70,8 @@ static weir_table *open_table(weir_ctx *ctx, const sample *s)
     return table;
 }
 
-static const weir_groups_options by_id = { WEIR_GROUPS_OPTIONS_VERSION, "id", 0 }, by_id_each = { WEIR_GROUPS_OPTIONS_VERSION, "id", 1 };
+static const weir_groups_options by_id = { WEIR_GROUPS_OPTIONS_VERSION, "id", 0, 0 },
+                                 by_id_each = { WEIR_GROUPS_OPTIONS_VERSION, "id", 1, 0 };
 
 static weir_groups *fit(weir_ctx *ctx, const sample *s, const char *formula, const weir_fit_options *options, bool each)
 {
@@ -84,16 +85,59 @@ static weir_groups *fit(weir_ctx *ctx, const sample *s, const char *formula, con
     return groups;
 }
 
-/* Cross-products of one group from dense rows. */
-static w_gram *gram_of(weir_ctx *ctx, const w_design *design, const sample *s, int32_t group)
+/* Cross-products of every group from dense rows; of generalised models those of the working model at the groups' coefficients. */
+typedef struct sums {
+    double *block;          /* GROUPS, each in lane 0 */
+    w_group_stats stats[GROUPS];
+    double deviance[GROUPS];
+} sums;
+
+static void add_row(const weir_groups *groups, const sample *s, const w_tile *tile, int64_t row, int64_t i, double *x, sums *out)
+{
+    const w_design *design = groups->design;
+    const int64_t p = design->p, group = s->g[row];
+    double w = tile->weight[i], dev = 0;
+    if (w == 0) {
+        return;
+    }
+    w_tile_dense_row(design, tile, i, x);
+    x[p] = tile->block[0].value[(i + 1) * design->block[0].width - 1];
+    if (groups->generalised) {
+        double eta = tile->offset[i], mu, z;
+        const double *beta = groups->beta + tile->series[i] * p;
+        for (int64_t j = 0; j < p; j++) {
+            eta += x[j] * beta[j];
+        }
+        const w_glm_rows one = { .rows = 1, .eta = &eta, .y = &tile->response[i], .prior = &tile->weight[i], .mu = &mu, .w = &w, .z = &z,
+                                 .dev = &dev };
+        w_glm_total total;
+        w_family_rows(&groups->glm, &one, &total);
+        x[p] = z - tile->offset[i];
+    }
+    double *block = out->block + group * w_group_block_doubles(p);
+    for (int64_t b = 0; b <= p; b++) {
+        for (int64_t a = 0; a <= b; a++) {
+            block[(w_packed(b) + a) * W_BATCH] += w * x[a] * x[b];
+        }
+    }
+    out->stats[group].n++;
+    out->stats[group].weight += w;
+    out->stats[group].weight_z += w * x[p];
+    out->stats[group].log_weight += log(w);
+    out->deviance[group] += dev;
+}
+
+static sums *sum_groups(weir_ctx *ctx, const weir_groups *groups, const sample *s)
 {
     weir_table *table = open_table(ctx, s);
     w_binding *binding = NULL;
     w_tile *tile = NULL;
     w_scan_options scan = { .window_bytes = 1 << 20 };
+    const w_design *design = groups->design;
     const int64_t p = design->p;
-    double *block = calloc((size_t)w_group_block_doubles(p), sizeof *block), *x = malloc((size_t)(p + 1) * sizeof *x);
-    w_group_stats stats = { 0 };
+    sums *out = calloc(1, sizeof *out);
+    double *x = malloc((size_t)(p + 1) * sizeof *x);
+    out->block = calloc((size_t)(GROUPS * w_group_block_doubles(p)), sizeof *out->block);
     assert_int_equal(w_design_bind(design, table, false, true, &binding), WEIR_OK);
     assert_int_equal(w_source_scan(table, &scan, NULL, NULL), WEIR_OK);
     assert_int_equal(w_binding_ready(binding), WEIR_OK);
@@ -109,31 +153,27 @@ static w_gram *gram_of(weir_ctx *ctx, const w_design *design, const sample *s, i
             const int64_t rows = window.rows - start < W_TILE_ROWS ? window.rows - start : W_TILE_ROWS;
             assert_int_equal(w_tile_eval(design, &window, start, rows, w_binding_request(binding), tile), WEIR_OK);
             for (int64_t i = 0; i < rows; i++) {
-                const double w = tile->weight[i];
-                if (s->g[window.first_row + start + i] != group || w == 0) {
-                    continue;
-                }
-                w_tile_dense_row(design, tile, i, x);
-                x[p] = tile->block[0].value[(i + 1) * design->block[0].width - 1];
-                for (int64_t b = 0; b <= p; b++) {
-                    for (int64_t a = 0; a <= b; a++) {
-                        block[(w_packed(b) + a) * W_BATCH] += w * x[a] * x[b];
-                    }
-                }
-                stats.n++;
-                stats.weight += w;
-                stats.weight_z += w * x[p];
-                stats.log_weight += log(w);
+                add_row(groups, s, tile, window.first_row + start + i, i, x, out);
             }
         }
     }
-    w_gram *gram = NULL;
-    assert_int_equal(w_group_gram(ctx, p, block, 0, &stats, &gram), WEIR_OK);
     w_tile_free(ctx, tile);
     w_binding_free(binding);
     w_table_free(table);
-    free(block);
     free(x);
+    return out;
+}
+
+static void sums_free(sums *all)
+{
+    free(all->block);
+    free(all);
+}
+
+static w_gram *gram_of(weir_ctx *ctx, const w_design *design, const sums *all, int64_t group)
+{
+    w_gram *gram = NULL;
+    assert_int_equal(w_group_gram(ctx, design->p, all->block + group * w_group_block_doubles(design->p), 0, &all->stats[group], &gram), WEIR_OK);
     return gram;
 }
 
@@ -145,10 +185,10 @@ static void assert_near(double a, double b, double scale)
 }
 
 static const char *at_formula;
-static void compare(weir_ctx *ctx, const weir_groups *groups, const sample *s, int64_t g, const weir_fit_options *options)
+static void compare(weir_ctx *ctx, const weir_groups *groups, const sums *all, int64_t g, const weir_fit_options *options)
 {
     const w_design *design = groups->design;
-    w_gram *gram = gram_of(ctx, design, s, (int32_t)(g + (g >= EMPTY)));
+    w_gram *gram = gram_of(ctx, design, all, g + (g >= EMPTY));
     w_system *system = NULL;
     weir_group group;
     w_groups_get(groups, g, &group);
@@ -221,6 +261,7 @@ static void test_against_single(void **state)
             options.criterion = how == 2 ? WEIR_GCV : WEIR_REML;
             at_formula = formulas[i];
             weir_groups *groups = fit(ctx, s, formulas[i], &options, how == 1);
+            sums *all = sum_groups(ctx, groups, s);
             for (int64_t g = 0; g < groups->groups; g++) {
                 weir_group group;
                 w_groups_get(groups, g, &group);
@@ -234,12 +275,13 @@ static void test_against_single(void **state)
                     assert_true(group.beta[groups->design->intercept_column] == 2.5 && group.deviance == 0);
                 } else if (number != TINY && group.state != WEIR_GROUP_NOT_CONVERGED) {
                     assert_int_equal(number, g + (g >= EMPTY)); /* the level that is left out comes late */
-                    compare(ctx, groups, s, g, &options);
+                    compare(ctx, groups, all, g, &options);
                 }
                 if (number == ONE_LEVEL && (i == 1 || i == 3 || i == 4)) {
                     assert_int_equal(group.state, WEIR_GROUP_RANK_DEFICIENT);
                 }
             }
+            sums_free(all);
             w_groups_free(groups);
         }
     }
@@ -258,11 +300,12 @@ static void test_shared_optimum(void **state)
         options.weights = "w";
         weir_groups *groups = fit(ctx, s, "y ~ s(x, k=8) + s(z, k=6)", &options, false);
         double slope[2] = { 0, 0 }, size[2] = { 0, 0 }, value = 0;
+        sums *all = sum_groups(ctx, groups, s);
         for (int64_t g = 0; g < groups->groups; g++) {
             if (groups->state[g] != WEIR_GROUP_FITTED) {
                 continue;
             }
-            w_gram *gram = gram_of(ctx, groups->design, s, (int32_t)(g + (g >= EMPTY)));
+            w_gram *gram = gram_of(ctx, groups->design, all, g + (g >= EMPTY));
             w_system *system = NULL;
             w_criterion criterion;
             const w_smoothing_options search = { .criterion = options.criterion, .gamma = 1, .log_likelihood_constant = -0.5 * gram->log_weight_sum };
@@ -285,6 +328,7 @@ static void test_shared_optimum(void **state)
         }
         assert_near(groups->criterion_sum, value, 10 * fabs(value));
         assert_int_equal(groups->status, WEIR_OK);
+        sums_free(all);
         w_groups_free(groups);
     }
     free(s);
@@ -320,7 +364,7 @@ static void test_bits(void **state)
         }
         /* Less memory: more passes, sums in the scratch folder, or a status; never other bits. */
         int passes = 0;
-        for (int64_t budget = 3 << 20; budget < (64 << 20); budget += budget / 16) {
+        for (int64_t budget = 3 << 20; budget < (64 << 20); budget += budget / 5) {
             weir_ctx *ctx = test_ctx(state, 2, budget);
             weir_table *table = open_table(ctx, s);
             weir_groups *other = NULL;
@@ -445,7 +489,7 @@ static void test_memory(void **state)
 static void refuse(weir_ctx *ctx, const sample *s, const char *formula, const weir_fit_options *options, const char *column,
                    weir_status status, const char *part)
 {
-    const weir_groups_options how = { WEIR_GROUPS_OPTIONS_VERSION, column, 0 };
+    const weir_groups_options how = { WEIR_GROUPS_OPTIONS_VERSION, column, 0, 0 };
     weir_table *table = open_table(ctx, s);
     weir_groups *groups = NULL;
     w_message_clear(ctx);
@@ -465,8 +509,11 @@ static void test_refused(void **state)
     refuse(ctx, s, "y ~ x", &options, "nothing", WEIR_E_DATA, "no column 'nothing'");
     refuse(ctx, s, "y ~ x + f", &options, "f", WEIR_E_ARG, "another part in the model");
     refuse(ctx, s, "y ~ s(x, bs='mpi', k=6)", &options, "id", WEIR_E_ARG, "shape");
+    options.family = "nb";
+    refuse(ctx, s, "y ~ x", &options, "id", WEIR_E_ARG, "does not estimate theta");
     options.family = "poisson";
-    refuse(ctx, s, "y ~ x", &options, "id", WEIR_E_ARG, "gaussian");
+    refuse(ctx, s, "I(y - 2000) ~ x", &options, "id", WEIR_E_DATA, "response");
+    refuse(ctx, s, "cbind(w, x) ~ z", &options, "id", WEIR_E_ARG, "binomial");
     options.family = NULL;
     options.ar1 = 0.5;
     refuse(ctx, s, "y ~ x", &options, "id", WEIR_E_ARG, "AR(1)");
@@ -477,17 +524,45 @@ static void test_refused(void **state)
     weir_ctx_destroy(ctx);
 }
 
+#define MOST_COLUMNS 12
+
 typedef struct sink {
     int64_t rows;
-    double value[ROWS];
+    int columns;
+    double value[MOST_COLUMNS][ROWS];
 } sink;
 
 static int take(void *user, int64_t first_row, int64_t rows, const double *values)
 {
     sink *to = user;
-    memcpy(to->value + first_row, values, (size_t)rows * sizeof *values);
+    for (int c = 0; c < to->columns; c++) {
+        memcpy(to->value[c] + first_row, values + c * rows, (size_t)rows * sizeof *values);
+    }
     to->rows += rows;
     return 0;
+}
+
+static sink *predict(weir_ctx *ctx, const weir_groups *groups, const sample *s, weir_predict_type type, int se, double interval, int columns)
+{
+    weir_predict_options how = WEIR_PREDICT_OPTIONS_INIT;
+    weir_table *table = open_table(ctx, s);
+    sink *out = calloc(1, sizeof *out);
+    int32_t count;
+    const char *const *names;
+    how.type = type;
+    how.se = se;
+    how.interval = interval;
+    how.unseen_missing = 1;
+    w_groups_predict_columns(groups, &how, &count, &names);
+    assert_int_equal(count, columns);
+    assert_true(count <= MOST_COLUMNS);
+    out->columns = count;
+    if (w_groups_predict(ctx, groups, table, &how, take, out) < 0) {
+        fail_msg("%s", weir_ctx_message(ctx));
+    }
+    assert_int_equal(out->rows, ROWS);
+    w_table_free(table);
+    return out;
 }
 
 static void test_predict(void **state)
@@ -498,27 +573,32 @@ static void test_predict(void **state)
     options.weights = "w";
     weir_groups *groups = fit(ctx, s, "y ~ s(x, k=20) + s(z, k=8) + f", &options, false);
     weir_predict_options how = WEIR_PREDICT_OPTIONS_INIT;
-    how.unseen_missing = 1;
-    sink *out = calloc(1, sizeof *out);
-    weir_table *table = open_table(ctx, s);
-    assert_int_equal(w_groups_predict(ctx, groups, table, &how, take, out), WEIR_OK);
-    assert_int_equal(out->rows, ROWS);
+    sink *out = predict(ctx, groups, s, WEIR_PREDICT_LINK, 0, 0, 1);
     double square = 0;
     for (int i = 0; i < ROWS; i++) { /* deviance = sum of w (y - fit)^2 */
-        assert_int_equal(isnan(out->value[i]), s->g[i] == TINY || s->g[i] == EMPTY);
-        if (!isnan(out->value[i])) {
-            square += s->w[i] * (s->y[i] - out->value[i]) * (s->y[i] - out->value[i]);
+        const double fit = out->value[0][i];
+        assert_int_equal(isnan(fit), s->g[i] == TINY || s->g[i] == EMPTY);
+        if (!isnan(fit)) {
+            square += s->w[i] * (s->y[i] - fit) * (s->y[i] - fit);
         }
     }
     weir_groups_summary summary;
     w_groups_summarise(groups, &summary);
     assert_near(summary.deviance, square, square * 10);
-    how.unseen_missing = 0;
+    weir_table *table = open_table(ctx, s);
     assert_int_equal(w_groups_predict(ctx, groups, table, &how, take, out), WEIR_E_DATA);
     assert_non_null(strstr(weir_ctx_message(ctx), level[EMPTY]));
+    how.simultaneous = 1;
+    w_message_clear(ctx);
+    assert_int_equal(w_groups_predict(ctx, groups, table, &how, take, out), WEIR_E_ARG);
+    double *kept = groups->covariance;
+    groups->covariance = NULL;
+    how.simultaneous = 0;
     how.se = 1;
     w_message_clear(ctx);
     assert_int_equal(w_groups_predict(ctx, groups, table, &how, take, out), WEIR_E_ARG);
+    assert_non_null(strstr(weir_ctx_message(ctx), "covariances"));
+    groups->covariance = kept;
     w_table_free(table);
     w_groups_free(groups);
     free(out);
@@ -526,11 +606,198 @@ static void test_predict(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* Standard errors from dense rows and each group's covariance; limits by each group's degrees of freedom; terms add up. */
+static void test_errors(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    sample *s = make_sample();
+    for (int generalised = 0; generalised < 2; generalised++) {
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.family = generalised ? "gamma:log" : NULL;
+        weir_groups *groups = fit(ctx, s, "y ~ s(x, k=6) + f + s(z, k=5, bs='ps')", &options, false);
+        const w_design *design = groups->design;
+        const int terms = design->term_count;
+        const int64_t p = design->p;
+        sink *link = predict(ctx, groups, s, WEIR_PREDICT_LINK, 1, 0.9, generalised ? 4 : 6);
+        sink *mean = predict(ctx, groups, s, WEIR_PREDICT_RESPONSE, 1, 0.9, 6);
+        sink *part = predict(ctx, groups, s, WEIR_PREDICT_TERMS, 1, 0.9, 4 * terms);
+        weir_table *table = open_table(ctx, s);
+        w_binding *binding = NULL;
+        w_tile *tile = NULL;
+        w_window window;
+        w_scan_options scan = { .window_bytes = 1 << 20 };
+        double x[64];
+        assert_int_equal(w_design_bind(design, table, true, true, &binding), WEIR_OK);
+        assert_int_equal(w_source_scan(table, &scan, NULL, NULL), WEIR_OK);
+        assert_int_equal(w_binding_ready(binding), WEIR_OK);
+        assert_int_equal(w_tile_create(ctx, design, &tile), WEIR_OK);
+        assert_int_equal(w_source_rewind(table), WEIR_OK);
+        assert_int_equal(w_source_next(table, &window), WEIR_OK);
+        assert_int_equal(w_tile_eval(design, &window, 0, W_TILE_ROWS, w_binding_request(binding), tile), WEIR_OK);
+        int seen = 0;
+        for (int64_t i = 0; i < W_TILE_ROWS; i += 37) {
+            const int64_t g = tile->series[i];
+            if (s->g[i] == TINY || tile->missing[i] || s->g[i] == CONSTANT || groups->state[g] != WEIR_GROUP_FITTED) {
+                continue;
+            }
+            double variance = 0, sum = groups->beta[g * p + design->intercept_column];
+            w_tile_dense_row(design, tile, i, x);
+            for (int64_t a = 0; a < p; a++) {
+                for (int64_t b = 0; b < p; b++) {
+                    variance += x[a] * x[b] * groups->covariance[g * w_packed(p) + (a < b ? w_packed(b) + a : w_packed(a) + b)];
+                }
+            }
+            const double fit = link->value[0][i], se = sqrt(variance * groups->scale[g]), df = (double)groups->n[g] - groups->edf[g];
+            const double reach = w_t_quantile(0.95, df);
+            assert_near(link->value[1][i], se, 10 * se);
+            assert_near(link->value[2][i], fit - reach * se, 10 * fabs(fit));
+            assert_near(link->value[3][i], fit + reach * se, 10 * fabs(fit));
+            if (generalised) {
+                assert_near(mean->value[0][i], exp(fit), 10 * exp(fit));
+                assert_near(mean->value[1][i], exp(fit) * se, 10 * exp(fit));
+                assert_near(mean->value[3][i], exp(fit + reach * se), 10 * exp(fit));
+                assert_true(mean->value[4][i] < mean->value[2][i] && mean->value[5][i] > mean->value[3][i]);
+            } else {
+                assert_near(link->value[5][i], fit + reach * sqrt(se * se + groups->scale[g]), 10 * fabs(fit));
+                assert_true(mean->value[5][i] == link->value[5][i]);
+            }
+            for (int t = 0; t < terms; t++) {
+                sum += part->value[t][i];
+                assert_near(part->value[3 * terms + t][i] - part->value[t][i], reach * part->value[terms + t][i], 10 * fabs(fit));
+            }
+            assert_near(sum, fit, 10 * fabs(fit));
+            seen++;
+        }
+        assert_true(seen > 50);
+        w_tile_free(ctx, tile);
+        w_binding_free(binding);
+        w_table_free(table);
+        free(link), free(mean), free(part);
+        w_groups_free(groups);
+    }
+    free(s);
+    weir_ctx_destroy(ctx);
+}
+
+/* ---- generalised ------------------------------------------------------------------------------------------------- */
+
+enum { ALL_ZERO = 2 };
+
+/* Responses of a family about a curve of its own for each group. */
+static void make_counts(sample *s, const char *family)
+{
+    w_rng rng;
+    w_rng_seed(&rng, 17);
+    for (int i = 0; i < ROWS; i++) {
+        const double eta = 0.5 * sin(5 * s->x[i] + 0.1 * s->g[i]) + 0.2 * s->z[i];
+        const double u = w_rng_uniform(&rng);
+        if (strncmp(family, "binomial", 8) == 0) {
+            s->y[i] = u < 1 / (1 + exp(-eta));
+        } else if (strncmp(family, "gamma", 5) == 0) {
+            s->y[i] = exp(eta) * (0.1 - log(u)) + 1e-3;
+        } else {
+            double mean = exp(eta), term = exp(-mean), total = term;
+            for (s->y[i] = 0; total < u && s->y[i] < 50; s->y[i]++) {
+                term *= mean / (s->y[i] + 1);
+                total += term;
+            }
+        }
+        s->y[i] = s->g[i] == ALL_ZERO && strncmp(family, "gamma", 5) != 0 ? 0 : s->g[i] == CONSTANT ? 1 : s->y[i];
+    }
+}
+
+/* At the result each group's working model has it as its solution, with that effective number, variance and deviance. */
+static void test_generalised(void **state)
+{
+    static const char *const family[] = { "poisson", "binomial", "gamma:log", "nb:2", "quasipoisson" };
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    sample *s = make_sample();
+    static const double given[] = { 2.0 };
+    for (size_t f = 0; f < sizeof family / sizeof *family; f++) {
+        make_counts(s, family[f]);
+        for (int how = 0; how < 3; how++) { /* fixed, of each, shared */
+            weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+            options.family = family[f];
+            options.weights = "w";
+            options.sp = how == 0 ? given : NULL;
+            options.sp_count = how == 0;
+            weir_groups *groups = fit(ctx, s, "y ~ s(x, k=7) + z", &options, how == 1);
+            sums *all = sum_groups(ctx, groups, s);
+            assert_true(groups->generalised);
+            int fitted = 0;
+            for (int64_t g = 0; g < groups->groups; g++) {
+                weir_group group;
+                w_groups_get(groups, g, &group);
+                int32_t number = 0;
+                for (; strcmp(level[number], group.name) != 0; number++) {
+                }
+                const bool zero = number == ALL_ZERO && f != 2;
+                assert_int_equal(group.state == WEIR_GROUP_CONSTANT, zero || number == CONSTANT);
+                assert_int_equal(group.state == WEIR_GROUP_FEW_ROWS, number == TINY);
+                if (group.state != WEIR_GROUP_FITTED) {
+                    assert_true(group.state != WEIR_GROUP_FAILED);
+                    continue;
+                }
+                w_gram *gram = gram_of(ctx, groups->design, all, number);
+                w_system *system = NULL;
+                w_covariance *covariance = NULL;
+                assert_int_equal(w_system_create(ctx, gram, groups->design, &system), WEIR_OK);
+                assert_true(w_system_factor(system, groups->rho + (groups->each ? g * groups->sp_count : 0)) >= 0);
+                assert_int_equal(w_system_covariance(system, &covariance), WEIR_OK);
+                double edf[64], total = 0;
+                assert_int_equal(w_system_leverage(system, edf, edf + 32), WEIR_OK);
+                for (int64_t j = 0; j < groups->p; j++) {
+                    double variance;
+                    assert_int_equal(w_covariance_block(covariance, j, 1, j, 1, &variance), WEIR_OK);
+                    const double se = sqrt(variance * group.scale);
+                    if (!(fabs(group.beta[j] - w_system_beta(system)[j]) <= 1e-4 * se) || !(fabs(group.std_error[j] - se) <= 1e-4 * se)) {
+                        fail_msg("%s how %d group %s: coefficient %d %.12g is not %.12g (se %g, %g)", family[f], how, group.name, (int)j,
+                                 group.beta[j], w_system_beta(system)[j], group.std_error[j], se);
+                    }
+                    total += edf[j];
+                }
+                assert_true(fabs(group.edf - total) <= 1e-4 * total);
+                assert_true(fabs(group.deviance - all->deviance[number]) <= 1e-6 * group.deviance);
+                assert_true(group.null_deviance > group.deviance && isfinite(group.scale));
+                w_covariance_free(covariance);
+                w_system_free(system);
+                w_gram_free(gram);
+                fitted++;
+            }
+            assert_true(fitted >= GROUPS - 6);
+            sums_free(all);
+            w_groups_free(groups);
+        }
+    }
+    free(s);
+    weir_ctx_destroy(ctx);
+}
+
+static void test_generalised_bits(void **state)
+{
+    sample *s = make_sample();
+    make_counts(s, "poisson");
+    for (int how = 0; how < 2; how++) { /* of each, shared */
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.family = "poisson";
+        weir_ctx *one = test_ctx(state, 1, 0), *three = test_ctx(state, 3, 20 << 20);
+        weir_groups *a = fit(one, s, "y ~ s(x, k=6)", &options, how == 0), *b = fit(three, s, "y ~ s(x, k=6)", &options, how == 0);
+        assert_same(a, b);
+        assert_true(b->actual_bytes <= 20 << 20);
+        w_groups_free(a);
+        w_groups_free(b);
+        weir_ctx_destroy(one);
+        weir_ctx_destroy(three);
+    }
+    free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_single), cmocka_unit_test(test_shared_optimum), cmocka_unit_test(test_bits), cmocka_unit_test(test_passes),
         cmocka_unit_test(test_memory), cmocka_unit_test(test_refused), cmocka_unit_test(test_predict),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_generalised), cmocka_unit_test(test_generalised_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
