@@ -29,7 +29,9 @@ static const cli_option model_options[] = {
     {0, "ridge", CLI_REAL, CLI_AT(ridge), 0, "R",
      "add R times the sum of squares of all coefficients, the intercept's too (gaussian only; default none)"},
     {0, "route", CLI_CHOICE, CLI_AT(route), 0, "auto|dense|cg",
-     "factor the normal equations, or solve without forming them by conjugate gradients (gaussian only); default: what fits"},
+     "factor the normal equations, or solve without forming them by conjugate gradients; default: what fits"},
+    {0, "preconditioner", CLI_CHOICE, CLI_AT(preconditioner), 0, "auto|none|jacobi|block|nystrom",
+     "of --route cg: blocks of the terms with a coarse space (auto) or without, the diagonal, 128 random vectors, or none"},
     {0, "max-iterations", CLI_COUNT, CLI_AT(iterations), 0, "N", "of the smoothing parameter search (default 100)"},
 };
 const cli_group group_model = {"Model", CLI_COUNT_OF(model_options), model_options};

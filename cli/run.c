@@ -219,6 +219,7 @@ weir_fit_options cli_fit_options(const cli_run *run)
     options.ar1_start = args->ar1_start;
     options.ridge = args->ridge;
     options.route = (weir_fit_route)args->route;
+    options.preconditioner = (weir_preconditioner)args->preconditioner;
     return options;
 }
 

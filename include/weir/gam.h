@@ -8,6 +8,7 @@
 #define WEIR_GAM_H
 
 #include "weir/context.h"
+#include "weir/linear.h"
 #include "weir/plan.h"
 #include "weir/table.h"
 
@@ -23,8 +24,9 @@ typedef enum weir_criterion {
 
 /** How a fit solves for its coefficients. AUTO: the normal equations are formed and factored, unless they do not fit in the budget
  *  (and have 1000 columns or more) or have more than 7500 columns, the largest random effect not counted; then, where it
- *  serves, MATRIX_FREE: conjugate gradients on products with the rows. That serves linear models with normal errors and REML; degrees of freedom and smoothing parameters are
- *  estimates from random probes with a stated error, and there is no covariance. */
+ *  serves, MATRIX_FREE: conjugate gradients on products with the rows, of generalised models inside Fisher scoring with the working
+ *  model's criterion. Degrees of freedom and smoothing parameters are estimates from random probes with a stated error, and there
+ *  is no covariance. */
 typedef enum weir_fit_route { WEIR_FIT_AUTO = 0, WEIR_FIT_DENSE = 1, WEIR_FIT_MATRIX_FREE = 2 } weir_fit_route;
 
 typedef struct weir_fit_options {
@@ -53,12 +55,14 @@ typedef struct weir_fit_options {
                                    intercept's included, to the criterion of least squares; 0 = none. Residual sums and
                                    effective degrees of freedom count it as rows of data whose response is 0 */
     weir_fit_route route;     /**< since version 4 */
+    weir_preconditioner preconditioner; /**< since version 5. Of the route MATRIX_FREE: blocks of the terms (AUTO: and a coarse space where
+                                   there are factors or trees), the diagonal, an approximation from 128 random vectors, none */
 } weir_fit_options;
 
-/** Options of version 1, which end before `laplace`, of version 2, which end before `ar1`, and of version 3, which end before
- *  `ridge`, are taken as well. */
-#define WEIR_FIT_OPTIONS_VERSION 4
-#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, WEIR_FIT_AUTO }
+/** Options of version 1, which end before `laplace`, of version 2, which end before `ar1`, of version 3, which end before `ridge`, and
+ *  of version 4, which end before `preconditioner`, are taken as well. */
+#define WEIR_FIT_OPTIONS_VERSION 5
+#define WEIR_FIT_OPTIONS_INIT { WEIR_FIT_OPTIONS_VERSION, WEIR_REML, 0, 0, WEIR_MISSING_FAIL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, WEIR_FIT_AUTO, WEIR_PRECONDITIONER_AUTO }
 
 /** What weir_fit would do with this formula, table and context, before any row is read (the head of a text file is
  *  looked at to tell kinds and width). */
@@ -123,6 +127,21 @@ typedef struct weir_family_parameter {
     int32_t estimated;         /**< non-zero: by the fit, with the smoothing parameters; else given */
 } weir_family_parameter;
 
+/** Conjugate gradients of the route MATRIX_FREE. Residuals are of the last solve of the coefficients. It has stopped where the
+ *  preconditioned residual, relative to the right-hand side's, and the change of the prediction over four steps, relative to its
+ *  size, both in the norms of the system, are at most 1e-10 each. */
+typedef struct weir_iterative_summary {
+    const char *preconditioner;  /**< "blocks and coarse space", "blocks", "diagonal", "Nystrom", "none" */
+    const char *state;           /**< "converged", or why it stopped */
+    int64_t iterations, products; /**< of the last solve; of all solves and probes */
+    double residual, preconditioned, change; /**< ||b - A x||/||b||, true; the same in the preconditioned norm; of the prediction */
+    int64_t history_count;       /**< residuals in the preconditioned norm, relative, before each step of the last solve and after it */
+    const double *history;
+    int64_t probes;
+    double edf_error, criterion_error, log_sp_error; /**< standard errors over the probes; the largest of the log smoothing parameters */
+    double jitter;               /**< largest added to a block scaled to unit diagonal, 0 as a rule */
+} weir_iterative_summary;
+
 /** Everything a report shows. Borrowed from the model. */
 typedef struct weir_summary {
     const char *formula, *family, *link, *criterion_name;
@@ -145,6 +164,7 @@ typedef struct weir_summary {
     const weir_family_parameter *family_parameter;
     const weir_ar1_summary *ar1; /**< NULL with independent residuals. Deviance and R^2 are then those of the residuals as they
                                       are; scale, criterion, likelihood and tests those of the standardised ones */
+    const weir_iterative_summary *iterative; /**< of the route MATRIX_FREE, right after the fit; else NULL */
 } weir_summary;
 WEIR_API weir_status weir_model_summary(const weir_model *model, weir_summary *out);
 /** All coefficients (p, borrowed) and their labels. */

@@ -26,6 +26,9 @@ static weir_status read_fit_options(weir_ctx *ctx, const weir_fit_options *given
     } else if (given && given->version == 3) {
         memcpy(out, given, offsetof(weir_fit_options, ridge));
         out->version = WEIR_FIT_OPTIONS_VERSION;
+    } else if (given && given->version == 4) {
+        memcpy(out, given, offsetof(weir_fit_options, preconditioner));
+        out->version = WEIR_FIT_OPTIONS_VERSION;
     } else if (given) {
         *out = *given;
     }
@@ -35,6 +38,9 @@ static weir_status read_fit_options(weir_ctx *ctx, const weir_fit_options *given
     }
     if ((int)out->criterion < 0 || out->criterion > WEIR_UBRE) {
         return w_fail(ctx, WEIR_E_ARG, "criterion %d is none of REML, ML, GCV, UBRE", (int)out->criterion);
+    }
+    if ((int)out->preconditioner < 0 || out->preconditioner > WEIR_PRECONDITIONER_NYSTROM) {
+        return w_fail(ctx, WEIR_E_ARG, "preconditioner %d is none of AUTO, NONE, JACOBI, BLOCKS, NYSTROM", (int)out->preconditioner);
     }
     if (out->laplace < -1 || out->laplace > 1) {
         return w_fail(ctx, WEIR_E_ARG, "laplace is %d: 1 asks for the Laplace criterion, -1 for that of the working model, 0 "

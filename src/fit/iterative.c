@@ -5,7 +5,12 @@
  * factor c_j; every third one is lengthened by 1 / (1 - c_j) (Aitken). The probes are the same throughout, so the
  * steps converge as those with exact traces do, to a point that is off by about
  *     err(tr P V_j) / ((tr(S^- V_j) - tr(P V_j)) (1 - c_j))
- * in log lambda_j: what the model states. References: Wood & Fasiolo (2017) for the step, krylov/probe.h for the traces. */
+ * in log lambda_j: what the model states.
+ *
+ * GCV and UBRE: n r/(n - gamma tau)^2 and r/n + 2 gamma phi tau/n, r = ||z - X beta||_W^2, tau = tr(PA), A = X'WX, are stationary where
+ *     beta'S P V_j beta = gamma phi tr(P V_j P A),   phi = r/(n - gamma tau) of GCV,
+ * and steps in log lambda_j are the logarithm of the right side over the left one, which one more solve gives. REML with
+ * gamma: beta'V_j beta = gamma phi (tr(S^-V_j) - tr(PV_j)), phi = (r + beta'S beta)/(n - gamma M), M unpenalised directions. References: Wood & Fasiolo (2017) for the step, krylov/probe.h for the traces. */
 #include "fit/iterative_parts.h"
 
 #include <math.h>
@@ -43,24 +48,24 @@ const char *w_iterative_unfit(const w_design *design, const weir_fit_options *op
     if (design->ar1) {
         return "does not serve AR(1) residuals";
     }
-    if (options->gamma > 0 && options->gamma != 1.0) {
-        return "takes gamma = 1 alone";
-    }
     bool fixed = true;
     for (int j = 0; j < design->sp_count; j++) {
         fixed = fixed && design->sp_fixed && !isnan(design->sp_fixed[j]);
     }
-    return options->criterion != WEIR_REML && !fixed ? "chooses smoothing parameters by REML alone" : NULL;
+    return options->criterion == WEIR_ML && !fixed ? "does not choose smoothing parameters by ML" : NULL;
 }
 
 /* The relative error of a trace falls with the size of the matrix too. */
 int64_t w_iterative_probes(const w_design *design) { return design->p < 2000 ? 32 : design->p < 20000 ? 16 : 8; }
 
-int64_t w_iterative_bytes(const w_design *design, int vectors, int workers)
+int64_t w_iterative_bytes(const w_design *design, const weir_fit_options *options, int vectors, int workers)
 {
     const int64_t solves = w_max64(w_cg_bytes(1, &design->p, vectors), w_trace_probes_bytes(design, w_iterative_probes(design), vectors));
     int64_t bytes = w_add64(w_matrix_free_bytes(design, vectors, workers), w_matrix_free_preconditioner_bytes(design, workers));
-    bytes = w_add64(bytes, w_add64(solves, w_mul64(design->p, 8 * (1 + 2 * (int64_t)vectors))));
+    bytes = w_add64(bytes, w_add64(solves, w_mul64(design->p, 8 * (4 + 2 * (int64_t)vectors))));
+    if (options->preconditioner == WEIR_PRECONDITIONER_NYSTROM) {
+        bytes = w_add64(bytes, w_matrix_free_nystrom_bytes(design, vectors));
+    }
     return w_add64(bytes, w_add64(w_mul64(design->sp_count + design->penalty_count + 16, 256), 1 << 16));
 }
 
@@ -69,10 +74,10 @@ int64_t w_iterative_solves(const w_design *design)
     return (1 + w_iterative_probes(design)) * (design->sp_count > 0 ? 8 : 1);
 }
 
-int w_iterative_vectors(const w_design *design, int workers, int64_t bytes)
+int w_iterative_vectors(const w_design *design, const weir_fit_options *options, int workers, int64_t bytes)
 {
     int vectors = W_MATRIX_FREE_VECTORS;
-    while (vectors > 1 && w_iterative_bytes(design, vectors, workers) > bytes) {
+    while (vectors > 1 && w_iterative_bytes(design, options, vectors, workers) > bytes) {
         vectors /= 2;
     }
     return vectors;
@@ -91,41 +96,85 @@ static weir_status set_point(w_search *s)
 static weir_status solve_beta(w_search *s, double tolerance)
 {
     const w_cg_options options = { .right_hand_sides = 1, .warm = true, .tolerance = tolerance, .energy_tolerance = tolerance,
-                                   .max_iterations = W_ITERATIVE_CG_STEPS };
+                                   .max_iterations = W_ITERATIVE_CG_STEPS, .history = s->history,
+                                   .history_rows = W_ITERATIVE_HISTORY };
     weir_status status = w_cg_solve(s->ctx, w_matrix_free_operator(s->op), &s->preconditioner, &options,
                                     w_matrix_free_rhs(s->op), s->beta, &s->solve);
     s->products += s->solve.iterations;
     return status;
 }
 
-/* log_det: wanted, at the end. */
-static weir_status take_traces(w_search *s, bool log_det)
+/* Sums over the penalties of one smoothing parameter. */
+static void add_up(w_search *s)
 {
-    int64_t products = 0;
-    weir_status status = w_trace_probes_run(s->probes, s->op, &s->preconditioner, s->trace, log_det ? &s->log_det : NULL, &products);
-    s->products += products;
     memset(s->trace_sp, 0, (size_t)s->design->sp_count * sizeof *s->trace_sp);
     memset(s->error_sp, 0, (size_t)s->design->sp_count * sizeof *s->error_sp);
     for (int j = 0; j < s->design->penalty_count; j++) {
         s->trace_sp[s->design->penalty[j].sp] += s->trace[j].value;
         s->error_sp[s->design->penalty[j].sp] += s->trace[j].error; /* of one sign in the worst case */
     }
-    s->edf = (double)s->design->p - s->trace[s->part_count - 1].value;
+}
+
+/* log_det: wanted, at the end. */
+static weir_status take_traces(w_search *s, bool log_det)
+{
+    int64_t products = 0;
+    const bool rows = s->prediction_error && !log_det;
+    weir_status status = rows ? w_trace_probes_rows(s->probes, s->op, &s->preconditioner, s->trace, &products)
+                              : w_trace_probes_run(s->probes, s->op, &s->preconditioner, s->trace, log_det ? &s->log_det : NULL,
+                                                   &products);
+    s->products += products;
+    const double last = s->trace[s->part_count - 1].value;
+    s->edf = rows ? last : (double)s->design->p - last;
+    add_up(s);
+    for (int j = 0; rows && j < s->design->sp_count; j++) {
+        s->left[j] = s->gamma * s->trace_sp[j];
+        s->left_error[j] = 0.5 * s->gamma * s->error_sp[j];
+    }
     return status;
 }
 
-static weir_status take_fit(w_search *s)
+/* P S beta: beta'S P V_j beta = (P S beta)'V_j beta. */
+static weir_status smooth_again(w_search *s)
 {
-    const w_matrix_free_sums *sums = w_matrix_free_sums_of(s->op);
+    const w_cg_options options = { .right_hand_sides = 1, .tolerance = SEARCH_TOLERANCE, .max_iterations = W_ITERATIVE_CG_STEPS };
+    w_cg_result result;
+    w_matrix_free_penalty_product(s->op, s->beta, s->image);
+    weir_status status = w_cg_solve(s->ctx, w_matrix_free_operator(s->op), &s->preconditioner, &options, s->image, s->image2, &result);
+    s->products += result.iterations;
+    return status;
+}
+
+double w_search_unpenalised(const w_search *s)
+{
+    double rank = 0.0;
+    w_criterion_penalty_logdet(s->design, NULL, s->rho, s->range, NULL);
+    for (int j = 0; j < s->design->sp_count; j++) {
+        rank += s->range[j];
+    }
+    return (double)s->design->p - rank;
+}
+
+/* traces: those of the search were taken at this point. */
+static weir_status take_fit(w_search *s, bool traces)
+{
+    const double n = (double)w_matrix_free_sums_of(s->op)->n;
+    const bool error = s->prediction_error && traces;
     weir_status status = w_matrix_free_residual(s->op, s->beta, &s->rss, &s->residual_sum);
+    if (status >= 0 && error) {
+        status = smooth_again(s);
+    }
     memset(s->pull, 0, (size_t)s->design->sp_count * sizeof *s->pull);
     s->penalty = 0.0;
     for (int j = 0; j < s->design->penalty_count; j++) {
         const double part = w_matrix_free_penalty(s->op, j, s->beta, s->beta);
-        s->pull[s->design->penalty[j].sp] += part;
+        s->pull[s->design->penalty[j].sp] += error ? w_matrix_free_penalty(s->op, j, s->image2, s->beta) : part;
         s->penalty += part;
     }
-    s->phi = s->scale > 0 ? s->scale : s->rss / fmax((double)sums->n - s->edf, 1e-3);
+    const bool plain = s->gamma == 1.0 || s->prediction_error;
+    s->phi = s->scale > 0 ? s->scale
+             : plain      ? s->rss / fmax(n - (error ? s->gamma : 1.0) * s->edf, 1e-3)
+                          : (s->rss + s->penalty) / (n - s->gamma * w_search_unpenalised(s));
     return status;
 }
 
@@ -141,8 +190,11 @@ bool w_search_is_stationary(w_search *s)
         if (!w_search_is_free(s, j)) {
             continue;
         }
-        const double left = fmax(s->range[j] - s->trace_sp[j], 1e-10 * s->range[j]);
-        const double gradient = 0.5 * (s->pull[j] / s->phi - left);
+        if (!s->prediction_error) {
+            s->left[j] = s->gamma * fmax(s->range[j] - s->trace_sp[j], 1e-10 * s->range[j]);
+            s->left_error[j] = 0.5 * s->gamma * s->error_sp[j];
+        }
+        const double left = s->left[j], gradient = 0.5 * (s->pull[j] / s->phi - left);
         s->last[j] = s->step[j];
         s->step[j] = log(left * s->phi / fmax(s->pull[j], 1e-300));
         s->step[j] = fmin(fmax(s->step[j], -LONGEST_STEP), LONGEST_STEP);
@@ -152,7 +204,7 @@ bool w_search_is_stationary(w_search *s)
             continue;
         }
         s->gradient = fmax(s->gradient, fabs(gradient));
-        done = done && fabs(gradient) <= fmax(ERROR_SHARE * 0.5 * s->error_sp[j], GRADIENT_FLOOR * fmax(1.0, s->range[j]));
+        done = done && fabs(gradient) <= fmax(ERROR_SHARE * s->left_error[j], GRADIENT_FLOOR * fmax(1.0, s->range[j]));
     }
     return done;
 }
@@ -187,7 +239,7 @@ weir_status w_search_visit(w_search *s, double tolerance, bool log_det, bool tra
         status = take_traces(s, log_det);
     }
     if (status >= 0) {
-        status = take_fit(s);
+        status = take_fit(s, traces && !log_det);
     }
     return status < 0 ? status : worst;
 }
@@ -245,22 +297,24 @@ static void start(w_search *s)
 static weir_status search_open(w_search *s, weir_table *table, const w_tile_request *request, const weir_plan *plan)
 {
     const size_t m = (size_t)s->design->sp_count, p = (size_t)s->design->p;
-    s->vectors = w_iterative_vectors(s->design, w_pool_workers(s->ctx), plan->bytes_sums);
+    s->vectors = w_iterative_vectors(s->design, s->options, w_pool_workers(s->ctx), plan->bytes_sums);
     s->part_count = s->design->penalty_count + 1;
-    s->memory = w_calloc(s->ctx, "search", 9 * m + (s->glm ? 3 : 1) * p, sizeof *s->memory);
+    s->memory = w_calloc(s->ctx, "search", 11 * m + 4 * p, sizeof *s->memory);
     s->trace = w_calloc(s->ctx, "search", (size_t)s->part_count, sizeof *s->trace);
     if (!s->memory || !s->trace) {
         return w_alloc_status(s->ctx);
     }
-    double **vector[] = { &s->rho, &s->origin, &s->step, &s->last, &s->pull, &s->range, &s->trace_sp, &s->error_sp, &s->rate };
+    double **vector[] = { &s->rho, &s->origin, &s->step, &s->last, &s->pull, &s->range, &s->trace_sp, &s->error_sp, &s->rate,
+                          &s->left, &s->left_error };
     for (size_t i = 0; i < sizeof vector / sizeof *vector; i++) {
         *vector[i] = s->memory + i * m;
     }
-    s->beta = s->memory + 9 * m;
+    s->beta = s->memory + 11 * m;
+    s->old = s->beta + p;
+    s->image = s->old + p;
+    s->image2 = s->image + p;
     w_matrix_free_options options = { .request = request, .cache_bytes = plan->tile_bytes, .vectors = s->vectors };
     if (s->glm) {
-        s->old = s->beta + p;
-        s->image = s->old + p;
         s->working = (w_working){ .glm = s->glm, .phi = 1.0, .null_mean = NAN, .null_eta = NAN, .cross_parameter = -1, .check = true,
                                   .table = w_source_label(table) };
         options.working = w_search_working;
@@ -270,6 +324,9 @@ static weir_status search_open(w_search *s, weir_table *table, const w_tile_requ
     w_progress_phase(s->ctx, "accumulate");
     weir_status status = w_matrix_free_create(s->ctx, s->design, table, &options, &s->op);
     s->working.check = false;
+    if (status >= 0) {
+        w_matrix_free_choose(s->op, (w_matrix_free_kind)s->options->preconditioner);
+    }
     return status < 0 ? status : w_trace_probes_create(s->ctx, s->design, w_iterative_probes(s->design), s->vectors, &s->probes);
 }
 
@@ -286,6 +343,8 @@ weir_status w_iterative_model(weir_ctx *ctx, w_design *design, weir_table *table
                               const weir_plan *plan, const weir_fit_options *options, const w_glm *glm, weir_model **out)
 {
     w_search s = { .ctx = ctx, .design = design, .options = options, .glm = glm };
+    s.gamma = options->gamma > 0 ? options->gamma : 1.0;
+    s.prediction_error = options->criterion == WEIR_GCV || options->criterion == WEIR_UBRE;
     s.scale = glm && glm->family->scale_known ? 1.0 : options->scale;
     weir_model *model = w_calloc(ctx, "model", 1, sizeof *model);
     if (!model) {

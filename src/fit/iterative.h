@@ -19,11 +19,11 @@
 /* NULL, or why this route cannot serve these options (a line's middle). */
 const char *w_iterative_unfit(const w_design *design, const weir_fit_options *options, bool linear);
 /* Everything but the kept tiles, with so many vectors per sweep. Reads shapes only. */
-int64_t w_iterative_bytes(const w_design *design, int vectors, int workers);
+int64_t w_iterative_bytes(const w_design *design, const weir_fit_options *options, int vectors, int workers);
 /* Solves of a fit: one and the probes per step of the search. */
 int64_t w_iterative_solves(const w_design *design);
 /* Vectors of a sweep: the most whose bytes are within `bytes`; at least 1. */
-int w_iterative_vectors(const w_design *design, int workers, int64_t bytes);
+int w_iterative_vectors(const w_design *design, const weir_fit_options *options, int workers, int64_t bytes);
 /* The whole fit after compiling; glm: NULL for a linear model with normal errors. Takes over `design` on success only. */
 weir_status w_iterative_model(weir_ctx *ctx, w_design *design, weir_table *table, const w_tile_request *request,
                               const weir_plan *plan, const weir_fit_options *options, const w_glm *glm, weir_model **out);

@@ -131,12 +131,7 @@ static weir_status finish(w_search *s)
     const w_matrix_free_sums *sums = w_matrix_free_sums_of(s->op);
     weir_status status = w_search_visit(s, W_CG_TOLERANCE, true, true);
     weir_status worst = status;
-    double rank = 0.0;
-    w_search_is_stationary(s);
-    for (int j = 0; j < s->design->sp_count; j++) {
-        rank += s->range[j];
-    }
-    s->working.phi = s->scale > 0 ? s->scale : (s->rss + s->penalty) / ((double)sums->n - ((double)s->design->p - rank));
+    s->working.phi = s->scale > 0 ? s->scale : (s->rss + s->penalty) / ((double)sums->n - s->gamma * w_search_unpenalised(s));
     s->working.null_mean = s->null_mean;
     status = status < 0 ? status : linearise(s, s->beta, false);
     for (int pass = 0; status >= 0 && pass < NULL_PASSES && !null_model_stands(s); pass++) {

@@ -126,11 +126,14 @@ static void fill_fit(const w_search *s, weir_model *model)
         rank += s->range[j];
     }
     const double null_dimension = (double)design->p - rank, q = s->rss + s->penalty;
-    const double phi = s->scale > 0 ? s->scale : q / (n - null_dimension);
-    summary->criterion = 0.5 * (q / phi + (n - null_dimension) * log(TWO_PI * phi) + s->log_det.value - constant -
+    const double phi = s->scale > 0 ? s->scale : q / (n - s->gamma * null_dimension), spread = n - s->gamma * s->edf;
+    summary->criterion = s->options->criterion == WEIR_GCV    ? n * s->rss / (spread * spread)
+                         : s->options->criterion == WEIR_UBRE ? s->rss / n - s->scale + 2.0 * s->gamma * s->scale * s->edf / n
+                         : 0.5 * (q / (s->gamma * phi) + (n / s->gamma - null_dimension) * log(TWO_PI * phi) +
+                                  null_dimension * log(s->gamma) + s->log_det.value - constant -
                                  (s->glm ? 0.0 : sums->log_weight));
     summary->formula = design->formula;
-    summary->criterion_name = "REML";
+    summary->criterion_name = s->options->criterion == WEIR_GCV ? "GCV" : s->options->criterion == WEIR_UBRE ? "UBRE" : "REML";
     summary->n = sums->n;
     summary->rows = design->rows;
     summary->rows_missing = design->rows_missing;
@@ -138,7 +141,7 @@ static void fill_fit(const w_search *s, weir_model *model)
     summary->columns = summary->rank = design->p;
     summary->edf_total = s->edf;
     summary->residual_df = n - s->edf;
-    summary->scale = model->scale = s->phi;
+    summary->scale = model->scale = s->scale > 0 ? s->scale : s->rss / fmax(n - s->edf, 1e-3);
     summary->scale_estimated = s->scale > 0 ? 0 : 1;
     summary->deviance = s->rss;
     summary->null_deviance = design->intercept_column >= 0 ? fmax(sums->zz - mean, 0.0) : sums->zz;
@@ -164,19 +167,49 @@ static double log_lambda_error(const w_search *s)
 {
     double most = 0.0;
     for (int j = 0; j < s->design->sp_count; j++) {
-        const double left = s->range[j] - s->trace_sp[j];
-        if (w_search_is_free(s, j) && left > s->error_sp[j]) {
-            most = fmax(most, s->error_sp[j] / (left * (1.0 - s->rate[j])));
+        const double left = s->left[j], error = 2.0 * s->left_error[j];
+        if (w_search_is_free(s, j) && left > error) {
+            most = fmax(most, error / (left * (1.0 - s->rate[j])));
         }
     }
     return most;
+}
+
+static const char *preconditioner_name(const w_search *s)
+{
+    switch (s->options->preconditioner) {
+    case WEIR_PRECONDITIONER_NONE: return "none";
+    case WEIR_PRECONDITIONER_JACOBI: return "diagonal";
+    case WEIR_PRECONDITIONER_NYSTROM: return "Nystrom";
+    case WEIR_PRECONDITIONER_BLOCKS: return "blocks";
+    default: return w_matrix_free_coarse(s->op) > 0 ? "blocks and coarse space" : "blocks";
+    }
+}
+
+static weir_status fill_iterative(const w_search *s, weir_model *model)
+{
+    weir_iterative_summary *out = w_arena_calloc(&model->arena, 1, sizeof *out);
+    const int64_t count = w_min64(s->solve.iterations + 1, W_ITERATIVE_HISTORY);
+    double *history = w_arena_alloc(&model->arena, (size_t)count, sizeof *history);
+    if (!out || !history) {
+        return w_alloc_status(s->ctx);
+    }
+    memcpy(history, s->history, (size_t)count * sizeof *history);
+    *out = (weir_iterative_summary){
+        .preconditioner = preconditioner_name(s), .state = w_cg_state_name(s->solve.state), .iterations = s->solve.iterations,
+        .products = s->products, .residual = s->solve.residual, .preconditioned = s->solve.preconditioned,
+        .change = s->solve.energy_change, .history_count = count, .history = history, .probes = w_iterative_probes(s->design),
+        .edf_error = s->trace[s->part_count - 1].error, .criterion_error = 0.5 * s->log_det.error, .log_sp_error = log_lambda_error(s),
+        .jitter = s->blocks.jitter };
+    model->summary.iterative = out;
+    return WEIR_OK;
 }
 
 static weir_status add_notes(w_search *s, weir_model *model, double term_error)
 {
     const w_design *design = s->design;
     weir_summary *summary = &model->summary;
-    const char **note = w_arena_alloc(&model->arena, (size_t)design->note_count + 4, sizeof *note);
+    const char **note = w_arena_alloc(&model->arena, (size_t)design->note_count + 5, sizeof *note);
     if (!note) {
         return w_alloc_status(s->ctx);
     }
@@ -190,12 +223,15 @@ static weir_status add_notes(w_search *s, weir_model *model, double term_error)
                                    "criterion %.2g, log smoothing parameters about %.2g", (long long)w_iterative_probes(design),
                                    s->trace[s->part_count - 1].error, term_error, 0.5 * s->log_det.error, log_lambda_error(s));
     note[count++] = "no covariance is held: no tests of smooths and no standard errors of predictions";
+    if (s->glm) {
+        note[count++] = "the smoothing parameters are those of the working model's criterion";
+    }
     if (s->status == WEIR_NOT_CONVERGED) {
         note[count++] = w_arena_printf(&model->arena, s->solve.state != W_CG_CONVERGED
                                        ? "conjugate gradients stopped (%s) after %lld steps above their tolerance"
                                        : s->glm ? "the working models and smoothing parameters did not converge (%s) in %lld steps"
                                        : "the search for smoothing parameters did not converge (%s) in %lld steps",
-                                       s->solve.state != W_CG_CONVERGED ? w_cg_state_name(s->solve.state) : "REML",
+                                       s->solve.state != W_CG_CONVERGED ? w_cg_state_name(s->solve.state) : model->summary.criterion_name,
                                        (long long)(s->solve.state != W_CG_CONVERGED ? s->solve.iterations : s->iterations));
     }
     for (int i = 0; i < count; i++) {
@@ -244,5 +280,6 @@ weir_status w_search_fill(w_search *s, weir_model *model)
     status = status < 0 ? status : fill_terms(s, model, &term_error);
     status = status < 0 ? status : fill_coefficients(s, model);
     status = status < 0 ? status : add_notes(s, model, term_error);
+    status = status < 0 ? status : fill_iterative(s, model);
     return status < 0 ? status : w_predict_name_terms(model);
 }

@@ -9,6 +9,7 @@
 #include "krylov/cg.h"
 
 #define W_ITERATIVE_CG_STEPS 2000
+#define W_ITERATIVE_HISTORY 512 /* residuals kept of the last solve */
 #define W_ITERATIVE_PROBE_TOLERANCE 1e-6
 
 typedef struct w_search {
@@ -30,9 +31,14 @@ typedef struct w_search {
     int iterations;
     w_cg_result solve;
     int64_t products;
+    double history[W_ITERATIVE_HISTORY];
     weir_status status;
     double *memory;
     /* of a generalised model */
+    double gamma;
+    bool prediction_error;    /* GCV or UBRE: another equation for lambda */
+    double *left, *left_error; /* sp_count each: what a step compares `pull` with, and the error of half of it */
+    double *image2;           /* p */
     const w_glm *glm;         /* NULL: linear */
     w_working working;        /* what the operator's rows are made by */
     double *old, *image;      /* p each: coefficients before a step, a product */
@@ -41,6 +47,7 @@ typedef struct w_search {
 
 /* iterative.c */
 int64_t w_iterative_probes(const w_design *design);
+double w_search_unpenalised(const w_search *search); /* directions; sets search->range */
 bool w_search_is_free(const w_search *search, int j); /* smoothing parameter number j is sought */
 /* Preconditioner, coefficients, traces (log_det: at the end) and what follows from them at search->rho. */
 weir_status w_search_visit(w_search *search, double tolerance, bool log_det, bool traces);

@@ -9,7 +9,7 @@
 #include "krylov/cg.h"
 #include "krylov/tridiagonal.h"
 
-#define SEED 20011
+#define SEED UINT64_C(20011)
 #define TOLERANCE 1e-5 /* of a solve: far below the sampling error */
 #define STEPS 2000
 #define LANCZOS_STEPS 400
@@ -19,7 +19,7 @@ struct w_trace_probes {
     const w_design *design;
     int64_t probes;
     int vectors;
-    bool started;
+    bool started, of_rows; /* `solution` holds a run's; which kind */
     double *solution;    /* probes x p: of the last run */
     double *b, *y, *rest; /* vectors x p; p; p */
     double *coefficient; /* vectors x 2 LANCZOS_STEPS */
@@ -123,7 +123,7 @@ static weir_status run_block(w_trace_probes *t, w_matrix_free *op, const w_preco
                              w_estimate *trace, w_estimate *log_det, int64_t *products)
 {
     const int64_t p = t->design->p;
-    const bool warm = t->started && !log_det;
+    const bool warm = t->started && !t->of_rows && !log_det;
     w_cg_result result[W_MATRIX_FREE_VECTORS];
     double *x = t->solution + first * p;
     weir_status status = WEIR_OK;
@@ -186,5 +186,54 @@ weir_status w_trace_probes_run(w_trace_probes *t, w_matrix_free *op, const w_pre
         finish(log_det, t->probes, m->log_det(m->user, 0));
     }
     t->started = true;
+    t->of_rows = false;
     return worst;
+}
+
+static weir_status run_row_block(w_trace_probes *t, w_matrix_free *op, const w_preconditioner *m, int64_t first, int64_t width,
+                                 w_estimate *trace, int64_t *products)
+{
+    const int64_t p = t->design->p;
+    const int count = t->design->penalty_count;
+    w_cg_result result[W_MATRIX_FREE_VECTORS];
+    double *x = t->solution + first * p;
+    weir_status status = WEIR_OK;
+    for (int64_t k = 0; status >= 0 && k < width; k++) {
+        status = w_matrix_free_row_probe(op, SEED + (uint64_t)(first + k), t->b + k * p);
+    }
+    const w_cg_options options = { .right_hand_sides = width, .warm = t->started && t->of_rows, .tolerance = TOLERANCE,
+                                   .max_iterations = STEPS };
+    if (status >= 0) {
+        status = w_cg_solve(t->ctx, w_matrix_free_operator(op), m, &options, t->b, x, result);
+    }
+    for (int64_t k = 0; status >= 0 && k < width; k++, x += p) {
+        double total = 0.0;
+        *products += result[k].iterations;
+        for (int64_t i = 0; i < p; i++) {
+            total += t->b[k * p + i] * x[i];
+        }
+        for (int j = 0; j < count; j++) {
+            add_sample(&trace[j], first + k + 1, w_matrix_free_penalty(op, j, x, x));
+        }
+        add_sample(&trace[count], first + k + 1, total);
+    }
+    return status;
+}
+
+weir_status w_trace_probes_rows(w_trace_probes *t, w_matrix_free *op, const w_preconditioner *m, w_estimate *trace,
+                                int64_t *products)
+{
+    const int count = t->design->penalty_count;
+    weir_status status = WEIR_OK, worst = WEIR_OK;
+    memset(trace, 0, (size_t)(count + 1) * sizeof *trace);
+    *products = 0;
+    for (int64_t first = 0; status >= 0 && first < t->probes; first += t->vectors) {
+        status = run_row_block(t, op, m, first, w_min64(t->vectors, t->probes - first), trace, products);
+        worst = status > 0 ? status : worst;
+    }
+    for (int j = 0; status >= 0 && j <= count; j++) {
+        finish(&trace[j], t->probes, 0.0);
+    }
+    t->started = t->of_rows = true;
+    return status < 0 ? status : worst;
 }

@@ -21,4 +21,10 @@ int64_t w_trace_probes_bytes(const w_design *design, int64_t probes, int vectors
 weir_status w_trace_probes_run(w_trace_probes *probes, w_matrix_free *op, const w_preconditioner *m, w_estimate *trace,
                                w_estimate *log_det, int64_t *products);
 
+/* Traces of GCV from signs of rows, b = X'W^(1/2)e: with A = X'WX, E bb' = A and x = P b,
+ *     tr(P V_j P A) = E x'V_jx  (one per penalty),   tr(P A) = E b'x  (the last).
+ * Solutions are kept apart from those of the other probes by a run of one kind after the other starting cold. */
+weir_status w_trace_probes_rows(w_trace_probes *probes, w_matrix_free *op, const w_preconditioner *m, w_estimate *trace,
+                                int64_t *products);
+
 #endif

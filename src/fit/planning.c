@@ -146,10 +146,10 @@ static int64_t core_columns(const w_design *design, int arrow_block)
     return design->p - (block ? w_mul64(block->levels, block->level_columns) : 0);
 }
 
-static void describe_matrix_free(const w_design *design, w_plan_input *input)
+static void describe_matrix_free(const w_design *design, const weir_fit_options *options, w_plan_input *input)
 {
     for (int i = 0; i < 4; i++) {
-        input->matrix_free_bytes[i] = w_iterative_bytes(design, W_MATRIX_FREE_VECTORS >> i, input->threads);
+        input->matrix_free_bytes[i] = w_iterative_bytes(design, options, W_MATRIX_FREE_VECTORS >> i, input->threads);
     }
     input->tile_row_bytes = w_matrix_free_row_bytes(design) + (input->iterations > 1 ? W_MATRIX_FREE_WORKING_BYTES : 0);
     input->row_values = w_matrix_free_row_values(design);
@@ -186,7 +186,7 @@ static weir_status choose_route(const asked *a, const w_design *design, w_plan_i
     other.system_bytes = 0;
     other.matrix_free_reason = options->route == WEIR_FIT_MATRIX_FREE ? "asked for"
                                : wide ? "the dense system has too many columns" : "the dense system does not fit in the budget";
-    describe_matrix_free(design, &other);
+    describe_matrix_free(design, options, &other);
     const weir_status found = w_plan_fit(&other, &plan);
     if (found >= 0 || options->route == WEIR_FIT_MATRIX_FREE || (status < 0 && plan.bytes < out->bytes)) {
         *out = plan;
@@ -238,7 +238,7 @@ static void list_routes(const w_design *design, const weir_fit_options *options,
         } else if (i == 2) {
             other.matrix_free = true;
             other.system_bytes = 0;
-            describe_matrix_free(design, &other);
+            describe_matrix_free(design, options, &other);
         }
         weigh_route(&other, route);
     }

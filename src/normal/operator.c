@@ -18,6 +18,7 @@ typedef struct product {
     int64_t count, k;  /* columns of the block; first of this sweep */
     int m, room;       /* columns of the sweep; of the kernels: 1, 2, 4, 8 */
     double *rss, *total; /* of residuals: per shard */
+    uint64_t seed;       /* of random signs */
 } product;
 
 static bool is_serial(const w_matrix_free *op) { return op->gammas < 20000; }
@@ -44,6 +45,10 @@ static weir_status expand_task(void *arg, int64_t task, int worker)
         w_refined_expand(unit->refined, p->x, p->count, p->k, p->m, p->room, gamma);
         return WEIR_OK;
     }
+    if (w_unit_is_direct(unit)) {
+        w_unit_expand_direct(op, unit, p->x, p->count, p->k, p->m, p->room, gamma, op->worker[worker].scratch);
+        return WEIR_OK;
+    }
     for (int k = 0; k < p->m; k++) {
         w_unit_expand(op, unit, p->x, p->count, p->k + k, p->room, gamma + k, op->worker[worker].scratch);
     }
@@ -60,7 +65,7 @@ static weir_status contract_task(void *arg, int64_t task, int worker)
     const w_unit *unit = &op->unit[task];
     const int64_t count = unit->cells * unit->width * p->room, stride = op->gammas * p->room;
     double *sum = op->sum + unit->gamma * p->room;
-    for (int s = 1; s < op->shards; s++) {
+    for (int s = 1; s < op->used; s++) {
         const double *more = sum + s * stride;
         for (int64_t i = 0; i < count; i++) {
             sum[i] += more[i];
@@ -68,6 +73,10 @@ static weir_status contract_task(void *arg, int64_t task, int worker)
     }
     if (unit->refined) {
         w_refined_contract(unit->refined, sum, p->room, p->y, p->count, p->k, p->m);
+        return WEIR_OK;
+    }
+    if (w_unit_is_direct(unit)) {
+        w_unit_contract_direct(op, unit, sum, p->room, p->y, p->count, p->k, p->m, op->worker[worker].scratch);
         return WEIR_OK;
     }
     for (int k = 0; k < p->m; k++) {
@@ -119,7 +128,7 @@ static double work_of(const w_matrix_free *op, int room)
 static weir_status product_sweep(product *p)
 {
     w_matrix_free *op = p->op;
-    memset(op->sum, 0, (size_t)(op->shards * op->gammas * p->room) * sizeof *op->sum);
+    memset(op->sum, 0, (size_t)(op->used * op->gammas * p->room) * sizeof *op->sum);
     weir_status status = each_unit(op, expand_task, p);
     if (status == WEIR_OK) {
         status = w_tiles_each(op, work_of(op, p->room), product_tile, p);
@@ -215,6 +224,48 @@ double w_matrix_free_penalty(const w_matrix_free *op, int number, const double *
         }
     }
     return lambda > 0.0 ? lambda * sum : 0.0;
+}
+
+void w_matrix_free_penalty_product(const w_matrix_free *op, const double *x, double *y)
+{
+    memset(y, 0, (size_t)op->design->p * sizeof *y);
+    w_matrix_free_add_penalties(op, 1, x, y);
+}
+
+/* ---- random signs of rows -------------------------------------------------------------------------------------------- */
+
+/* Steele, Lea & Flood (2014): the finaliser of SplitMix64. */
+static uint64_t mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static weir_status sign_tile(void *arg, int worker, int shard, const w_packed *packed)
+{
+    const product *p = arg;
+    w_matrix_free *op = p->op;
+    double *u = op->worker[worker].eta, *sum = op->sum + shard * op->gammas;
+    for (int64_t i = 0; i < packed->rows; i++) {
+        const uint64_t row = (uint64_t)(packed->index * W_TILE_ROWS + i) + 1;
+        const double root = sqrt(packed->weight[i]);
+        u[i] = mix(p->seed + row * UINT64_C(0x9e3779b97f4a7c15)) >> 63 ? root : -root;
+    }
+    for (int t = 0; t < op->unit_count; t++) {
+        if (op->unit[t].width > 0) {
+            op->lanes->backward(&packed->lane[t], 0, packed->rows, 1, u, sum + op->unit[t].gamma);
+        }
+    }
+    return WEIR_OK;
+}
+
+weir_status w_matrix_free_row_probe(w_matrix_free *op, uint64_t seed, double *b)
+{
+    product p = { .op = op, .y = b, .count = 1, .m = 1, .room = 1, .seed = mix(seed + 1) };
+    memset(op->sum, 0, (size_t)(op->used * op->gammas) * sizeof *op->sum);
+    weir_status status = w_tiles_each(op, work_of(op, 1), sign_tile, &p);
+    return status == WEIR_OK ? each_unit(op, contract_task, &p) : status;
 }
 
 /* ---- residuals ------------------------------------------------------------------------------------------------------ */

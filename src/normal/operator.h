@@ -84,11 +84,29 @@ const double *w_matrix_free_lambda(const w_matrix_free *op);     /* sp_count */
 void w_matrix_free_penalise(w_matrix_free *op, const double *rho);
 /* H; borrowed, valid as long as op. Products run one at a time. */
 const w_operator *w_matrix_free_operator(w_matrix_free *op);
+typedef enum w_matrix_free_kind {
+    W_MATRIX_FREE_TWO_LEVEL, /* blocks and, where there is one, the coarse space */
+    W_MATRIX_FREE_NONE,
+    W_MATRIX_FREE_JACOBI,
+    W_MATRIX_FREE_BLOCKS,
+    W_MATRIX_FREE_NYSTROM    /* of H, by W_MATRIX_FREE_SKETCH products */
+} w_matrix_free_kind;
+
+#define W_MATRIX_FREE_SKETCH 128
+
+/* Of later preconditioners; two levels before. */
+void w_matrix_free_choose(w_matrix_free *op, w_matrix_free_kind kind);
+int64_t w_matrix_free_nystrom_bytes(const w_design *design, int vectors); /* more than the others take */
+
 /* The preconditioner at the present lambda. Costs the products of the coarse space the first time it is asked for. `report` may
  * be NULL. Free with w_preconditioner_free before op. */
 weir_status w_matrix_free_preconditioner(w_matrix_free *op, w_block_report *report, w_preconditioner *out);
 int64_t w_matrix_free_coarse(const w_matrix_free *op); /* vectors of Z; 0 = no coarse space */
 
+/* y = S_lambda x. */
+void w_matrix_free_penalty_product(const w_matrix_free *op, const double *x, double *y);
+/* b = X'W^(1/2) e with signs e that follow from seed and row: E bb' = X'WX. One pass. */
+weir_status w_matrix_free_row_probe(w_matrix_free *op, uint64_t seed, double *b);
 /* u'(lambda_j S_j)v of penalty number j. */
 double w_matrix_free_penalty(const w_matrix_free *op, int penalty, const double *u, const double *v);
 /* The part of the traces that the coarse space holds, H^-1 = Z E^-1 Z' + (H^-1 - Z E^-1 Z'), of a preconditioner made by this

@@ -75,10 +75,12 @@ struct w_matrix_free {
     int64_t gammas;        /* sum of cells x width */
     int64_t tables, blocks;
     int workers, shards;
+    int used;              /* shards that have a tile: the others' sums stay zero and are left out */
     w_operator_worker *worker;
     int64_t tile_count, tile_capacity; /* kept */
     w_packed *tile;
     bool cached;
+    w_matrix_free_kind kind;
     w_matrix_free_sums sums;
     double *rhs, *diagonal, *lambda;
     double *matrix;        /* X'WX of the units' blocks, one after the other */
@@ -129,6 +131,13 @@ void w_unit_expand(const w_matrix_free *op, const w_unit *unit, const double *x,
                    double *scratch);
 void w_unit_contract(const w_matrix_free *op, const w_unit *unit, const double *g, int m, double *y, int64_t count, int64_t k,
                      double *scratch);
+
+/* The same of m vectors at once, m <= room in 1, 2, 4, 8, for units that are direct. */
+bool w_unit_is_direct(const w_unit *unit);
+void w_unit_expand_direct(const w_matrix_free *op, const w_unit *unit, const double *x, int64_t count, int64_t k, int m, int room,
+                          double *gamma, double *scratch);
+void w_unit_contract_direct(const w_matrix_free *op, const w_unit *unit, const double *g, int room, double *y, int64_t count,
+                            int64_t k, int m, double *scratch);
 
 /* operator.c */
 weir_status w_matrix_free_rows_apply(void *user, const w_vectors *block, const double *x, double *y); /* X'WX x */

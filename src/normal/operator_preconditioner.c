@@ -262,7 +262,29 @@ static weir_status build(w_matrix_free *op, const double *matrix, double *diagon
         status = add_sweeps(op, penalty, report, made);
         constant_images(op, penalty, diagonal);
     }
-    return status < 0 ? status : w_matrix_free_two_level(op, diagonal, made);
+    return status < 0 || op->kind == W_MATRIX_FREE_BLOCKS ? status : w_matrix_free_two_level(op, diagonal, made);
+}
+
+/* Not from blocks. diagonal: of H. */
+static weir_status build_simple(w_matrix_free *op, double *diagonal, w_preconditioner *made)
+{
+    const int64_t p = op->design->p;
+    if (op->kind == W_MATRIX_FREE_NYSTROM) {
+        const w_nystrom_options options = { .rank = w_min64(W_MATRIX_FREE_SKETCH, p), .seed = 20011, .columns = op->vectors };
+        return w_preconditioner_nystrom(op->ctx, &op->operator, &options, NULL, made);
+    }
+    for (int64_t i = 0; op->kind == W_MATRIX_FREE_NONE && i < p; i++) {
+        diagonal[i] = 1.0;
+    }
+    return w_preconditioner_jacobi(op->ctx, 1, &p, diagonal, made);
+}
+
+void w_matrix_free_choose(w_matrix_free *op, w_matrix_free_kind kind) { op->kind = kind; }
+
+int64_t w_matrix_free_nystrom_bytes(const w_design *design, int vectors)
+{
+    const w_nystrom_options options = { .rank = w_min64(W_MATRIX_FREE_SKETCH, design->p), .columns = vectors };
+    return w_preconditioner_nystrom_bytes(1, &design->p, &options);
 }
 
 weir_status w_matrix_free_preconditioner(w_matrix_free *op, w_block_report *report, w_preconditioner *out)
@@ -279,7 +301,9 @@ weir_status w_matrix_free_preconditioner(w_matrix_free *op, w_block_report *repo
         add_penalties(op, matrix, diagonal);
         replace_zeros(diagonal, p);
         w_preconditioner made = { 0 };
-        status = build(op, matrix, diagonal, diagonal + p, block, count, report, &made);
+        const bool simple = op->kind != W_MATRIX_FREE_TWO_LEVEL && op->kind != W_MATRIX_FREE_BLOCKS;
+        status = simple ? build_simple(op, diagonal, &made)
+                        : build(op, matrix, diagonal, diagonal + p, block, count, report, &made);
         if (status < 0) {
             w_preconditioner_free(ctx, &made);
         } else {

@@ -340,6 +340,7 @@ static weir_status first_window(first_pass *f, double *table, int64_t *cache_lef
             status = share_out(op, serial, batch, evaluate_task, f);
         }
         for (int64_t t = 0; status == WEIR_OK && t < batch; t++) {
+            op->used = (int)w_max64(op->used, w_min64(op->shards, f->into[t]->index + 1));
             op->sums.n += f->again ? 0 : f->counted[t];
             op->sums.log_weight += f->again ? 0.0 : f->log_weight[t];
         }

@@ -49,8 +49,9 @@ static int64_t scratch_doubles(const w_block *block)
         return 0;
     }
     int64_t gammas = w_mul64(block->cells, block->width), raw = smooth->raw_columns;
+    int64_t together = w_mul64(W_MATRIX_FREE_VECTORS, raw);
     int64_t one = w_max64(w_spread_doubles(smooth), w_contract_doubles(smooth, true, 1, 1));
-    int64_t need = w_add64(one, w_add64(w_mul64(2, gammas), w_mul64(3, raw)));
+    int64_t need = w_max64(together, w_add64(one, w_add64(w_mul64(2, gammas), w_mul64(3, raw))));
     if (unit_full(block)) {
         int64_t sides = w_max64(w_contract_doubles(smooth, false, block->width, 1), w_contract_doubles(smooth, true, 1, raw));
         need = w_max64(need, w_add64(sides, w_add64(w_mul64(gammas, raw), w_mul64(3, w_mul64(raw, raw)))));
@@ -371,5 +372,108 @@ void w_unit_contract(const w_matrix_free *op, const w_unit *unit, const double *
             cells[i] = from[i * m];
         }
         contract_level(op, unit, m == 1 ? from : cells, y + first * count, count, more);
+    }
+}
+
+/* ---- several vectors at once: smooths whose values are their raw coefficients' ---------------------------------------- */
+
+#define INLINE static inline __attribute__((always_inline))
+
+bool w_unit_is_direct(const w_unit *unit)
+{
+    const w_smooth *smooth = unit->block->smooth;
+    return smooth && smooth->margin_count == 1 && !smooth->margin[0].map;
+}
+
+/* out (rows x room) = t (rows x columns) x, x packed: columns x room. Four rows side by side. */
+INLINE void map_rows(const double *t, int64_t rows, int64_t columns, const double *x, int room, double *out)
+{
+    for (int64_t r = 0; r < rows; r += 4) {
+        const int64_t run = w_min64(4, rows - r);
+        double sum[4][W_MATRIX_FREE_VECTORS] = { { 0 } };
+        const double *own[4];
+        for (int i = 0; i < 4; i++) {
+            own[i] = t + (r + (i < run ? i : 0)) * columns;
+        }
+        for (int64_t j = 0; j < columns; j++) {
+            for (int i = 0; i < 4; i++) {
+                for (int k = 0; k < room; k++) {
+                    sum[i][k] += own[i][j] * x[j * room + k];
+                }
+            }
+        }
+        for (int i = 0; i < run; i++) {
+            for (int k = 0; k < room; k++) {
+                out[(r + i) * room + k] = sum[i][k];
+            }
+        }
+    }
+}
+
+/* out (columns x room) = t' g. */
+INLINE void map_back(const double *t, int64_t rows, int64_t columns, const double *g, int room, double *out)
+{
+    memset(out, 0, (size_t)(columns * room) * sizeof *out);
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t j = 0; j < columns; j++) {
+            for (int k = 0; k < room; k++) {
+                out[j * room + k] += t[r * columns + j] * g[r * room + k];
+            }
+        }
+    }
+}
+
+#define BY_ROOM(call)          \
+    switch (room) {            \
+    case 1: call(1); break;    \
+    case 2: call(2); break;    \
+    case 4: call(4); break;    \
+    default: call(8); break;   \
+    }
+
+void w_unit_expand_direct(const w_matrix_free *op, const w_unit *unit, const double *x, int64_t count, int64_t k, int m, int room,
+                          double *gamma, double *scratch)
+{
+    const w_smooth *smooth = unit->block->smooth;
+    const int64_t raw = smooth->raw_columns, columns = unit->order;
+    for (int64_t l = 0; l < unit->block->levels; l++, gamma += raw * room) {
+        const int64_t first = w_unit_level(op, unit, l);
+        double *packed = smooth->transform ? scratch : gamma;
+        if (first < 0) {
+            memset(gamma, 0, (size_t)(raw * room) * sizeof *gamma);
+            continue;
+        }
+        for (int64_t j = 0; j < columns; j++) {
+            for (int i = 0; i < room; i++) {
+                packed[j * room + i] = i < m ? x[(first + j) * count + k + i] : 0.0;
+            }
+        }
+#define EXPAND(room) map_rows(smooth->transform, raw, columns, packed, room, gamma)
+        if (smooth->transform) {
+            BY_ROOM(EXPAND)
+        }
+    }
+}
+
+void w_unit_contract_direct(const w_matrix_free *op, const w_unit *unit, const double *g, int room, double *y, int64_t count,
+                            int64_t k, int m, double *scratch)
+{
+    const w_smooth *smooth = unit->block->smooth;
+    const int64_t raw = smooth->raw_columns, columns = unit->order;
+    for (int64_t l = 0; l < unit->block->levels; l++, g += raw * room) {
+        const int64_t first = w_unit_level(op, unit, l);
+        const double *from = smooth->transform ? scratch : g;
+        if (first < 0) {
+            continue;
+        }
+#define CONTRACT(room) map_back(smooth->transform, raw, columns, g, room, scratch)
+        if (smooth->transform) {
+            BY_ROOM(CONTRACT)
+        }
+        for (int64_t j = 0; j < columns; j++) {
+            for (int i = 0; i < m; i++) {
+                y[(first + j) * count + k + i] = from[j * room + i];
+            }
+        }
     }
 }

@@ -84,6 +84,29 @@ static void put_family(w_json *j, const weir_model *model)
     w_json_text(j, "link", model->summary.link);
 }
 
+static void put_iterative(w_json *j, const weir_iterative_summary *s)
+{
+    w_json_open(j, "iterative", '{');
+    w_json_text(j, "preconditioner", s->preconditioner);
+    w_json_text(j, "state", s->state);
+    w_json_integer(j, "iterations", s->iterations);
+    w_json_integer(j, "products", s->products);
+    w_json_number(j, "residual", s->residual);
+    w_json_number(j, "preconditioned", s->preconditioned);
+    w_json_number(j, "change", s->change);
+    w_json_open(j, "history", '[');
+    for (int64_t i = 0; i < s->history_count; i++) {
+        w_json_number(j, NULL, s->history[i]);
+    }
+    w_json_close(j, ']');
+    w_json_integer(j, "probes", s->probes);
+    w_json_number(j, "edf_error", s->edf_error);
+    w_json_number(j, "criterion_error", s->criterion_error);
+    w_json_number(j, "log_sp_error", s->log_sp_error);
+    w_json_number(j, "jitter", s->jitter);
+    w_json_close(j, '}');
+}
+
 static void put_measures(w_json *j, const weir_summary *s)
 {
     w_json_number(j, "edf_total", s->edf_total);
@@ -109,6 +132,9 @@ static void put_measures(w_json *j, const weir_summary *s)
         w_json_number(j, "correlation", s->ar1->correlation);
         w_json_number(j, "standardised_correlation", s->ar1->standardised_correlation);
         w_json_close(j, '}');
+    }
+    if (s->iterative) {
+        put_iterative(j, s->iterative);
     }
 }
 

@@ -15,6 +15,7 @@
 #include "table/table.h"
 
 #define ROWS 9000
+#define SEARCH_ROWS 4500 /* where lambda is sought: two tiles, the last one short */
 
 static weir_model *fit(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *base, weir_fit_route route,
                        weir_status want)
@@ -102,7 +103,7 @@ static double stated_error(const weir_model *model)
 static void smoothing_parameters_are_those_of_reml(void **state)
 {
     (void)state;
-    test_data *data = test_data_make(ROWS, 11);
+    test_data *data = test_data_make(SEARCH_ROWS, 11);
     for (size_t i = 0; i < sizeof formulas / sizeof *formulas; i++) {
         weir_ctx *ctx = test_ctx(NULL, 2, 0);
         weir_table *table = test_data_table(ctx, data);
@@ -183,7 +184,7 @@ static void generalised_smoothing_parameters(void **state)
 {
     (void)state;
     char folder[TEST_FOLDER_BYTES], path[TEST_FOLDER_BYTES + 16];
-    test_data *data = test_data_make(ROWS, 3);
+    test_data *data = test_data_make(SEARCH_ROWS, 3);
     assert_int_equal(test_folder_make(folder), 0);
     snprintf(path, sizeof path, "%s/rows.csv", folder);
     test_data_csv(data, path);
@@ -213,6 +214,86 @@ static void generalised_smoothing_parameters(void **state)
         weir_ctx_destroy(ctx);
     }
     test_folder_remove(folder);
+    test_data_free(data);
+}
+
+/* GCV with and without gamma, UBRE, REML with gamma; of a generalised model too. */
+static void other_criteria(void **state)
+{
+    (void)state;
+    static const struct {
+        weir_criterion criterion;
+        double gamma, scale;
+        const char *family, *response;
+    } way[] = { { WEIR_GCV, 0, 0, NULL, "y" }, { WEIR_GCV, 1.4, 0, NULL, "y" }, { WEIR_REML, 1.4, 0, NULL, "y" },
+                { WEIR_UBRE, 0, 1.5, NULL, "y" }, { WEIR_GCV, 1.4, 0, "gamma:log", "0.1 + abs(y)" } };
+    test_data *data = test_data_make(SEARCH_ROWS, 11);
+    for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
+        char formula[128];
+        weir_ctx *ctx = test_ctx(NULL, 2, 0);
+        weir_table *table = test_data_table(ctx, data);
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.criterion = way[i].criterion;
+        options.gamma = way[i].gamma;
+        options.scale = way[i].scale;
+        options.family = way[i].family;
+        options.laplace = way[i].family ? -1 : 0;
+        snprintf(formula, sizeof formula, "%s ~ s(x,bs='cr',k=12) + s(g,bs='re')", way[i].response);
+        weir_model *dense = fit(ctx, table, formula, &options, WEIR_FIT_DENSE, WEIR_OK);
+        weir_model *iterative = fit(ctx, table, formula, &options, WEIR_FIT_MATRIX_FREE, WEIR_OK);
+        const weir_iterative_summary *said = iterative->summary.iterative;
+        assert_non_null(said);
+        assert_true(said->log_sp_error > 0 && said->log_sp_error < 1);
+        for (int j = 0; j < dense->design->sp_count; j++) {
+            const double away = fabs(dense->rho[j] - iterative->rho[j]);
+            if (!(away <= 4 * said->log_sp_error + 1e-3)) {
+                fail_msg("criterion %d: log lambda %d is %g, not %g; stated error %g", (int)i, j, iterative->rho[j], dense->rho[j],
+                         said->log_sp_error);
+            }
+        }
+        assert_string_equal(dense->summary.criterion_name, iterative->summary.criterion_name);
+        assert_true(fabs(dense->summary.criterion - iterative->summary.criterion) <= 2e-3 * fabs(dense->summary.criterion));
+        assert_true(fabs(dense->summary.scale - iterative->summary.scale) <= 2e-3 * dense->summary.scale);
+        w_model_free(iterative);
+        w_model_free(dense);
+        w_table_free(table);
+        weir_ctx_destroy(ctx);
+    }
+    test_data_free(data);
+}
+
+/* The same coefficients by each; what the search did is told, and the plan knows the bytes of each. */
+static void preconditioners_by_option(void **state)
+{
+    (void)state;
+    static const char *const name[] = { "blocks and coarse space", "none", "diagonal", "blocks", "Nystrom" };
+    test_data *data = test_data_make(3000, 5);
+    weir_ctx *ctx = test_ctx(NULL, 2, 0);
+    weir_table *table = test_data_table(ctx, data);
+    const double sp[] = { 1.0, 2.0 };
+    weir_model *model[5];
+    for (int k = 0; k < 5; k++) {
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.sp = sp;
+        options.sp_count = 2;
+        options.preconditioner = (weir_preconditioner)k;
+        model[k] = fit(ctx, table, "y ~ s(x,bs='cr',k=8) + s(g,bs='re')", &options, WEIR_FIT_MATRIX_FREE, WEIR_OK);
+        const weir_iterative_summary *said = model[k]->summary.iterative;
+        assert_string_equal(said->preconditioner, name[k]);
+        assert_string_equal(said->state, "converged");
+        assert_true(said->history_count == said->iterations + 1 && said->history[0] == 1.0);
+        assert_true(said->history[said->iterations] <= 1e-10 && said->change <= 1e-10);
+        assert_true(said->iterations <= model[k]->design->p + 3 && said->products >= said->probes);
+        assert_true(model[k]->summary.actual_bytes <= model[k]->plan.bytes);
+        for (int64_t c = 0; c < model[0]->design->p; c++) {
+            assert_true(fabs(model[k]->beta[c] - model[0]->beta[c]) <= 1e-8);
+        }
+    }
+    for (int k = 0; k < 5; k++) {
+        w_model_free(model[k]);
+    }
+    w_table_free(table);
+    weir_ctx_destroy(ctx);
     test_data_free(data);
 }
 
@@ -352,7 +433,7 @@ static void what_needs_a_covariance_is_refused(void **state)
     w_model_free(model);
     weir_model *none = NULL;
     options.route = WEIR_FIT_MATRIX_FREE;
-    options.criterion = WEIR_GCV;
+    options.criterion = WEIR_ML;
     assert_int_equal(w_fit_table(ctx, table, formulas[0], &options, &none), WEIR_E_ARG);
     options.criterion = WEIR_REML;
     options.family = "nb"; /* whose theta would have to be estimated */
@@ -433,6 +514,8 @@ int main(void)
         cmocka_unit_test(smoothing_parameters_are_those_of_reml),
         cmocka_unit_test(generalised_models_agree_with_the_dense_route),
         cmocka_unit_test(generalised_smoothing_parameters),
+        cmocka_unit_test(other_criteria),
+        cmocka_unit_test(preconditioners_by_option),
         cmocka_unit_test(many_levels_fit_in_a_small_budget),
         cmocka_unit_test(bits_do_not_depend_on_threads_or_windows),
         cmocka_unit_test(what_needs_a_covariance_is_refused),
