@@ -36,6 +36,49 @@ PANEL_INLINE real PANEL(total)(PANEL_VECTOR x)
 #endif
 }
 
+/* The totals of REFLECTOR_PART vectors, side by side. */
+#if defined W_LANES_AVX512 && !PANEL_FLOAT
+PANEL_INLINE void PANEL(totals)(PANEL_VECTOR sum[REFLECTOR_PART][REFLECTOR_GROUP], const int q, real *out)
+{
+    __m512d pair[4], four[2];
+    PANEL_UNROLL
+    for (int p = 0; p < 4; p++) {
+        pair[p] = _mm512_add_pd(_mm512_unpacklo_pd(sum[2 * p][q], sum[2 * p + 1][q]),
+                                _mm512_unpackhi_pd(sum[2 * p][q], sum[2 * p + 1][q]));
+    }
+    PANEL_UNROLL
+    for (int p = 0; p < 2; p++) {
+        four[p] = _mm512_add_pd(_mm512_shuffle_f64x2(pair[2 * p], pair[2 * p + 1], 0x88),
+                                _mm512_shuffle_f64x2(pair[2 * p], pair[2 * p + 1], 0xdd));
+    }
+    _mm512_storeu_pd(out, _mm512_add_pd(_mm512_shuffle_f64x2(four[0], four[1], 0x88),
+                                        _mm512_shuffle_f64x2(four[0], four[1], 0xdd)));
+}
+#elif defined W_LANES_AVX512
+PANEL_INLINE void PANEL(totals)(PANEL_VECTOR sum[REFLECTOR_PART][REFLECTOR_GROUP], const int q, real *out)
+{
+    __m256 half[8], four[2];
+    PANEL_UNROLL
+    for (int p = 0; p < 8; p++) {
+        half[p] = _mm256_add_ps(_mm512_castps512_ps256(sum[p][q]), _mm512_extractf32x8_ps(sum[p][q], 1));
+    }
+    PANEL_UNROLL
+    for (int p = 0; p < 2; p++) {
+        four[p] = _mm256_hadd_ps(_mm256_hadd_ps(half[4 * p], half[4 * p + 1]), _mm256_hadd_ps(half[4 * p + 2], half[4 * p + 3]));
+    }
+    _mm256_storeu_ps(out, _mm256_add_ps(_mm256_permute2f128_ps(four[0], four[1], 0x20),
+                                        _mm256_permute2f128_ps(four[0], four[1], 0x31)));
+}
+#else
+PANEL_INLINE void PANEL(totals)(PANEL_VECTOR sum[REFLECTOR_PART][REFLECTOR_GROUP], const int q, real *out)
+{
+    PANEL_UNROLL
+    for (int p = 0; p < REFLECTOR_PART; p++) {
+        out[p] = PANEL(total)(sum[p][q]);
+    }
+}
+#endif
+
 /* One vector of rows of a step: `width` columns from the first. */
 PANEL_INLINE void PANEL(step_rows)(const int width, const bool moved, real *v, PANEL_VECTOR scale, const PANEL_VECTOR *factor,
                                    real *a, int64_t ld, PANEL_VECTOR *sum)
@@ -145,11 +188,9 @@ PANEL_INLINE void PANEL(products_of)(int64_t rows, const real *v, int64_t ldv, c
             }
         }
     }
+    PANEL_UNROLL
     for (int q = 0; q < columns; q++) {
-        PANEL_UNROLL
-        for (int p = 0; p < REFLECTOR_PART; p++) {
-            w[q * W_REFLECTOR_BLOCK + p] = PANEL(total)(sum[p][q]);
-        }
+        PANEL(totals)(sum, q, w + q * W_REFLECTOR_BLOCK);
     }
 }
 
