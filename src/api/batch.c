@@ -125,6 +125,7 @@ static weir_status run(weir_ctx *ctx, const char *function, w_batch_call *call, 
     if (status < 0 || bad == 0) {
         return status;
     }
+    w_message_clear(ctx); /* of single matrices */
     return (remark < 0 ? w_fail : w_remark)(ctx, remark, "%s: %lld of %lld matrices %s; the first is number %lld", function, (long long)bad,
                                             (long long)call->a->count, what, (long long)atomic_load(&call->first));
 }
@@ -414,10 +415,6 @@ static weir_status make_eigh(weir_ctx *ctx, const char *function, w_batch_call *
 {
     TRY(check_square(ctx, function, "a", call->a));
     const int64_t n = call->a->matrix.rows;
-    if (n > W_EIGH_MOST) {
-        return !ctx ? WEIR_E_ARG : w_fail(ctx, WEIR_E_ARG, "%s: %lld rows are too many for Jacobi's method, at most %d; weir_syevd serves more",
-                                          function, (long long)n, W_EIGH_MOST);
-    }
     TRY(check_array(ctx, function, "values", call->values, empty(call->a) ? 0 : 1));
     return call->x ? check(ctx, function, "vectors", call->x, call->a, true, n, n) : WEIR_OK;
 }

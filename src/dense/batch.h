@@ -5,6 +5,7 @@
  *   batch_call.c        groups in and out of the cache, the pool
  *   batch_orthogonal.c  QR and least squares
  *   batch_linear.c      Cholesky, LU, triangular systems, solves, eigenvalues, products
+ *   batch_single.c      large matrices, one at a time
  *   batch_kernels.h     the kernels */
 #ifndef W_DENSE_BATCH_H
 #define W_DENSE_BATCH_H
@@ -20,6 +21,12 @@ typedef struct w_batch_call w_batch_call;
 /* Takes its room from s and, where s has a base, does group g. */
 typedef void (*w_batch_group_fn)(w_batch_call *call, int64_t g, w_scratch *s);
 
+/* Counts its room in s or, where that has a base, does matrix b. *info: 0 before. */
+typedef weir_status (*w_batch_single_fn)(weir_ctx *ctx, w_batch_call *call, int64_t b, w_scratch *s, int64_t *info);
+#define W_BATCH_LARGEST 128 /* the smaller side; a group of larger ones would not stay in the second cache */
+/* What to do instead of groups; NULL: groups it is. */
+w_batch_single_fn w_batch_single(const w_batch_call *call);
+
 struct w_batch_call {
     w_batch_group_fn group;
     const w_batched *k; /* NULL: the best there are */
@@ -30,6 +37,8 @@ struct w_batch_call {
     int64_t *pivot, *info;
     _Atomic int64_t bad;   /* matrices with info; the least of their numbers; the first of them */
     _Atomic int64_t least, first;
+    w_batch_single_fn one;
+    weir_ctx *ctx;         /* for `one` */
     char *base;            /* scratch of worker w at base + w * each */
     int64_t each, chunk;
 };

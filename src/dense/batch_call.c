@@ -123,19 +123,22 @@ static void lower(_Atomic int64_t *to, int64_t value)
     }
 }
 
+static void note(w_batch_call *call, int64_t b, int64_t value)
+{
+    if (call->info) {
+        call->info[b] = value;
+    }
+    if (value != 0) {
+        atomic_fetch_add(&call->bad, 1);
+        lower(&call->least, value);
+        lower(&call->first, b);
+    }
+}
+
 void w_batch_note(w_batch_call *call, int64_t g, const void *infos)
 {
-    const int count = w_batch_lanes_of(call, g);
-    for (int l = 0; l < count; l++) {
-        const int64_t value = (int64_t)w_batch_get(call, infos, 0, l), b = g * call->k->lanes + l;
-        if (call->info) {
-            call->info[b] = value;
-        }
-        if (value != 0) {
-            atomic_fetch_add(&call->bad, 1);
-            lower(&call->least, value);
-            lower(&call->first, b);
-        }
+    for (int l = 0; l < w_batch_lanes_of(call, g); l++) {
+        note(call, g * call->k->lanes + l, (int64_t)w_batch_get(call, infos, 0, l));
     }
 }
 
@@ -152,19 +155,30 @@ void w_batch_first_zero(const w_batch_call *call, int64_t n, const void *buffer,
 
 /* ---- the pool ------------------------------------------------------------------------------------------------------ */
 
-static int64_t scratch_of_group(w_batch_call *call)
+/* Of a worker. */
+static int64_t scratch_of(const weir_ctx *ctx, w_batch_call *call)
 {
     if (!call->k) {
         call->k = w_batched_choose((int)w_matrix_size(&call->a->matrix));
     }
     w_scratch s = { NULL, 0 };
-    call->group(call, 0, &s);
+    int64_t info = 0;
+    call->one = w_batch_single(call);
+    if (call->one) {
+        call->one((weir_ctx *)(uintptr_t)ctx, call, 0, &s, &info); /* which only counts */
+    } else {
+        call->group(call, 0, &s);
+    }
     return w_round_up64(s.used, 64);
 }
 
+/* Matrices one after the other over all threads, or each on a thread of its own. */
+static bool apart(const weir_ctx *ctx, const w_batch_call *call) { return call->a->count >= 2 * w_pool_workers(ctx); }
+
 int64_t w_batch_bytes(const weir_ctx *ctx, w_batch_call *call)
 {
-    return w_add64(w_mul64(scratch_of_group(call), w_pool_workers(ctx)), 63);
+    const int64_t each = scratch_of(ctx, call), workers = call->one && !apart(ctx, call) ? 1 : w_pool_workers(ctx);
+    return w_add64(w_mul64(each, workers), 63);
 }
 
 static weir_status run_chunk(void *arg, int64_t task, int worker)
@@ -178,6 +192,29 @@ static weir_status run_chunk(void *arg, int64_t task, int worker)
     return WEIR_OK;
 }
 
+static weir_status run_one(void *arg, int64_t task, int worker)
+{
+    w_batch_call *call = arg;
+    w_scratch s = { call->base + worker * call->each, 0 };
+    int64_t info = 0;
+    const weir_status status = call->one(call->ctx, call, task, &s, &info);
+    note(call, task, info);
+    return status < 0 ? status : WEIR_OK;
+}
+
+static weir_status run_single(weir_ctx *ctx, w_batch_call *call)
+{
+    weir_status status = WEIR_OK;
+    call->ctx = ctx;
+    if (apart(ctx, call)) {
+        return w_pool_run(ctx, call->a->count, run_one, call);
+    }
+    for (int64_t b = 0; b < call->a->count && status >= 0; b++) {
+        status = run_one(call, b, 0);
+    }
+    return status;
+}
+
 /* Roughly: two operations per element and row, at a third of what a processor can. */
 static double nanoseconds_of_group(const w_batch_call *call)
 {
@@ -188,11 +225,14 @@ static double nanoseconds_of_group(const w_batch_call *call)
 
 weir_status w_batch_run(weir_ctx *ctx, w_batch_call *call, void *base)
 {
-    call->each = scratch_of_group(call);
+    call->each = scratch_of(ctx, call);
     call->base = base;
     atomic_store(&call->bad, 0);
     atomic_store(&call->least, INT64_MAX);
     atomic_store(&call->first, INT64_MAX);
+    if (call->one) {
+        return run_single(ctx, call);
+    }
     const int64_t groups = groups_of(call), workers = w_pool_workers(ctx);
     int64_t tasks = w_min64(groups, workers * TASKS_PER_WORKER);
     if (nanoseconds_of_group(call) * (double)groups < SERIAL_NANOSECONDS) {

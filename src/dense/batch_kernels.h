@@ -65,7 +65,7 @@ typedef struct w_batched {
     void (*product)(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c, int64_t ld);
 } w_batched;
 
-#define W_EIGH_MOST 256 /* rows of a matrix that eigh takes */
+#define W_EIGH_MOST 128 /* rows of a matrix that eigh takes, even */
 static inline int64_t w_batched_even(int64_t n) { return n + (n & 1); }
 static inline int64_t w_batched_lead(int64_t rows) { return rows | 1; }
 static inline int64_t w_batched_eigh_work(int64_t n)

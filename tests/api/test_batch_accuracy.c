@@ -160,6 +160,12 @@ static void test_qr_shapes(void **state)
             batch_free(&a);
         }
     }
+    for (int s = 0; s < LAYOUTS; s++) { /* too large for lanes */
+        batch a = batch_make((layout)s, s % 2 ? WEIR_F32 : WEIR_F64, s == 1 ? 5 : 2, s == 2 ? 131 : 150, s == 3 ? 150 : 133);
+        batch_random(&a, &rng);
+        check_qr(ctx, &a, (layout)((s + 1) % LAYOUTS), WEIR_QR_REDUCED);
+        batch_free(&a);
+    }
     weir_ctx_destroy(ctx);
 }
 
@@ -215,7 +221,7 @@ static void test_compact(void **state)
     weir_ctx *ctx = test_ctx(state, 2, 0);
     w_rng rng;
     w_rng_seed(&rng, 4);
-    for (int64_t n = 1; n <= 33; n += 4) {
+    for (int64_t n = 1; n <= 133; n += n == 33 ? 100 : 4) {
         const weir_dtype dtype = n % 8 == 1 ? WEIR_F32 : WEIR_F64;
         const int64_t count = 19, m = n + 6, cols = 3;
         batch a = batch_make(LAYOUT_GAPS, dtype, count, m, n), b = batch_make(LAYOUT_COLUMNS, dtype, count, m, cols);
@@ -251,7 +257,7 @@ static void test_compact(void **state)
         for (int64_t k = 0; k < count; k++) { /* xQRT17: A'r / (|A| |r|) */
             wide most = 0, size = 0;
             for (int64_t j = 0; j < cols; j++) {
-                wide rest[MOST];
+                wide rest[2 * MOST];
                 for (int64_t i = 0; i < m; i++) {
                     rest[i] = entry(&b, k, i, j);
                     for (int64_t t = 0; t < n; t++) {
@@ -286,7 +292,7 @@ static void make_definite(batch *a, int64_t m, int kind, w_rng *rng)
         for (int64_t j = 0; j <= i; j++) {
             double value = w_rng_normal(rng) + (i == j ? 4.0 * sqrt((double)n) + 1 : 0);
             if (kind == 1) { /* graded: D A D */
-                value = ldexp(value, -(int)(i + j));
+                value = ldexp(value, -(int)(i % 30 + j % 30));
             } else if (kind == 2) {
                 value = ldexp(value, a->view.matrix.dtype == WEIR_F32 ? -100 : -900);
             } else if (kind == 3) {
@@ -298,12 +304,15 @@ static void make_definite(batch *a, int64_t m, int kind, w_rng *rng)
     }
 }
 
+/* 0 … 70, and some that are too large for lanes. */
+static int64_t next_size(int64_t n) { return n == 70 ? 133 : n + 1; }
+
 static void test_chol(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 2, 0);
     w_rng rng;
     w_rng_seed(&rng, 5);
-    for (int64_t n = 0; n <= 70; n++) {
+    for (int64_t n = 0; n <= 134; n = next_size(n)) {
         const weir_dtype dtype = n % 2 ? WEIR_F64 : WEIR_F32;
         const bool upper = n % 3 == 0;
         const int64_t count = 1 + n % 18, cols = 1 + n % 6;
@@ -353,7 +362,7 @@ static void test_trsm(void **state)
     weir_ctx *ctx = test_ctx(state, 2, 0);
     w_rng rng;
     w_rng_seed(&rng, 6);
-    for (int64_t n = 1; n <= 37; n += 3) {
+    for (int64_t n = 1; n <= 133; n += n == 37 ? 96 : 3) {
         for (int how = 0; how < 16; how++) {
             const weir_dtype dtype = (n + how) % 2 ? WEIR_F64 : WEIR_F32;
             const bool right = how & 1, upper = how & 2, trans = how & 4, unit = how & 8;
@@ -368,7 +377,7 @@ static void test_trsm(void **state)
                         if (i == j ? unit : (i < j) != upper) {
                             batch_set(&t, k, i, j, NAN); /* must not be read */
                         } else if (i == j) {
-                            batch_set(&t, k, i, j, k == 3 && i == 0 ? (dtype == WEIR_F32 ? 0x1p-140 : 0x1p-1060) : 2 + batch_get(&t, k, i, j));
+                            batch_set(&t, k, i, j, k == 3 && i == 0 && n < 70 ? (dtype == WEIR_F32 ? 0x1p-140 : 0x1p-1060) : 2 + batch_get(&t, k, i, j));
                         } else {
                             batch_set(&t, k, i, j, batch_get(&t, k, i, j) / (double)n);
                         }
@@ -415,7 +424,7 @@ static void check_lu(const batch *a, const batch *lu, const int64_t *pivot)
 {
     const int64_t m = a->view.matrix.rows, n = a->view.matrix.cols, steps = m < n ? m : n;
     for (int64_t k = 0; k < a->view.count; k++) {
-        int64_t row[MOST * 2];
+        int64_t row[2 * MOST];
         for (int64_t i = 0; i < m; i++) {
             row[i] = i;
         }
@@ -445,7 +454,7 @@ static void test_lu(void **state)
     weir_ctx *ctx = test_ctx(state, 2, 0);
     w_rng rng;
     w_rng_seed(&rng, 7);
-    for (int64_t n = 0; n <= 70; n++) {
+    for (int64_t n = 0; n <= 136; n = next_size(n)) {
         const weir_dtype dtype = n % 2 ? WEIR_F64 : WEIR_F32;
         const int64_t count = 1 + n % 18, m = n % 4 == 1 ? n + 5 : n % 4 == 2 ? n / 2 + 1 : n, cols = 1 + n % 9, steps = m < n ? m : n;
         batch a = batch_make((layout)(n % LAYOUTS), dtype, count, m, n), lu = batch_make((layout)((n + 3) % LAYOUTS), dtype, count, m, n);
@@ -525,7 +534,7 @@ static void check_eigh(weir_ctx *ctx, const batch *a, weir_uplo uplo, layout out
     const wide least = (wide)(dtype == WEIR_F32 ? 0x1p-149 : 0x1p-1074) / (wide)batch_eps(a);
     for (int64_t k = 0; k < count; k++) {
         assert_int_equal(info[k], 0);
-        assert_true(batch_same(&values, k, &alone, k));
+        assert_true(n > 70 || batch_same(&values, k, &alone, k)); /* large ones are LAPACK's */
         for (int64_t j = 0; j < n; j++) {
             wide error = 0;
             for (int64_t i = 0; i < n; i++) {
@@ -549,7 +558,7 @@ static void test_eigh(void **state)
     weir_ctx *ctx = test_ctx(state, 2, 0);
     w_rng rng;
     w_rng_seed(&rng, 9);
-    for (int64_t n = 0; n <= 70; n += n < 20 ? 1 : 7) {
+    for (int64_t n = 0; n <= 133; n += n < 20 ? 1 : n == 69 ? 61 : n < 70 ? 7 : 3) {
         const weir_dtype dtype = n % 2 ? WEIR_F64 : WEIR_F32;
         batch a = batch_make((layout)(n % LAYOUTS), dtype, n < 20 ? 17 : 5, n, n);
         batch_random(&a, &rng);
