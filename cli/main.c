@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static const cli_command *const commands[] = {
-    &cmd_fit, &cmd_predict, &cmd_check, &cmd_plan, &cmd_summary, &cmd_accumulate, &cmd_merge, &cmd_devices,
+    &cmd_fit, &cmd_predict, &cmd_check, &cmd_plan, &cmd_summary, &cmd_accumulate, &cmd_merge, &cmd_factor, &cmd_devices,
 };
 enum { COMMAND_COUNT = CLI_COUNT_OF(commands) };
 
