@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 include(CMakePackageConfigHelpers)
 install(TARGETS weir_library EXPORT weirTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS weir_lapack LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 foreach(program IN ITEMS weir weir-bench)
     if(TARGET ${program})
         install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
