@@ -56,6 +56,7 @@ typedef struct weir_plan {
     weir_recovery recovery[WEIR_PLAN_RECOVERIES]; /**< the first of them in order */
     int32_t route_count;
     weir_plan_route routes[WEIR_PLAN_ROUTES]; /**< all that were weighed */
+    int32_t calibrated;     /**< 1: the seconds go by prices measured on this machine (weir_devices_calibrate); 0: by built-in ones */
 } weir_plan;
 
 #ifdef __cplusplus

@@ -117,7 +117,7 @@ static weir_status costs_fill(weir_ctx *ctx, weir_devices *d, w_arena *arena, co
     d->cost = cost;
     d->cost_count = count;
     d->calibrated = set->cost.measured;
-    d->cost_source = text(arena, set->cost.source);
+    d->cost_source = text(arena, set->cost_remark[0] && !set->cost.measured ? set->cost_remark : set->cost.source);
     d->policy = policy;
     d->policy_count = W_POLICY_FIELDS;
     return WEIR_OK;

@@ -140,6 +140,8 @@ void w_cost_set_measured(w_cost *cost, const char *name, double value);
 weir_status w_cost_load(weir_ctx *ctx, const char *path, const char *key, w_cost *cost);
 /* w_cost_load without a message: one line in `why` (may be NULL with bytes 0). */
 weir_status w_cost_read(const char *path, const char *key, w_cost *cost, char *why, size_t bytes);
+/* The same for the text of such a file; *cost->source stays. */
+weir_status w_cost_parse(const char *text, size_t length, const char *key, w_cost *cost, char *why, size_t bytes);
 weir_status w_cost_save(weir_ctx *ctx, const char *path, const char *key, const w_cost *cost);
 /* Path in the user's cache folder for this key; false when there is no home. */
 bool w_cost_cache_path(const char *key, char *path, size_t bytes);

@@ -48,7 +48,7 @@ static weir_status values_take(const json_t *root, const char *key, w_cost *cost
     }
     const char *written = json_string_value(json_object_get(root, "key"));
     if (key && (!written || strcmp(written, key) != 0)) {
-        return refuse(why, bytes, WEIR_E_DATA, "measured on another machine, BLAS or thread count");
+        return refuse(why, bytes, WEIR_E_DATA, "measured on another machine, BLAS, version or thread count");
     }
     const json_t *costs = json_object_get(root, "costs");
     for (int i = 0; w_cost_field_at(i); i++) {
@@ -72,19 +72,9 @@ static weir_status values_take(const json_t *root, const char *key, w_cost *cost
     return WEIR_OK;
 }
 
-weir_status w_cost_read(const char *path, const char *key, w_cost *cost, char *why, size_t bytes)
+weir_status w_cost_parse(const char *text, size_t length, const char *key, w_cost *cost, char *why, size_t bytes)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        return refuse(why, bytes, WEIR_E_IO, "cannot be opened");
-    }
-    struct stat info;
-    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > LARGEST_FILE) {
-        fclose(file);
-        return refuse(why, bytes, WEIR_E_DATA, "not a file of costs");
-    }
-    json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, NULL);
-    fclose(file);
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     if (!root) {
         return refuse(why, bytes, WEIR_E_DATA, "not JSON");
     }
@@ -94,10 +84,28 @@ weir_status w_cost_read(const char *path, const char *key, w_cost *cost, char *w
     weir_status status = values_take(root, key, &read, why, bytes);
     json_decref(root);
     if (status == WEIR_OK) {
-        size_t length = strnlen(path, sizeof read.source - 1);
-        memcpy(read.source, path, length);
-        read.source[length] = '\0';
         *cost = read;
+    }
+    return status;
+}
+
+weir_status w_cost_read(const char *path, const char *key, w_cost *cost, char *why, size_t bytes)
+{
+    char text[LARGEST_FILE];
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return refuse(why, bytes, WEIR_E_IO, "cannot be opened");
+    }
+    struct stat info;
+    const bool sound = fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= LARGEST_FILE;
+    const size_t length = sound ? fread(text, 1, sizeof text, file) : 0;
+    fclose(file);
+    weir_status status = sound ? w_cost_parse(text, length, key, cost, why, bytes)
+                               : refuse(why, bytes, WEIR_E_DATA, "not a file of costs");
+    if (status == WEIR_OK) {
+        size_t size = strnlen(path, sizeof cost->source - 1);
+        memcpy(cost->source, path, size);
+        cost->source[size] = '\0';
     }
     return status;
 }

@@ -44,7 +44,8 @@ typedef struct w_device_set {
     bool required;                  /* nothing may fall back from `preferred` */
     bool probed;                    /* plug-ins have been looked for */
     weir_device_host lend;          /* what devices get from the context */
-    char key[400];                  /* machine, BLAS, threads: of measured costs */
+    char key[440];                  /* version, machine, BLAS, threads: of measured costs */
+    char cost_remark[400];          /* why the measured costs that there are cannot be used; "" otherwise */
     weir_status status;             /* of the request: WEIR_OK, WEIR_E_DEVICE, WEIR_E_ARG */
     char message[400];
 } w_device_set;

@@ -4,9 +4,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/blas.h"
 #include "device/sim.h"
+#include "weir/version.h"
 
 /* Work below this many predicted host seconds never makes `auto` look for a driver: starting one costs more. */
 #define DRIVER_FLOOR_SECONDS 0.02
@@ -46,20 +48,25 @@ static void set_free(weir_ctx *ctx)
 
 static void key_make(const weir_ctx *ctx, w_device_set *set)
 {
-    snprintf(set->key, sizeof set->key, "format 1; cpu %s; isa %s; blas %.120s %.40s; threads %d", set->topology.cpu_model,
-             w_isa_name(set->topology.kernels), w_blas_config(), w_blas_core(), ctx->threads);
+    snprintf(set->key, sizeof set->key, "weir %s; cpu %s; isa %s; blas %.120s %.40s; threads %d", WEIR_VERSION_STRING,
+             set->topology.cpu_model, w_isa_name(set->topology.kernels), w_blas_config(), w_blas_core(), ctx->threads);
 }
 
-/* Measured costs from the cache when there are any for this machine; a cache that cannot be used is as good as none. */
+/* Measured costs from the cache when there are any for this machine; one that cannot be used is as good as none, with a remark. */
 static void cache_load(weir_ctx *ctx, w_device_set *set)
 {
     char path[sizeof set->cost.source];
     if (!w_cost_cache_path(set->key, path, sizeof path)) {
         return;
     }
+    char why[160] = "";
     w_cost found = set->cost;
-    if (w_cost_read(path, set->key, &found, NULL, 0) == WEIR_OK) {
+    if (w_cost_read(path, set->key, &found, why, sizeof why) == WEIR_OK) {
         set->cost = found;
+    } else if (access(path, F_OK) == 0) {
+        snprintf(set->cost_remark, sizeof set->cost_remark, "built-in costs, for the measured ones cannot be used: %.100s: %s; "
+                 "'weir devices --calibrate' measures them anew", path, why);
+        w_log_line(ctx, WEIR_LOG_WARNING, "%s", set->cost_remark);
     } else {
         w_log_line(ctx, WEIR_LOG_DEBUG, "no measured costs in %s", path);
     }

@@ -240,6 +240,10 @@ weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)
     choose_reading(input, &plan, available);
     plan.bytes = w_add64(fixed, plan.bytes_read);
     w_plan_seconds(input, &plan);
+    plan.calibrated = input->rates.measured;
+    if (input->rates.remark && input->rates.remark[0]) {
+        add_reason(&plan, "%s", input->rates.remark);
+    }
     weir_status status = check_budget(input, &plan);
     *out = plan;
     return status;

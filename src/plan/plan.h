@@ -30,6 +30,8 @@ typedef struct w_rates {
     double dense_flops_per_second;   /* one thread, factorizations of p x p */
     double thread_efficiency;        /* speed-up per added thread, 0 … 1 */
     w_fit_cost fit;                  /* prices of what a fit does besides */
+    bool measured;                   /* on this machine */
+    const char *remark;              /* on measured ones that cannot be used; NULL or "": none */
 } w_rates;
 
 /* What kind of fit it is. All zero: a linear model with normal errors. */

@@ -29,6 +29,8 @@ void w_plan_rates(weir_ctx *ctx, w_rates *out)
     out->dense_flops_per_second = cost->host.peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64];
     out->thread_efficiency = cost->row.thread_gain;
     out->fit = cost->fit;
+    out->measured = cost->measured;
+    out->remark = set && !cost->measured ? set->cost_remark : NULL;
 }
 
 weir_status w_plan_device(weir_ctx *ctx, const char **device, char *text, size_t bytes, const char **reason)

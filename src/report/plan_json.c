@@ -163,6 +163,7 @@ weir_status w_report_plan_json(weir_ctx *ctx, const weir_plan *plan, weir_write_
     w_json j = { &w, 0, true };
     w_json_open(&j, NULL, '{');
     w_json_text(&j, "schema", "weir.plan/1");
+    w_json_text(&j, "costs", plan->calibrated ? "calibrated" : "built in");
     w_json_text(&j, "version", WEIR_VERSION_STRING);
     w_json_plan(&j, plan);
     w_json_close(&j, '}');

@@ -64,7 +64,7 @@ static void put_costs(w_writer *w, const weir_plan *plan, const weir_summary *s)
     put_bytes_line(w, "sums", plan->bytes_sums);
     put_bytes_line(w, "system", plan->bytes_system);
     put_bytes_line(w, "result", plan->bytes_result);
-    w_putf(w, "  time     %s", w_text_seconds(text, plan->seconds));
+    w_putf(w, "  time     %s by %s costs", w_text_seconds(text, plan->seconds), plan->calibrated ? "calibrated" : "built-in");
     w_putf(w, s ? "; %s it took\n" : "\n", s ? w_text_seconds(text, s->seconds_total) : "");
     put_seconds_line(w, "reading", plan->seconds_read, s ? s->seconds_read : NAN);
     put_seconds_line(w, "set-up", plan->seconds_setup, s ? s->seconds_design : NAN);

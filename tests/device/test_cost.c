@@ -10,6 +10,7 @@
 #include "device/cost.h"
 #include "device/device.h"
 #include "device/policy.h"
+#include "device/probe.h"
 #include "support/folder.h"
 
 static void seconds_are_launch_bytes_and_flops(void **state)
@@ -145,11 +146,89 @@ static void the_cache_is_used_only_by_the_same_machine(void **state)
     ctx = test_ctx(*state, 2, 0); /* another number of threads */
     assert_int_equal(w_devices_get(ctx, &set), WEIR_OK);
     assert_false(set->cost.measured);
+    assert_string_equal(set->cost_remark, ""); /* there are none for this number: nothing to say */
     weir_ctx_destroy(ctx);
+    /* one that cannot be used is no error and one remark: damaged, of another machine, of absurd values */
+    static const char *const bad[][2] = {
+        { "{\"weir_costs\"", "not JSON" },
+        { "{\"weir_costs\": 1}", "another format" },
+        { "{\"weir_costs\": 2, \"key\": \"weir 0; cpu other\", \"costs\": {}}", "another machine" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        test_folder_write(path, "", bad[i][0], strlen(bad[i][0]));
+        ctx = test_ctx(*state, 1, 0);
+        assert_int_equal(w_devices_get(ctx, &set), WEIR_OK);
+        assert_false(set->cost.measured);
+        assert_non_null(strstr(set->cost_remark, bad[i][1]));
+        assert_non_null(strstr(set->cost_remark, "built-in costs"));
+        assert_string_equal(weir_ctx_message(ctx), "");
+        weir_ctx_destroy(ctx);
+    }
     unsetenv("XDG_CACHE_HOME");
     setenv("HOME", "relative", 1);
     assert_false(w_cost_cache_path("k", path, sizeof path));
     setenv("XDG_CACHE_HOME", "/nonexistent", 1);
+}
+
+/* Between the sizes a power, below the first its price, beyond the last the power asked for. */
+static void curves_are_straight_between_logarithms(void **state)
+{
+    (void)state;
+    const w_curve curve = { { 2.0, 2.0, 32.0, 32.0, 8.0 } }, none = { { 0 } };
+    static const double table[][3] = { { 0, 0, 2 }, { 1, 3, 2 }, { 4, 3, 2 }, { 8, 3, 2 }, { 16, 3, 2 }, { 32, 3, 8 }, { 64, 3, 32 },
+                                       { 128, 3, 32 }, { 512, 0, 16 }, { 1024, 0, 8 }, { 2048, 0, 8 }, { 2048, 3, 64 }, { 4096, 1, 32 } };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        assert_true(fabs(w_curve_at(&curve, table[i][0], table[i][1]) / table[i][2] - 1.0) < 1e-12);
+    }
+    assert_true(w_curve_at(&none, 100.0, 3.0) == 0.0);
+}
+
+/* Every cost at either end of its range predicts something finite. */
+static void absurd_costs_predict_finite_seconds(void **state)
+{
+    (void)state;
+    for (int high = 0; high < 2; high++) {
+        w_cost cost;
+        w_cost_defaults(&cost);
+        for (int i = 0; w_cost_field_at(i); i++) {
+            const w_cost_field *field = w_cost_field_at(i);
+            assert_true(w_cost_set(&cost, field->name, high ? field->high : field->low));
+        }
+        const weir_device_shape shape = { 1 << 20, 1 << 14, 1 << 14, 1 };
+        for (int op = WEIR_DEVICE_GEMM; op < WEIR_DEVICE_OPS; op++) {
+            assert_true(isfinite(w_cost_seconds(&cost.host, op, WEIR_DEVICE_F64, &shape, 0, 0)));
+        }
+        assert_true(isfinite(w_curve_at(&cost.route.spd, 1e6, 3.0)) && isfinite(w_cost_threaded(&cost, 1.0, 8)));
+    }
+}
+
+static double fake_now;
+static double fake_clock(void) { return fake_now; }
+
+static weir_status fake_work(void *arg)
+{
+    fake_now += *(double *)arg;
+    return WEIR_OK;
+}
+
+static weir_status failing_work(void *arg)
+{
+    (void)arg;
+    return WEIR_E_NUMERIC;
+}
+
+/* By a clock of our own: the median, of short work in batches, and not for longer than was allowed. */
+static void a_probe_finds_the_seconds_of_its_work(void **state)
+{
+    (void)state;
+    const w_probe probe = { .clock = fake_clock, .seconds = 0.02, .largest = 64 };
+    for (double each = 1e-7; each < 2.0; each *= 7.0) {
+        const double begun = fake_now;
+        const double found = w_probe_seconds(&probe, fake_work, &each);
+        assert_true(fabs(found / each - 1.0) < 1e-6);
+        assert_true(fake_now - begun < 0.02 + 8.0 * fmax(each, 2e-4));
+    }
+    assert_true(isnan(w_probe_seconds(&probe, failing_work, NULL)));
 }
 
 static void calibration_gives_sound_constants(void **state)
@@ -293,6 +372,9 @@ int main(void)
         cmocka_unit_test(every_field_is_read_by_a_prediction_or_by_rows),
         cmocka_unit_test_setup_teardown(files_come_back_as_written_or_not_at_all, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(the_cache_is_used_only_by_the_same_machine, folder_make, folder_remove),
+        cmocka_unit_test(curves_are_straight_between_logarithms),
+        cmocka_unit_test(absurd_costs_predict_finite_seconds),
+        cmocka_unit_test(a_probe_finds_the_seconds_of_its_work),
         cmocka_unit_test(calibration_gives_sound_constants),
         cmocka_unit_test(every_policy_field_changes_a_decision_and_is_printed),
         cmocka_unit_test(published_thresholds),

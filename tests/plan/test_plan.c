@@ -82,7 +82,7 @@ static w_plan_input input_for(const shape *s, int64_t rows, int64_t budget)
     input.choice_count = 10;
     w_cost cost;
     w_cost_defaults(&cost);
-    input.rates = (w_rates){ 1e9, 2e8, 2.5e8, 1e-8, 2e-9, 2e-9, 5e-9, 2e10, 0.9, cost.fit };
+    input.rates = (w_rates){ 1e9, 2e8, 2.5e8, 1e-8, 2e-9, 2e-9, 5e-9, 2e10, 0.9, .fit = cost.fit };
     return input;
 }
 
