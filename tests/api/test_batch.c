@@ -313,7 +313,7 @@ static void test_workspace(void **state)
     assert_int_equal(weir_qr_batched(ctx, WEIR_QR_REDUCED, &a.view, &q.view, &r.view, work + 1, bytes), WEIR_OK);
     assert_int_equal(weir_ctx_memory(ctx, &after), WEIR_OK);
     assert_int_equal(before.allocations, after.allocations);
-    const weir_batch empty = weir_batch_rows(NULL, WEIR_F64, 3, INT64_C(1) << 40, INT64_C(1) << 20);
+    const weir_batch empty = weir_batch_rows(NULL, WEIR_F64, 3, INT64_C(1) << 41, INT64_C(1) << 20);
     assert_true(weir_eigh_batched_bytes(ctx, &definite.view, NULL) > 0);
     assert_true(weir_lu_batched_bytes(ctx, &empty, &empty) == INT64_MAX);
     assert_true(weir_chol_batched_bytes(ctx, &definite.view, &q.view) >= 11 * 11 * 64);
