@@ -15,6 +15,7 @@
 #include "weir/windows.h"
 #include "weir/plan.h"
 #include "weir/report.h"
+#include "weir/root.h"
 #include "weir/status.h"
 #include "weir/table.h"
 #include "weir/version.h"

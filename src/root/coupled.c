@@ -8,7 +8,7 @@
 #include "base/size.h"
 #include "dense/level3.h"
 
-#define EXTRA_STEPS 12
+#define EXTRA_STEPS 60
 
 typedef struct iteration {
     weir_ctx *ctx;
@@ -142,11 +142,12 @@ static facts look(const iteration *m, const void *y)
     return f;
 }
 
-/* Whether Y can have its eigenvalues where the step puts them: x = y^(1/p) within 1 -+ error. */
-static bool plausible(const iteration *m, const facts *f, double error)
+/* Whether Y can have its eigenvalues where the step puts them: x = y^(1/p) within 1 -+ error, or, where the lower bound need not
+ * hold, in (0, 1 + error]. */
+static bool plausible(const iteration *m, const facts *f, double error, bool trusted)
 {
     const double u = m->size == 8 ? DBL_EPSILON : FLT_EPSILON, slack = 1e-3 + 10 * (double)m->n * u;
-    const double top = pow(1 + error, m->p), width = fmax(top - 1, error < 1 ? 1 - pow(1 - error, m->p) : 1);
+    const double top = pow(1 + error, m->p), width = fmax(top - 1, trusted && error < 1 ? 1 - pow(1 - error, m->p) : 1);
     return f->finite && f->least > 0 && f->most <= top * (1 + slack) && f->largest <= f->most * (1 + slack) &&
            f->eta <= sqrt((double)m->n) * (width * (1 + slack) + slack * 1e-3) + 10 * (double)m->n * u;
 }
@@ -190,11 +191,14 @@ static w_root_step choose(const w_root_coupled *how, const iteration *m, int num
     if (number < schedule->count && (how->trusted || !(lo > step.lo))) {
         return step;
     }
-    if (lo > 1 - W_ROOT_TAYLOR) {
-        lo = 1 - W_ROOT_TAYLOR;
-        hi = 1 + W_ROOT_TAYLOR;
+    if (lo < 0.1 || lo > 1 - W_ROOT_TAYLOR) {
+        step = w_root_expansion(m->p);
+        step.lo = lo;
+        step.hi = hi;
+        step.error = 1e-3;
+    } else {
+        w_root_minimax_quadratic(m->p, lo, hi, &step);
     }
-    w_root_minimax_quadratic(m->p, fmax(lo, 1e-3), fmax(hi, 1.0), &step);
     return step;
 }
 
@@ -235,7 +239,7 @@ weir_status w_root_coupled_run(weir_ctx *ctx, const w_root_coupled *how, int siz
         if (status >= 0 && !last) {
             status = update(&m, q, &y);
             f = look(&m, y);
-            if (!plausible(&m, &f, how->trusted || step < how->schedule->count ? t.error : 1) || step + 1 >= most) {
+            if (!plausible(&m, &f, how->trusted || step < how->schedule->count ? t.error : 1, how->trusted) || step + 1 >= most) {
                 out->guard = step + 1;
                 break;
             }
@@ -248,6 +252,6 @@ weir_status w_root_coupled_run(weir_ctx *ctx, const w_root_coupled *how, int siz
         memcpy(given_x, x, (size_t)square);
     }
     out->products = m.products;
-    s->used = kept;
+    w_root_give_back(s, kept);
     return status;
 }

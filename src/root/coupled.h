@@ -18,6 +18,7 @@
 
 #include "base/ctx.h"
 #include "dense/strided.h"
+#include "root/room.h"
 #include "root/schedule.h"
 
 typedef struct w_root_coupled {

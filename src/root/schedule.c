@@ -136,11 +136,18 @@ double w_root_minimax_quadratic(int p, double lo, double hi, w_root_step *out)
     return out->error;
 }
 
-/* y^(-1/p) to second order at 1. */
-static double taylor(int p, double lo, double hi, w_root_step *out)
+w_root_step w_root_expansion(int p)
 {
     const double s = 1.0 / p, t = 0.5 * s * (s + 1);
-    *out = (w_root_step){ .a = 1 + s + t, .b = -(s + 2 * t), .c = t, .lo = lo, .hi = hi };
+    return (w_root_step){ .a = 1 + s + t, .b = -(s + 2 * t), .c = t };
+}
+
+static double taylor(int p, double lo, double hi, w_root_step *out)
+{
+    const double s = 1.0 / p;
+    *out = w_root_expansion(p);
+    out->lo = lo;
+    out->hi = hi;
     /* 1 - x q(x^p) cancels to nothing here: its leading term s (s+1) (s+2) / 6 (1 - y)^3, 1 - y < p d + …, bounds it. */
     const double width = fmax(1 - lo, hi - 1), y = expm1(p * log1p(width));
     out->error = 1.01 * s * (s + 1) * (s + 2) / 6 * y * y * y;
@@ -160,37 +167,48 @@ int w_root_step_products(int p, const w_root_step *step, bool apply)
     return update[p] + (step->c != 0) + apply;
 }
 
-weir_status w_root_schedule_build(weir_ctx *ctx, int p, double low, double tolerance, double rounding,
-                                  w_root_family family, w_root_schedule *out)
+static double step_on(const w_root_goal *goal, double lo, double hi, w_root_step *out)
 {
-    if (p < 1 || p > W_ROOT_MOST_P) {
-        return w_fail(ctx, WEIR_E_ARG, "p is %d; roots of order 1 to %d are supported", p, W_ROOT_MOST_P);
+    if (goal->family == W_ROOT_NEWTON) {
+        return newton(goal->p, lo, hi, out);
     }
-    if (!(low > 0 && low <= 1) || !(tolerance > 0 && tolerance <= 1) || !(rounding >= 0 && rounding < 0.1)) {
-        return w_fail(ctx, WEIR_E_ARG, "the least eigenvalue over the largest (%g) and the tolerance (%g) must lie in "
-                      "(0, 1], the rounding (%g) in [0, 0.1)", low, tolerance, rounding);
+    if (fmax(1 - lo, hi - 1) < W_ROOT_TAYLOR) {
+        return taylor(goal->p, lo, hi, out);
     }
-    w_root_schedule schedule = { .p = p };
-    double lo = pow(low, 1.0 / p) * (1 - rounding), hi = 1 + rounding;
+    return goal->family == W_ROOT_AFFINE ? w_root_minimax_affine(goal->p, lo, hi, out)
+                                         : w_root_minimax_quadratic(goal->p, lo, hi, out);
+}
+
+weir_status w_root_schedule_build(weir_ctx *ctx, const w_root_goal *goal, w_root_schedule *out)
+{
+    const double rounding = goal->rounding, enough = fmax(goal->tolerance, 2 * rounding);
+    if (goal->p < 1 || goal->p > W_ROOT_MOST_P) {
+        return w_fail(ctx, WEIR_E_ARG, "p is %d; roots of order 1 to %d are supported", goal->p, W_ROOT_MOST_P);
+    }
+    if (!(goal->low > 0 && goal->low <= 1) || !(goal->tolerance > 0 && goal->tolerance <= 1) ||
+        !(rounding >= 0 && rounding < 0.1) || !(goal->safety >= 1 && goal->safety <= 2)) {
+        return w_fail(ctx, WEIR_E_ARG, "the least eigenvalue over the largest (%g) and the tolerance (%g) must lie in (0, 1], the "
+                      "rounding (%g) in [0, 0.1), the safety factor (%g) in [1, 2]", goal->low, goal->tolerance, rounding,
+                      goal->safety);
+    }
+    w_root_schedule schedule = { .p = goal->p };
+    double lo = pow(goal->low, 1.0 / goal->p) * (1 - rounding), hi = 1 + rounding, sharp_lo = lo, sharp_hi = hi;
     schedule.error = fmax(1 - lo, hi - 1);
-    while (schedule.error > fmax(tolerance, 2 * rounding)) {
+    while (schedule.error > enough) {
         if (schedule.count == W_ROOT_MOST_STEPS) {
             return w_fail(ctx, WEIR_E_NUMERIC, "%d steps do not bring eigenvalues in [%g, 1] to the root of order %d within "
-                          "%g", W_ROOT_MOST_STEPS, low, p, tolerance);
+                          "%g", W_ROOT_MOST_STEPS, goal->low, goal->p, goal->tolerance);
         }
-        w_root_step *step = &schedule.step[schedule.count++];
-        if (family == W_ROOT_NEWTON) {
-            newton(p, lo, hi, step);
-        } else if (fmax(1 - lo, hi - 1) < W_ROOT_TAYLOR) {
-            taylor(p, lo, hi, step);
-        } else if (family == W_ROOT_AFFINE) {
-            w_root_minimax_affine(p, lo, hi, step);
-        } else {
-            w_root_minimax_quadratic(p, lo, hi, step);
+        w_root_step *step = &schedule.step[schedule.count++], sharp;
+        step_on(goal, lo, hi, step);
+        if (goal->sharp_end && step_on(goal, sharp_lo, sharp_hi, &sharp) <= enough) {
+            *step = sharp;
         }
         schedule.error = step->error;
-        lo = 1 - step->error - rounding;
-        hi = 1 + step->error + rounding;
+        sharp_lo = 1 - step->error - rounding;
+        sharp_hi = 1 + step->error + rounding;
+        lo = sharp_lo / goal->safety;
+        hi = sharp_hi * goal->safety;
     }
     *out = schedule;
     return WEIR_OK;

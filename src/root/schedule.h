@@ -16,6 +16,8 @@
 #ifndef W_ROOT_SCHEDULE_H
 #define W_ROOT_SCHEDULE_H
 
+#include <stdbool.h>
+
 #include "base/ctx.h"
 
 #define W_ROOT_MOST_P 8
@@ -40,16 +42,25 @@ typedef struct w_root_schedule {
     double error; /* E of the last step; 1 - lo of an empty schedule */
 } w_root_schedule;
 
-/* Steps for eigenvalues in [low, 1] (0 < low <= 1) until E <= tolerance. rounding: relative width by which each interval is
- * widened for the rounding of the products before it (c n u; 0 for exact arithmetic); steps end where E reaches it, so that
- * out->error may stay above the tolerance. WEIR_E_ARG for p outside 1 … 8, low or tolerance outside (0, 1], WEIR_E_NUMERIC
- * when W_ROOT_MOST_STEPS do not do. */
-weir_status w_root_schedule_build(weir_ctx *ctx, int p, double low, double tolerance, double rounding,
-                                  w_root_family family, w_root_schedule *out);
+typedef struct w_root_goal {
+    int p;             /* 1 … 8 */
+    double low;        /* eigenvalues lie in [low, 1], 0 < low <= 1 */
+    double tolerance;  /* in (0, 1]: steps end where E <= tolerance */
+    double rounding;   /* every interval is wider by this, for the rounding of the products before it (c n u; 0: exact); steps end
+                        * where E reaches it too, so that E may stay above the tolerance */
+    double safety;     /* 1 … 2: intervals after the first are wider by this factor at both ends: E then stays above some (safety - 1)^3 */
+    bool sharp_end;    /* … but the last one, where that alone reaches the tolerance */
+    w_root_family family;
+} w_root_goal;
+
+/* WEIR_E_ARG for a goal out of range, WEIR_E_NUMERIC when W_ROOT_MOST_STEPS do not do. */
+weir_status w_root_schedule_build(weir_ctx *ctx, const w_root_goal *goal, w_root_schedule *out);
 
 /* The best q of degree 2 or 1 on x in [lo, hi]; returns E. 0 < lo < hi. */
 double w_root_minimax_quadratic(int p, double lo, double hi, w_root_step *out);
 double w_root_minimax_affine(int p, double lo, double hi, w_root_step *out);
+/* y^(-1/p) to second order at 1: brings every x in (0, 1] closer to 1 from below, if slowly; for spectra of unknown lower end. */
+w_root_step w_root_expansion(int p);
 /* max |1 - x q(x^p)| over [lo, hi], from the ends and the extrema between them. */
 double w_root_step_error(int p, const w_root_step *step, double lo, double hi);
 /* Products n x n x n of one step that updates Y (X counted when `apply`). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The coupled iteration against roots known in long double; guards; products; bits. */
-#include "root/spd.h"
+#include "support/spd.h"
 
 #include <float.h>
 
@@ -34,7 +34,8 @@ static weir_status run(weir_ctx *ctx, void *arg)
     task *t = arg;
     const int64_t n = t->m->n, results = t->apply ? n * t->count : n * n;
     w_root_schedule schedule;
-    weir_status status = w_root_schedule_build(ctx, t->p, t->low, t->tolerance, 0, W_ROOT_QUADRATIC, &schedule);
+    weir_status status = w_root_schedule_build(ctx, &(w_root_goal){ t->p, t->low, t->tolerance, 0, 1, false, W_ROOT_QUADRATIC },
+                                               &schedule);
     assert_int_equal(status, WEIR_OK);
     const w_root_coupled how = { &schedule, t->tolerance, t->trusted };
     w_scratch count = { 0 };

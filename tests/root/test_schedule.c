@@ -7,6 +7,12 @@
 
 #include "root/schedule.h"
 
+static weir_status build(weir_ctx *ctx, int p, double low, double tolerance, double rounding, w_root_family family,
+                         w_root_schedule *out)
+{
+    return w_root_schedule_build(ctx, &(w_root_goal){ p, low, tolerance, rounding, 1, false, family }, out);
+}
+
 static double iterate(const w_root_schedule *s, double y)
 {
     long double x = powl(y, 1.0L / s->p);
@@ -35,7 +41,7 @@ static void test_every_eigenvalue_ends_within_the_bound(void **state)
         for (double condition = 1.5; condition < 2e12; condition *= 30) {
             for (int family = W_ROOT_QUADRATIC; family <= W_ROOT_AFFINE; family++) {
                 w_root_schedule s;
-                assert_int_equal(w_root_schedule_build(ctx, p, 1 / condition, 1e-3, 0, (w_root_family)family, &s), WEIR_OK);
+                assert_int_equal(build(ctx, p, 1 / condition, 1e-3, 0, (w_root_family)family, &s), WEIR_OK);
                 assert_true(s.error <= 1e-3 && s.count >= 1);
                 double worst = 0;
                 for (int i = 0; i <= 500; i++) {
@@ -88,7 +94,7 @@ static void test_published_coefficients(void **state)
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         w_root_schedule s;
-        assert_int_equal(w_root_schedule_build(ctx, known[i].p, known[i].low, 1e-6, 0, W_ROOT_QUADRATIC, &s), WEIR_OK);
+        assert_int_equal(build(ctx, known[i].p, known[i].low, 1e-6, 0, W_ROOT_QUADRATIC, &s), WEIR_OK);
         const w_root_step *q = &s.step[known[i].step];
         assert_true(fabs(q->a - known[i].a) <= 6e-5 * fabs(q->a) && fabs(q->b - known[i].b) <= 6e-5 * fabs(q->b));
         assert_true(fabs(q->c - known[i].c) <= 6e-5 * fabs(q->c) && fabs(q->error - known[i].error) <= 0.02 * q->error);
@@ -103,11 +109,11 @@ static void test_more_room_takes_more_steps(void **state)
         int steps = 0;
         for (double low = 0.5; low > 1e-13; low /= 10) {
             w_root_schedule s, newton;
-            assert_int_equal(w_root_schedule_build(ctx, p, low, 1e-6, 0, W_ROOT_QUADRATIC, &s), WEIR_OK);
+            assert_int_equal(build(ctx, p, low, 1e-6, 0, W_ROOT_QUADRATIC, &s), WEIR_OK);
             assert_true(s.count >= steps && s.count <= 20);
             steps = s.count;
             if (low > 1e-5) { /* Newton's method needs at least as many */
-                assert_int_equal(w_root_schedule_build(ctx, p, low, 1e-6, 0, W_ROOT_NEWTON, &newton), WEIR_OK);
+                assert_int_equal(build(ctx, p, low, 1e-6, 0, W_ROOT_NEWTON, &newton), WEIR_OK);
                 assert_true(newton.count >= s.count && newton.error <= 1e-6);
             }
         }
@@ -119,11 +125,34 @@ static void test_rounding_ends_the_steps(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 1, 0);
     w_root_schedule exact, rounded;
-    assert_int_equal(w_root_schedule_build(ctx, 2, 1e-4, 1e-12, 0, W_ROOT_QUADRATIC, &exact), WEIR_OK);
-    assert_int_equal(w_root_schedule_build(ctx, 2, 1e-4, 1e-12, 1e-6, W_ROOT_QUADRATIC, &rounded), WEIR_OK);
+    assert_int_equal(build(ctx, 2, 1e-4, 1e-12, 0, W_ROOT_QUADRATIC, &exact), WEIR_OK);
+    assert_int_equal(build(ctx, 2, 1e-4, 1e-12, 1e-6, W_ROOT_QUADRATIC, &rounded), WEIR_OK);
     assert_true(exact.error <= 1e-12 && rounded.count <= exact.count && rounded.error <= 2e-6);
-    assert_int_equal(w_root_schedule_build(ctx, 2, 1, 1e-3, 0, W_ROOT_QUADRATIC, &exact), WEIR_OK);
+    assert_int_equal(build(ctx, 2, 1, 1e-3, 0, W_ROOT_QUADRATIC, &exact), WEIR_OK);
     assert_int_equal(exact.count, 0); /* the identity is its own root */
+    weir_ctx_destroy(ctx);
+}
+
+/* Wider intervals cost steps and stand wrong bounds; the last one need not be wide. */
+static void test_safety(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 1, 0);
+    w_root_schedule plain, safe, sharp;
+    w_root_goal goal = { 2, 1e-4, 1e-8, 0, 1, false, W_ROOT_QUADRATIC };
+    assert_int_equal(w_root_schedule_build(ctx, &goal, &plain), WEIR_OK);
+    goal.safety = 1.05;
+    assert_int_equal(w_root_schedule_build(ctx, &goal, &safe), WEIR_E_NUMERIC); /* 0.05^3 is above the tolerance */
+    goal.tolerance = 1e-3;
+    assert_int_equal(w_root_schedule_build(ctx, &goal, &safe), WEIR_OK);
+    for (int i = 1; i < safe.count; i++) {
+        assert_true(safe.step[i].hi >= 1.05 * (1 + safe.step[i - 1].error) * (1 - 1e-12));
+    }
+    goal.tolerance = 1e-8;
+    goal.sharp_end = true;
+    assert_int_equal(w_root_schedule_build(ctx, &goal, &sharp), WEIR_OK);
+    assert_true(sharp.count >= plain.count && sharp.error <= 1e-8);
+    goal.safety = 0.5;
+    assert_int_equal(w_root_schedule_build(ctx, &goal, &safe), WEIR_E_ARG);
     weir_ctx_destroy(ctx);
 }
 
@@ -137,12 +166,11 @@ static void test_bad_arguments(void **state)
     } bad[] = { { 0, 0.1, 1e-6, 0 }, { 9, 0.1, 1e-6, 0 }, { 2, 0, 1e-6, 0 }, { 2, NAN, 1e-6, 0 }, { 2, 1.5, 1e-6, 0 },
                 { 2, 0.1, 0, 0 }, { 2, 0.1, 2, 0 }, { 2, 0.1, 1e-6, -1 }, { 2, 0.1, 1e-6, 0.5 } };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(w_root_schedule_build(ctx, bad[i].p, bad[i].low, bad[i].tolerance, bad[i].rounding,
-                                               W_ROOT_QUADRATIC, &s), WEIR_E_ARG);
+        assert_int_equal(build(ctx, bad[i].p, bad[i].low, bad[i].tolerance, bad[i].rounding, W_ROOT_QUADRATIC, &s), WEIR_E_ARG);
         assert_int_equal(s.count, -7);
         w_message_clear(ctx);
     }
-    assert_int_equal(w_root_schedule_build(ctx, 1, 1e-300, 1e-6, 0, W_ROOT_NEWTON, &s), WEIR_E_NUMERIC);
+    assert_int_equal(build(ctx, 1, 1e-300, 1e-6, 0, W_ROOT_NEWTON, &s), WEIR_E_NUMERIC);
     weir_ctx_destroy(ctx);
 }
 
@@ -154,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_published_coefficients),
         cmocka_unit_test(test_more_room_takes_more_steps),
         cmocka_unit_test(test_rounding_ends_the_steps),
+        cmocka_unit_test(test_safety),
         cmocka_unit_test(test_bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

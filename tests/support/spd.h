@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Symmetric matrices whose eigenvalues are known: A = H_3 H_2 H_1 diag(d) H_1 H_2 H_3 with random reflections H, and their roots,
  * worked out in long double. */
-#ifndef WEIR_TESTS_ROOT_SPD_H
-#define WEIR_TESTS_ROOT_SPD_H
+#ifndef WEIR_TESTS_SUPPORT_SPD_H
+#define WEIR_TESTS_SUPPORT_SPD_H
 
 #include "support/test.h"
 
