@@ -5,6 +5,7 @@
 #include "output.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,8 @@ static json_t *values_json(int32_t count, const weir_named_value *value)
 {
     json_t *list = json_array();
     for (int32_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:s, s:s, s:b}", "name", value[i].name, "value", value[i].value,
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s, s:b}", "name", value[i].name, "value",
+                                              isfinite(value[i].value) ? json_real(value[i].value) : json_null(),
                                               "unit", value[i].unit, "meaning", value[i].meaning, "measured",
                                               value[i].measured));
     return list;

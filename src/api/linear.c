@@ -115,10 +115,7 @@ static weir_status limits_of(weir_ctx *ctx, const weir_linear_system *s, const w
         return status;
     }
     *cost = set->cost;
-    weir_policy policy = set->device[0].policy;
-    if (policy.mixed_precision != 1.0) {
-        w_policy_defaults(&policy);
-    }
+    const weir_policy policy = set->device[0].policy;
     *limits = (w_route_limits){ .free_bytes = w_ledger_free_bytes(ctx), .dense_max_p = o->dense_max_p,
                                 .dense_seconds = o->dense_seconds,
                                 .mixed = o->mixed >= 0 && (o->mixed > 0 || o->route == WEIR_ROUTE_MIXED ||

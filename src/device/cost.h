@@ -99,6 +99,7 @@ typedef struct w_fit_cost {
     w_curve finish;        /* system, covariance, tests; by p */
 } w_fit_cost;
 
+#define W_COST_THRESHOLDS 14
 #define W_COST_FIELDS 160 /* more than there are */
 
 typedef struct w_cost {
@@ -106,6 +107,8 @@ typedef struct w_cost {
     w_device_cost host;
     w_route_cost route;
     w_fit_cost fit;
+    double threshold[W_COST_THRESHOLDS]; /* of the dispatch policy (policy.h) … */
+    uint64_t threshold_set; /* … as far as set by hand: bit i */
     bool measured;         /* some were measured */
     bool field_measured[W_COST_FIELDS]; /* of field number i */
     char source[512];      /* "built in", or the file */
@@ -133,7 +136,8 @@ bool w_cost_set(w_cost *cost, const char *name, double value);
 /* The same for a value found by measurement; one that is not finite or out of range leaves the field as it is. */
 void w_cost_set_measured(w_cost *cost, const char *name, double value);
 
-/* Files (JSON): {"weir_costs": 1, "key": "...", "costs": {name: value}, "measured": [name]}. `key` describes machine,
+/* Files (JSON): {"weir_costs": 2, "key": "...", "costs": {name: value}, "measured": [name], "policy": {name: threshold}}; the last
+ * holds the thresholds set by hand and may be absent. `key` describes machine,
  * BLAS and threads; NULL on load accepts any. Loading is all or nothing: unknown format, another key, a missing
  * or out-of-range value is WEIR_E_DATA and *cost is untouched; an unreadable file WEIR_E_IO. Saving is atomic, folders
  * are made, mode 0600. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "device/cost.h"
+#include "device/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +41,39 @@ static weir_status refuse(char *why, size_t bytes, weir_status status, const cha
     return status;
 }
 
+static int threshold_index(const char *name)
+{
+    const char *unit, *meaning;
+    for (int i = 0; i < W_POLICY_FIELDS; i++) {
+        if (strcmp(w_policy_field(i, &unit, &meaning), name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Those set by hand; `list` NULL: none. */
+static weir_status thresholds_take(json_t *list, w_cost *cost, char *why, size_t bytes)
+{
+    const char *name;
+    json_t *value;
+    cost->threshold_set = 0;
+    if (list && !json_is_object(list)) {
+        return refuse(why, bytes, WEIR_E_DATA, "'policy' is not an object of thresholds");
+    }
+    json_object_foreach(list, name, value) {
+        const int index = threshold_index(name);
+        if (index < 0 || !json_is_number(value) || !(json_number_value(value) >= 0)) {
+            char line[160];
+            snprintf(line, sizeof line, "threshold '%.40s' of the policy is unknown or negative", name);
+            return refuse(why, bytes, WEIR_E_DATA, line);
+        }
+        cost->threshold[index] = json_number_value(value);
+        cost->threshold_set |= (uint64_t)1 << index;
+    }
+    return WEIR_OK;
+}
+
 static weir_status values_take(const json_t *root, const char *key, w_cost *cost, char *why, size_t bytes)
 {
     if (json_integer_value(json_object_get(root, "weir_costs")) != FORMAT) {
@@ -69,7 +102,7 @@ static weir_status values_take(const json_t *root, const char *key, w_cost *cost
             }
         }
     }
-    return WEIR_OK;
+    return thresholds_take(json_object_get(root, "policy"), cost, why, bytes);
 }
 
 weir_status w_cost_parse(const char *text, size_t length, const char *key, w_cost *cost, char *why, size_t bytes)
@@ -144,6 +177,15 @@ static json_t *costs_json(const char *key, const w_cost *cost)
     bad = bad || json_object_set_new(root, "weir_costs", json_integer(FORMAT)) != 0 ||
           json_object_set_new(root, "key", json_string(key ? key : "")) != 0 || json_object_set(root, "costs", costs) != 0 ||
           json_object_set(root, "measured", measured) != 0;
+    json_t *policy = cost->threshold_set && !bad ? json_object() : NULL;
+    for (int i = 0; policy && i < W_POLICY_FIELDS; i++) {
+        const char *unit, *meaning, *name = w_policy_field(i, &unit, &meaning);
+        if (cost->threshold_set >> i & 1) {
+            bad = json_object_set_new(policy, name, json_real(cost->threshold[i])) != 0 || bad;
+        }
+    }
+    bad = bad || (cost->threshold_set && (!policy || json_object_set(root, "policy", policy) != 0));
+    json_decref(policy);
     json_decref(measured);
     json_decref(costs);
     if (bad) {

@@ -100,19 +100,56 @@ static double crossover(const w_device_cost *host, const w_device_cost *device, 
     return from;
 }
 
-void w_policy_derive(const w_device_cost *host, const w_device_cost *device, weir_policy *out)
+/* Units from which `seconds` each on the host pay for a launch and the transfer of so many bytes each; INFINITY: never. */
+static double pays_from(const w_device_cost *device, double seconds, double up, double down)
 {
+    const double gain = seconds - up / device->up - down / device->down;
+    return gain > 0 ? ceil(device->launch / gain) : INFINITY;
+}
+
+static void take_set(const w_cost *cost, weir_policy *policy)
+{
+    for (int i = 0; i < W_POLICY_FIELDS; i++) {
+        if (cost->threshold_set >> i & 1) {
+            *slot(policy, i) = cost->threshold[i];
+        }
+    }
+}
+
+void w_policy_of_host(const w_cost *cost, weir_policy *out)
+{
+    w_policy_defaults(out);
+    take_set(cost, out);
+}
+
+_Static_assert(W_COST_THRESHOLDS == W_POLICY_FIELDS, "a place for every threshold");
+
+void w_policy_derive(const w_cost *cost, const w_device_cost *device, weir_policy *out)
+{
+    enum { COLUMNS = 128, POISSON = 2 };
+    const w_device_cost *host = &cost->host;
     w_policy_defaults(out);
     double gemm = crossover(host, device, WEIR_DEVICE_GEMM, gemm_point, 4, 65536);
     double gram = crossover(host, device, WEIR_DEVICE_GRAM, gram_point, 64, 1e8);
     double potrf = crossover(host, device, WEIR_DEVICE_POTRF, potrf_point, 4, 65536);
     out->gemm_min_flops = 2 * gemm * gemm * gemm;
     out->xtwx_n_min = 1; /* the work decides; a floor in rows would forbid wide designs */
-    out->xtwx_flops_min = 2 * gram * 128 * 128;
+    out->xtwx_flops_min = 2 * gram * COLUMNS * COLUMNS;
     out->potrf_min_p = potrf;
     out->prefer_gpu_factorization_min_p = potrf;
     out->small_dense_batched_potrf_min_batch = crossover(host, device, WEIR_DEVICE_POTRF, batch_point, 1, 1e7);
     out->syevd_min_p = crossover(host, device, WEIR_DEVICE_SYEVD, potrf_point, 4, 65536);
+    const double peak = device->peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64], half = device->half[WEIR_DEVICE_POTRF][WEIR_DEVICE_F64];
+    const double width = cbrt(3.0 * (device->launch * peak + half));
+    out->small_dense_batched_potrf_max_p = isfinite(width) ? floor(width) : out->small_dense_batched_potrf_max_p;
+    const double row = 0.5 * COLUMNS * (COLUMNS + 1) * w_curve_at(&cost->route.gram, COLUMNS, 0.0);
+    out->fused_kernel_min_n = pays_from(device, row, 8.0 * (COLUMNS + 2), 0);
+    out->row_kernel_min_n = pays_from(device, cost->fit.family[POISSON], 24, 16);
+    out->sparse_min_nnz = pays_from(device, cost->route.csr_product, 12, 0);
+    const double launch_bytes = device->launch * device->up;
+    out->keep_design_resident_min_bytes = isfinite(launch_bytes) ? ceil(launch_bytes) : 0.0;
+    out->mixed_precision = device->peak[WEIR_DEVICE_POTRF][WEIR_DEVICE_F32] > 1.2 * peak ? 1.0 : 0.0;
+    take_set(cost, out);
 }
 
 /* ---- predicates -------------------------------------------------------------------------------------------------- */

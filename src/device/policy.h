@@ -47,10 +47,17 @@ typedef struct weir_policy {
 
 /* Published defaults of the thresholds. */
 void w_policy_defaults(weir_policy *policy);
-/* Thresholds where `device` starts to win against `host`, each by its own operation: the smallest size on a geometric
- * grid from which it wins at every larger size, one-shot with transfers; INFINITY = never. Fields that no
- * operation of the model speaks for keep their defaults. */
-void w_policy_derive(const w_device_cost *host, const w_device_cost *device, weir_policy *out);
+/* Thresholds where `device` starts to win against the host, each by its own operation: the smallest size on a geometric
+ * grid from which it wins at every larger size, one-shot with transfers; INFINITY = never. Of work that no operation of a device
+ * speaks for (row kernels, sparse products) the host's price is set against launch and transfers alone: less can never pay.
+ *     small_dense_batched_potrf_max_p   a factorization whose work takes as long as its fixed part
+ *     keep_design_resident_min_bytes    what takes as long to move again as a launch
+ *     mixed_precision                   the float32 factor is quicker by a fifth
+ * xtwx_use_fused_below_p stays: both Gram kernels of a device are one operation here. Thresholds set by hand (cost->threshold)
+ * come last. */
+void w_policy_derive(const w_cost *cost, const w_device_cost *device, weir_policy *out);
+/* The host's own: the defaults, and what was set by hand. */
+void w_policy_of_host(const w_cost *cost, weir_policy *out);
 const char *w_policy_field(int index, const char **unit, const char **meaning); /* NULL past the end */
 double w_policy_get(const weir_policy *policy, int index);
 bool w_policy_set(weir_policy *policy, const char *name, double value); /* false: no such field or negative */

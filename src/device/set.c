@@ -76,7 +76,7 @@ static weir_status host_add(weir_ctx *ctx, w_device_set *set)
 {
     w_device *host = &set->device[0];
     *host = (w_device){ .name = "cpu", .kind = W_DEVICE_HOST, .api = *w_host_api(), .cost = set->cost.host };
-    w_policy_defaults(&host->policy);
+    w_policy_of_host(&set->cost, &host->policy);
     if (host->api.open(&set->lend, &host->state) != WEIR_OK) {
         return w_alloc_status(ctx);
     }
@@ -155,7 +155,7 @@ static void explain(w_device_set *set, const char *request)
     for (int i = 1; i < set->count; i++) {
         w_device *device = &set->device[i];
         if (device->available) {
-            w_policy_derive(&set->cost.host, &device->cost, &device->policy);
+            w_policy_derive(&set->cost, &device->cost, &device->policy);
             snprintf(device->reason, sizeof device->reason, "%s",
                      set->preferred == i ? "preferred by request" : "used where its predicted time is shorter");
         }
@@ -226,9 +226,10 @@ weir_status w_devices_probe(weir_ctx *ctx, w_device_set *set)
 void w_devices_costs_changed(w_device_set *set)
 {
     set->device[0].cost = set->cost.host;
+    w_policy_of_host(&set->cost, &set->device[0].policy);
     for (int i = 1; i < set->count; i++) {
         if (set->device[i].available) {
-            w_policy_derive(&set->cost.host, &set->device[i].cost, &set->device[i].policy);
+            w_policy_derive(&set->cost, &set->device[i].cost, &set->device[i].policy);
         }
     }
 }

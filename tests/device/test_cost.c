@@ -170,6 +170,35 @@ static void the_cache_is_used_only_by_the_same_machine(void **state)
     setenv("XDG_CACHE_HOME", "/nonexistent", 1);
 }
 
+/* Thresholds set by hand are kept in the file, and absurd ones refuse it. */
+static void a_policy_is_set_by_a_file(void **state)
+{
+    weir_ctx *ctx = test_ctx(*state, 1, 0);
+    w_cost cost, back;
+    char path[400], text[16384];
+    w_cost_defaults(&cost);
+    cost.threshold[0] = 123.0;
+    cost.threshold_set = 1;
+    snprintf(path, sizeof path, "%s/policy.json", folder);
+    assert_int_equal(w_cost_save(ctx, path, "k", &cost), WEIR_OK);
+    w_cost_defaults(&back);
+    assert_int_equal(w_cost_load(ctx, path, "k", &back), WEIR_OK);
+    assert_true(back.threshold_set == 1 && back.threshold[0] == 123.0);
+    FILE *file = fopen(path, "r");
+    const size_t length = fread(text, 1, sizeof text - 64, file);
+    fclose(file);
+    text[length] = '\0';
+    char *number = strstr(text, "123.0");
+    assert_non_null(number);
+    memcpy(number, "-23.0", 5);
+    assert_int_equal(w_cost_parse(text, length, "k", &back, path, sizeof path), WEIR_E_DATA);
+    assert_non_null(strstr(path, "xtwx_n_min"));
+    memcpy(number, "123.0", 5);
+    memcpy(strstr(text, "xtwx_n_min"), "xtwx_m_min", 10);
+    assert_int_equal(w_cost_parse(text, length, "k", &back, path, sizeof path), WEIR_E_DATA);
+    weir_ctx_destroy(ctx);
+}
+
 /* Between the sizes a power, below the first its price, beyond the last the power asked for. */
 static void curves_are_straight_between_logarithms(void **state)
 {
@@ -328,6 +357,13 @@ static void published_thresholds(void **state)
     assert_true(w_policy_keep_design(&p, 32 << 20, 64 << 20) && !w_policy_keep_design(&p, 32 << 20, (64 << 20) - 1));
     assert_false(w_policy_schur_matvec(&p, 1 << 20, 31, 3, 100));
     assert_true(w_policy_schur_matvec(&p, 1 << 20, 32, 3, 100));
+    static const struct { int64_t n, k, d, iterations; bool offload; } schur[] = { /* iters n (4 d k + d^2) >= 1e8 */
+        { 1000, 64, 3, 128, false }, { 1000, 64, 3, 129, true }, { 1000, 64, 3, 0, false }, { 129000, 64, 3, 1, true },
+        { 1, 64, 3, 1000, false }, { 3125, 1000, 1, 8, true }, { 3124, 1000, 1, 7, false }, { 1000, 31, 100, 1000, false },
+        { -1, 64, 3, 1000, false }, { 1000, 64, 0, 1000, false } };
+    for (size_t i = 0; i < sizeof schur / sizeof schur[0]; i++) {
+        assert_int_equal(w_policy_schur_matvec(&p, schur[i].n, schur[i].k, schur[i].d, schur[i].iterations), schur[i].offload);
+    }
     assert_true(w_policy_xtwy(&p, INT64_MAX, INT64_MAX, INT64_MAX, true)); /* no overflow */
 }
 
@@ -346,7 +382,7 @@ static void derived_thresholds_are_the_crossovers(void **state)
         }
     }
     weir_policy p;
-    w_policy_derive(&cost.host, &fast, &p);
+    w_policy_derive(&cost, &fast, &p);
     int64_t from = (int64_t)p.potrf_min_p;
     assert_in_range(from, 8, 5000);
     for (int64_t n = 4; n < 20000; n = n * 3 / 2) {
@@ -359,7 +395,16 @@ static void derived_thresholds_are_the_crossovers(void **state)
             assert_true(here <= there);
         }
     }
-    w_policy_derive(&cost.host, &slow, &p);
+    assert_true(p.mixed_precision == 1 && p.keep_design_resident_min_bytes == 1e6 && p.xtwx_use_fused_below_p == 256);
+    assert_true(p.row_kernel_min_n > 1e4 && p.row_kernel_min_n < 1e6 && p.fused_kernel_min_n < p.row_kernel_min_n);
+    assert_true(p.small_dense_batched_potrf_max_p > 100 && p.small_dense_batched_potrf_max_p < 2000);
+    cost.threshold[4] = 77.0;
+    cost.threshold_set = 1 << 4;
+    w_policy_derive(&cost, &fast, &p);
+    assert_true(p.potrf_min_p == 77); /* set by hand */
+    cost.threshold_set = 0;
+    w_policy_derive(&cost, &slow, &p);
+    assert_true(isinf(p.row_kernel_min_n) && isinf(p.sparse_min_nnz));
     assert_true(isinf(p.potrf_min_p) && isinf(p.gemm_min_flops) && isinf(p.xtwx_flops_min));
     assert_false(w_policy_gemm(&p, 1 << 20, 1 << 20, 1 << 20)); /* never means never */
 }
@@ -372,6 +417,7 @@ int main(void)
         cmocka_unit_test(every_field_is_read_by_a_prediction_or_by_rows),
         cmocka_unit_test_setup_teardown(files_come_back_as_written_or_not_at_all, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(the_cache_is_used_only_by_the_same_machine, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_policy_is_set_by_a_file, folder_make, folder_remove),
         cmocka_unit_test(curves_are_straight_between_logarithms),
         cmocka_unit_test(absurd_costs_predict_finite_seconds),
         cmocka_unit_test(a_probe_finds_the_seconds_of_its_work),
