@@ -28,27 +28,33 @@ typedef struct passes {
     w_qr_kernels k;
     const weir_matrix *a, *q;
     int64_t n, tiles, chains, step;
-    int count;                 /* triangles so far */
-    char *gram, *worker_at;    /* of chains, float64; scratch of workers */
-    double *r;                 /* the product of the triangles */
-    char *narrow;              /* a triangle as elements */
+    int count;              /* triangles so far */
+    char *gram, *worker_at; /* of chains, float64; scratch of workers */
+    double *r;              /* the product of the triangles */
+    char *narrow;           /* a triangle as elements */
     char *space[PASSES];
     w_qr_rows rows[PASSES];
 } passes;
 
 static int64_t aligned(int64_t bytes) { return w_round_up64(bytes, 64); }
 
-bool w_cholqr_fits(const weir_matrix *a) { return a->cols > 0 && a->cols <= W_QR_ROWS_MAX && a->rows / 2 >= a->cols; }
+bool w_cholqr_fits(const weir_matrix *a)
+{
+    return a->cols > 0 && a->cols <= W_QR_ROWS_MAX && a->rows / 2 >= a->cols;
+}
 
 static passes shape_of(const weir_matrix *a)
 {
-    passes s = { .k = w_qr_best(a->dtype), .a = a, .n = a->cols, .tiles = (a->rows + T - 1) / T };
+    passes s = {.k = w_qr_best(a->dtype), .a = a, .n = a->cols, .tiles = (a->rows + T - 1) / T};
     s.chains = w_max64(1, w_min64(CHAINS_MAX, a->rows / w_max64(8 * T, 8 * a->cols)));
     return s;
 }
 
 static int64_t gram_bytes(const passes *s) { return aligned(s->n * s->n * 8); }
-static int64_t packed_bytes(const passes *s) { return aligned(w_round_up64(s->n, W_PANEL_STRIP_MAX) * T * s->k.panel->size); }
+static int64_t packed_bytes(const passes *s)
+{
+    return aligned(w_round_up64(s->n, W_PANEL_STRIP_MAX) * T * s->k.panel->size);
+}
 static int64_t rows_bytes(const passes *s) { return aligned(s->n * T * s->k.panel->size); }
 static int64_t sums_bytes(const passes *s) { return aligned(s->n * s->n * 4); }
 static int64_t worker_bytes(const passes *s) { return packed_bytes(s) + rows_bytes(s) + sums_bytes(s); }
@@ -89,7 +95,8 @@ static void add_products(const passes *s, const weir_matrix *x, char *packed, vo
     for (int64_t b = 0; b * T < n; b++) {
         const int64_t wide = w_min64(T, n - b * T);
         void *own = w_panel_at(k, packed, b * each);
-        w_panel_pack(k, wide, x->rows, (w_operand){ w_panel_at(k, x->data, b * T * x->col_stride), x->col_stride, x->row_stride },
+        w_panel_pack(k, wide, x->rows,
+                     (w_operand){w_panel_at(k, x->data, b * T * x->col_stride), x->col_stride, x->row_stride},
                      NULL, own);
         for (int64_t c = 0; c <= b; c++) {
             w_panel_update(k, w_min64(T, n - c * T), wide, x->rows, w_panel_at(k, packed, c * each), own, 1.0,
@@ -111,7 +118,7 @@ static weir_matrix solved(const passes *s, int64_t tile, char *scratch)
 {
     const int64_t first = tile * T, rows = w_min64(T, s->a->rows - first);
     const weir_matrix from = w_view(s->a, first, 0, rows, s->n);
-    weir_matrix to = { scratch, from.dtype, rows, s->n, 1, rows };
+    weir_matrix to = {scratch, from.dtype, rows, s->n, 1, rows};
     if (s->count == 0) {
         return from;
     }
@@ -255,7 +262,8 @@ static weir_status next_triangle(weir_ctx *ctx, passes *s)
     return WEIR_OK;
 }
 
-weir_status w_cholqr(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *q, const weir_matrix *r, int32_t *path, void *work)
+weir_status w_cholqr(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *q, const weir_matrix *r,
+                     int32_t *path, void *work)
 {
     passes s = shape_of(a);
     s.q = q;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A = QR in place, and what is done with the reflectors.
  *
- * Panels of WIDTH columns: each is copied into a buffer, factored there eight columns at a time, copied back and packed as a block
- * reflector; the columns behind it are updated in groups. The next panel's columns come first, and the thread that has updated
+ * Panels of WIDTH columns: each is copied into a buffer, factored there eight columns at a time, copied back and packed as a
+ * block reflector; the columns behind it are updated in groups. The next panel's columns come first, and the thread that has updated
  * them factors that panel while the others go on (look-ahead by one): two packed blocks take turns. Up to NARROW columns, the
  * buffer is all there is. What a column goes through does not depend on who does it.
  * Source: Bischof & Van Loan (1987); Schreiber & Van Loan (1989); Golub & Van Loan, 5.2. */
@@ -31,14 +31,15 @@ typedef struct panel {
 static int64_t panel_bytes(int size, int64_t rows, int64_t columns)
 {
     const int64_t wide = w_round_up64(columns, W_REFLECTOR_BLOCK);
-    return w_add64(aligned(w_qr_buffer_bytes(size, rows, columns)),
-                   w_add64(2 * aligned(w_mul64(wide, size)), 2 * aligned(w_mul64(wide, W_REFLECTOR_BLOCK * size))));
+    return w_add64(
+        aligned(w_qr_buffer_bytes(size, rows, columns)),
+        w_add64(2 * aligned(w_mul64(wide, size)), 2 * aligned(w_mul64(wide, W_REFLECTOR_BLOCK * size))));
 }
 
 static panel panel_place(int size, int64_t rows, int64_t columns, void *work)
 {
     const int64_t wide = w_round_up64(columns, W_REFLECTOR_BLOCK);
-    panel p = { .a = work, .ld = w_qr_lead(rows) };
+    panel p = {.a = work, .ld = w_qr_lead(rows)};
     p.tau = (char *)work + aligned(w_qr_buffer_bytes(size, rows, columns));
     p.t8 = (char *)p.tau + aligned(wide * size);
     p.vh8 = (char *)p.t8 + aligned(wide * W_REFLECTOR_BLOCK * size);
@@ -106,7 +107,7 @@ static void stage(factoring *f, int64_t at, int64_t width, int turn)
     const weir_matrix part = w_view(f->a, at, at, f->a->rows - at, width);
     f->p.ld = w_qr_lead(part.rows);
     panel_factor(f->k.reflector, &f->p, &part, f->tau + at * f->k.panel->size);
-    const weir_matrix v = { f->p.a, part.dtype, part.rows, w_min64(width, part.rows), 1, f->p.ld };
+    const weir_matrix v = {f->p.a, part.dtype, part.rows, w_min64(width, part.rows), 1, f->p.ld};
     w_qr_block_place(&f->block[turn], f->k, v.rows, v.cols, f->space[turn]);
     w_qr_block_pack(&f->block[turn], &v, f->p.tau, NULL);
 }
@@ -157,7 +158,7 @@ weir_status w_geqrf(weir_ctx *ctx, const weir_matrix *a, void *tau, void *work)
         w_geqr2(a, tau, work);
         return WEIR_OK;
     }
-    factoring f = { .k = w_qr_best(a->dtype), .a = a, .tau = tau };
+    factoring f = {.k = w_qr_best(a->dtype), .a = a, .tau = tau};
     char *at = work;
     f.p = panel_place(size, a->rows, WIDTH, at);
     at += panel_bytes(size, a->rows, WIDTH);
@@ -170,13 +171,19 @@ weir_status w_geqrf(weir_ctx *ctx, const weir_matrix *a, void *tau, void *work)
 
 /* ---- Q ------------------------------------------------------------------------------------------------------------- */
 
-int64_t w_ormqr_bytes(const weir_matrix *a) { return w_qr_block_bytes(w_qr_size(a), a->rows, w_min64(WIDTH, a->cols)); }
-int64_t w_orgqr_bytes(const weir_matrix *a, int64_t k) { return w_qr_block_bytes(w_qr_size(a), a->rows, w_min64(WIDTH, k)); }
+int64_t w_ormqr_bytes(const weir_matrix *a)
+{
+    return w_qr_block_bytes(w_qr_size(a), a->rows, w_min64(WIDTH, a->cols));
+}
+int64_t w_orgqr_bytes(const weir_matrix *a, int64_t k)
+{
+    return w_qr_block_bytes(w_qr_size(a), a->rows, w_min64(WIDTH, k));
+}
 int64_t w_larfb_bytes(const weir_matrix *v) { return w_ormqr_bytes(v); }
 
 /* Applies the block of the columns [at, at + width) of a; T from t where it is given. */
-static weir_status apply_block(weir_ctx *ctx, bool trans, const weir_matrix *a, int64_t at, int64_t width, const void *tau,
-                               const weir_matrix *t, const weir_matrix *c, void *work)
+static weir_status apply_block(weir_ctx *ctx, bool trans, const weir_matrix *a, int64_t at, int64_t width,
+                               const void *tau, const weir_matrix *t, const weir_matrix *c, void *work)
 {
     const weir_matrix v = w_view(a, at, at, a->rows - at, width), below = w_view(c, at, 0, c->rows - at, c->cols);
     w_qr_block block;
@@ -190,8 +197,8 @@ static weir_status apply_block(weir_ctx *ctx, bool trans, const weir_matrix *a, 
     return w_qr_block_apply(ctx, &block, trans, &below);
 }
 
-static weir_status apply_all(weir_ctx *ctx, bool trans, const weir_matrix *a, const void *tau, const weir_matrix *t,
-                             const weir_matrix *c, void *work)
+static weir_status apply_all(weir_ctx *ctx, bool trans, const weir_matrix *a, const void *tau,
+                             const weir_matrix *t, const weir_matrix *c, void *work)
 {
     const int64_t count = (a->cols + WIDTH - 1) / WIDTH;
     weir_status status = WEIR_OK;
@@ -202,13 +209,15 @@ static weir_status apply_all(weir_ctx *ctx, bool trans, const weir_matrix *a, co
     return status;
 }
 
-weir_status w_ormqr(weir_ctx *ctx, bool trans, const weir_matrix *a, const void *tau, const weir_matrix *c, void *work)
+weir_status w_ormqr(weir_ctx *ctx, bool trans, const weir_matrix *a, const void *tau, const weir_matrix *c,
+                    void *work)
 {
     return apply_all(ctx, trans, a, tau, NULL, c, work);
 }
 
 /* The T of a block of columns is the corner of the whole T. */
-weir_status w_larfb(weir_ctx *ctx, bool trans, const weir_matrix *v, const weir_matrix *t, const weir_matrix *c, void *work)
+weir_status w_larfb(weir_ctx *ctx, bool trans, const weir_matrix *v, const weir_matrix *t, const weir_matrix *c,
+                    void *work)
 {
     return apply_all(ctx, trans, v, NULL, t, c, work);
 }
@@ -229,7 +238,8 @@ weir_status w_orgqr(weir_ctx *ctx, const weir_matrix *a, int64_t k, const void *
     set_unit_columns(a, k, a->cols - k);
     for (int64_t at = (w_max64(k, 1) - 1) / WIDTH * WIDTH; at >= 0 && k > 0; at -= WIDTH) {
         const int64_t width = w_min64(WIDTH, k - at);
-        const weir_matrix v = w_view(a, at, at, a->rows - at, width), rest = w_view(a, at, at, a->rows - at, a->cols - at);
+        const weir_matrix v = w_view(a, at, at, a->rows - at, width),
+                          rest = w_view(a, at, at, a->rows - at, a->cols - at);
         w_qr_block block;
         w_qr_block_place(&block, kernels, v.rows, v.cols, work);
         w_qr_block_pack(&block, &v, (const char *)tau + at * w_qr_size(a), NULL);

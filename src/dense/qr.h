@@ -59,7 +59,7 @@ static inline weir_matrix w_view_turned(const weir_matrix *a)
  * V below it and in a. tau: 8; t, vh: dense 8 x 8, T and the head of V. */
 void w_reflector_factor(const w_reflector *k, int64_t rows, void *head, int64_t ldh, void *a, int64_t ld, void *tau, void *t,
                         void *vh);
-/* [ch; c] := (I - V op(T) V') [ch; c] for `columns` columns. */
+/* [ch; c] := (I - V op(T) V') [ch; c] for `columns` columns; vh NULL: the identity. */
 void w_reflector_apply(const w_reflector *k, bool trans, const void *t, const void *vh, int64_t rows, const void *v, int64_t ldv,
                        int64_t columns, void *ch, int64_t ldh, void *c, int64_t ldc);
 

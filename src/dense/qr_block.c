@@ -21,8 +21,14 @@
 static int64_t round_strip(const w_panel *k, int64_t n) { return w_round_up64(n, k->strip); }
 
 /* Elements of the two packed forms, with the strip of any kernels. */
-static int64_t lanes_elements(int64_t rows, int64_t columns) { return w_mul64(w_round_up64(rows, W_PANEL_TILE), columns); }
-static int64_t depth_elements(int64_t rows, int64_t columns) { return w_mul64(rows, w_round_up64(columns, W_PANEL_STRIP_MAX)); }
+static int64_t lanes_elements(int64_t rows, int64_t columns)
+{
+    return w_mul64(w_round_up64(rows, W_PANEL_TILE), columns);
+}
+static int64_t depth_elements(int64_t rows, int64_t columns)
+{
+    return w_mul64(rows, w_round_up64(columns, W_PANEL_STRIP_MAX));
+}
 static int64_t square_elements(int64_t columns) { return w_round_up64(columns, W_PANEL_STRIP_MAX) * columns; }
 
 static int64_t aligned(int64_t bytes) { return w_round_up64(bytes, 64); }
@@ -41,7 +47,7 @@ void w_qr_block_place(w_qr_block *b, w_qr_kernels k, int64_t rows, int64_t colum
 {
     const int size = k.panel->size;
     char *at = work;
-    *b = (w_qr_block){ .k = k, .rows = rows, .columns = columns };
+    *b = (w_qr_block){.k = k, .rows = rows, .columns = columns};
     b->lanes = at;
     b->depth = at += aligned(lanes_elements(rows, columns) * size);
     b->t = at += aligned(depth_elements(rows, columns) * size);
@@ -129,8 +135,8 @@ static void pack_triangle(w_qr_block *b, const double *t)
         }
         from = narrow;
     }
-    w_panel_pack(k, n, n, (w_operand){ from, 1, ld }, NULL, b->t);
-    w_panel_pack(k, n, n, (w_operand){ from, ld, 1 }, NULL, b->turned);
+    w_panel_pack(k, n, n, (w_operand){from, 1, ld}, NULL, b->t);
+    w_panel_pack(k, n, n, (w_operand){from, ld, 1}, NULL, b->turned);
 }
 
 /* ---- packing ------------------------------------------------------------------------------------------------------- */
@@ -139,9 +145,9 @@ static void pack_triangle(w_qr_block *b, const double *t)
 static w_operand rows_of(const w_qr_block *b, const weir_matrix *v, int64_t first, int64_t height)
 {
     if (first == 0) {
-        return (w_operand){ b->corner, 1, height };
+        return (w_operand){b->corner, 1, height};
     }
-    return (w_operand){ w_panel_at(b->k.panel, v->data, first * v->row_stride), v->row_stride, v->col_stride };
+    return (w_operand){w_panel_at(b->k.panel, v->data, first * v->row_stride), v->row_stride, v->col_stride};
 }
 
 void w_qr_block_pack(w_qr_block *b, const weir_matrix *v, const void *tau, const weir_matrix *t)
@@ -151,12 +157,14 @@ void w_qr_block_pack(w_qr_block *b, const weir_matrix *v, const void *tau, const
     for (int64_t j = 0; j < n; j++) {
         for (int64_t i = 0; i < top; i++) {
             w_qr_put(k->size, b->corner, i + j * top,
-                     i < j ? 0.0 : i == j ? 1.0 : w_qr_get(k->size, v->data, i * v->row_stride + j * v->col_stride));
+                     i < j    ? 0.0
+                     : i == j ? 1.0
+                              : w_qr_get(k->size, v->data, i * v->row_stride + j * v->col_stride));
         }
     }
     for (int64_t r = 0; r < b->rows; r += W_PANEL_TILE) {
         const int64_t height = w_min64(W_PANEL_TILE, b->rows - r);
-        const w_operand rows = rows_of(b, v, r, height), columns = { rows.data, rows.depth, rows.row };
+        const w_operand rows = rows_of(b, v, r, height), columns = {rows.data, rows.depth, rows.row};
         w_panel_pack(k, height, n, rows, NULL, w_panel_at(k, b->lanes, r * n));
         w_panel_pack(k, n, height, columns, NULL, w_panel_at(k, b->depth, r * round_strip(k, n)));
     }
@@ -190,8 +198,8 @@ void w_qr_block_triangle(const w_qr_block *b, const weir_matrix *t)
 /* ---- application --------------------------------------------------------------------------------------------------- */
 
 /* C -= V W for rows [r, r + height) and `wide` columns of C from `at`. */
-static void subtract(const w_qr_block *b, int64_t r, int64_t height, int64_t wide, const void *w, void *at, int64_t row_stride,
-                     int64_t col_stride)
+static void subtract(const w_qr_block *b, int64_t r, int64_t height, int64_t wide, const void *w, void *at,
+                     int64_t row_stride, int64_t col_stride)
 {
     const w_panel *k = b->k.panel;
     const void *v = w_panel_at(k, b->lanes, r * b->columns);
@@ -214,25 +222,28 @@ static void subtract(const w_qr_block *b, int64_t r, int64_t height, int64_t wid
     }
 }
 
-static void apply_columns(const w_qr_block *b, bool trans, void *c, int64_t row_stride, int64_t col_stride, int64_t wide)
+static void apply_columns(const w_qr_block *b, bool trans, void *c, int64_t row_stride, int64_t col_stride,
+                          int64_t wide)
 {
     const w_panel *k = b->k.panel;
     const int64_t n = b->columns;
-    _Alignas(64) char tile[COLUMNS * W_PANEL_TILE * 8], product[COLUMNS * W_PANEL_TILE * 8], packed[COLUMNS * W_PANEL_TILE * 8];
+    _Alignas(64) char tile[COLUMNS * W_PANEL_TILE * 8], product[COLUMNS * W_PANEL_TILE * 8],
+        packed[COLUMNS * W_PANEL_TILE * 8];
     memset(product, 0, (size_t)(n * wide * k->size));
     for (int64_t r = 0; r < b->rows; r += W_PANEL_TILE) {
         const int64_t height = w_min64(W_PANEL_TILE, b->rows - r);
-        w_panel_pack(k, wide, height, (w_operand){ w_panel_at(k, c, r * row_stride), col_stride, row_stride }, NULL, tile);
-        w_panel_update(k, n, wide, height, w_panel_at(k, b->depth, r * round_strip(k, n)), tile, 1.0, product, n, W_PANEL_LOW,
-                       W_PANEL_HIGH);
+        w_panel_pack(k, wide, height, (w_operand){w_panel_at(k, c, r * row_stride), col_stride, row_stride}, NULL,
+                     tile);
+        w_panel_update(k, n, wide, height, w_panel_at(k, b->depth, r * round_strip(k, n)), tile, 1.0, product, n,
+                       W_PANEL_LOW, W_PANEL_HIGH);
     }
-    w_panel_pack(k, wide, n, (w_operand){ product, n, 1 }, NULL, packed);
+    w_panel_pack(k, wide, n, (w_operand){product, n, 1}, NULL, packed);
     memset(product, 0, (size_t)(n * wide * k->size));
     w_panel_update(k, n, wide, n, trans ? b->turned : b->t, packed, 1.0, product, n, W_PANEL_LOW, W_PANEL_HIGH);
-    w_panel_pack(k, wide, n, (w_operand){ product, n, 1 }, NULL, packed);
+    w_panel_pack(k, wide, n, (w_operand){product, n, 1}, NULL, packed);
     for (int64_t r = 0; r < b->rows; r += W_PANEL_TILE) {
-        subtract(b, r, w_min64(W_PANEL_TILE, b->rows - r), wide, packed, w_panel_at(k, c, r * row_stride), row_stride,
-                 col_stride);
+        subtract(b, r, w_min64(W_PANEL_TILE, b->rows - r), wide, packed, w_panel_at(k, c, r * row_stride),
+                 row_stride, col_stride);
     }
 }
 
@@ -261,6 +272,6 @@ static weir_status apply_task(void *arg, int64_t task, int worker)
 
 weir_status w_qr_block_apply(weir_ctx *ctx, const w_qr_block *b, bool trans, const weir_matrix *c)
 {
-    applying a = { b, trans, c };
+    applying a = {b, trans, c};
     return w_pool_run(ctx, (c->cols + COLUMNS - 1) / COLUMNS, apply_task, &a);
 }

@@ -44,7 +44,7 @@ static weir_matrix copy_place(const weir_matrix *a, const weir_matrix *q, void *
     if (within_q(a, q)) {
         return w_view(q, 0, 0, a->rows, a->cols);
     }
-    return (weir_matrix){ work, a->dtype, a->rows, a->cols, 1, w_max64(a->rows, 1) };
+    return (weir_matrix){work, a->dtype, a->rows, a->cols, 1, w_max64(a->rows, 1)};
 }
 
 static int64_t copy_bytes(const weir_matrix *a, const weir_matrix *q)
@@ -74,7 +74,8 @@ static void take_upper(const weir_matrix *f, const weir_matrix *r)
     }
 }
 
-static weir_status householder(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *q, const weir_matrix *r, char *work)
+static weir_status householder(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *q, const weir_matrix *r,
+                               char *work)
 {
     const int64_t k = order(a);
     const weir_matrix f = copy_place(a, q, work);
@@ -99,7 +100,8 @@ static weir_status householder(weir_ctx *ctx, const weir_matrix *a, const weir_m
 
 /* ---- paths --------------------------------------------------------------------------------------------------------- */
 
-int64_t w_qr_bytes(const weir_ctx *ctx, weir_qr_mode mode, int32_t path, const weir_matrix *a, const weir_matrix *q)
+int64_t w_qr_bytes(const weir_ctx *ctx, weir_qr_mode mode, int32_t path, const weir_matrix *a,
+                   const weir_matrix *q)
 {
     switch (choose(mode, path, a, q)) {
     case WEIR_QR_HOUSEHOLDER: return householder_bytes(ctx, a, q);
@@ -108,8 +110,8 @@ int64_t w_qr_bytes(const weir_ctx *ctx, weir_qr_mode mode, int32_t path, const w
     }
 }
 
-weir_status w_qr(weir_ctx *ctx, weir_qr_mode mode, const weir_matrix *a, const weir_matrix *q, const weir_matrix *r, int32_t *path,
-                 void *work)
+weir_status w_qr(weir_ctx *ctx, weir_qr_mode mode, const weir_matrix *a, const weir_matrix *q,
+                 const weir_matrix *r, int32_t *path, void *work)
 {
     weir_status status = WEIR_DECLINED;
     *path = choose(mode, *path, a, q);
@@ -128,7 +130,10 @@ weir_status w_qr(weir_ctx *ctx, weir_qr_mode mode, const weir_matrix *a, const w
 
 /* ---- least squares ------------------------------------------------------------------------------------------------- */
 
-static int64_t triangle_bytes(const weir_matrix *a) { return aligned(w_mul64(w_mul64(a->cols, a->cols), w_qr_size(a))); }
+static int64_t triangle_bytes(const weir_matrix *a)
+{
+    return aligned(w_mul64(w_mul64(a->cols, a->cols), w_qr_size(a)));
+}
 
 int64_t w_qr_solve_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b)
 {
@@ -138,7 +143,8 @@ int64_t w_qr_solve_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_m
     return w_add64(aligned(w_mul64(a->cols, size)), w_max64(factoring, solving));
 }
 
-weir_status w_qr_solve(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, const weir_matrix *x, int64_t *info, void *work)
+weir_status w_qr_solve(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, const weir_matrix *x,
+                       int64_t *info, void *work)
 {
     const int size = w_qr_size(a);
     const int64_t n = a->cols;
@@ -155,11 +161,11 @@ weir_status w_qr_solve(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b
     if (status < 0 || n == 0) {
         return status;
     }
-    const weir_matrix r = { rest, a->dtype, n, n, 1, n }, top = w_view(b, 0, 0, n, b->cols);
-    const weir_matrix y = { rest + triangle_bytes(a), a->dtype, n, b->cols, 1, n };
+    const weir_matrix r = {rest, a->dtype, n, n, 1, n}, top = w_view(b, 0, 0, n, b->cols);
+    const weir_matrix y = {rest + triangle_bytes(a), a->dtype, n, b->cols, 1, n};
     take_upper(a, &r);
     w_matrix_copy(&top, &y);
-    status = w_trsm(ctx, w_panel_best(size), (w_triangular){ .upper = true }, n, r.data, n, b->cols, y.data, n);
+    status = w_trsm(ctx, w_panel_best(size), (w_triangular){.upper = true}, n, r.data, n, b->cols, y.data, n);
     if (status >= 0) {
         w_matrix_copy(&y, x);
     }

@@ -37,21 +37,24 @@ static weir_status join(weir_ctx *ctx, const joining *j, const w_qr_block *b)
     const int64_t first = j->first, top = w_min64(b->rows, W_PANEL_TILE), n = v->cols;
     memset(j->products, 0, (size_t)(first * j->wide * k->size));
     memset(j->scaled, 0, (size_t)(first * j->wide * k->size));
-    weir_status status = w_gemm(ctx, k, first, j->wide, top, 1.0,
-                                (w_operand){ w_panel_at(k, v->data, first * v->row_stride), v->col_stride, v->row_stride },
-                                (w_operand){ b->corner, top, 1 }, j->products, first);
+    weir_status status =
+        w_gemm(ctx, k, first, j->wide, top, 1.0,
+               (w_operand){w_panel_at(k, v->data, first * v->row_stride), v->col_stride, v->row_stride},
+               (w_operand){b->corner, top, 1}, j->products, first);
     if (status >= 0 && b->rows > top) {
         const int64_t below = first + top;
         const void *rest = w_panel_at(k, v->data, below * v->row_stride + first * v->col_stride);
         status = w_gemm(ctx, k, first, j->wide, v->rows - below, 1.0,
-                        (w_operand){ w_panel_at(k, v->data, below * v->row_stride), v->col_stride, v->row_stride },
-                        (w_operand){ rest, v->col_stride, v->row_stride }, j->products, first);
+                        (w_operand){w_panel_at(k, v->data, below * v->row_stride), v->col_stride, v->row_stride},
+                        (w_operand){rest, v->col_stride, v->row_stride}, j->products, first);
     }
     const void *own = w_panel_at(k, j->t, first + first * n);
-    status = status < 0 ? status : w_gemm(ctx, k, first, j->wide, j->wide, 1.0, (w_operand){ j->products, 1, first },
-                                          (w_operand){ own, n, 1 }, j->scaled, first);
-    return status < 0 ? status : w_gemm(ctx, k, first, j->wide, first, -1.0, (w_operand){ j->t, 1, n },
-                                        (w_operand){ j->scaled, first, 1 }, w_panel_at(k, j->t, first * n), n);
+    status = status < 0 ? status
+                        : w_gemm(ctx, k, first, j->wide, j->wide, 1.0, (w_operand){j->products, 1, first},
+                                 (w_operand){own, n, 1}, j->scaled, first);
+    return status < 0 ? status
+                      : w_gemm(ctx, k, first, j->wide, first, -1.0, (w_operand){j->t, 1, n},
+                               (w_operand){j->scaled, first, 1}, w_panel_at(k, j->t, first * n), n);
 }
 
 weir_status w_larft(weir_ctx *ctx, const weir_matrix *v, const void *tau, const weir_matrix *t, void *work)
@@ -59,7 +62,7 @@ weir_status w_larft(weir_ctx *ctx, const weir_matrix *v, const void *tau, const 
     const w_qr_kernels k = w_qr_best(v->dtype);
     const int size = w_qr_size(v);
     const int64_t n = v->cols, wide = w_min64(WIDTH, n);
-    joining j = { .k = k.panel, .v = v };
+    joining j = {.k = k.panel, .v = v};
     j.t = (char *)work + aligned(w_qr_block_bytes(size, v->rows, wide));
     j.products = j.t + aligned(n * n * size);
     j.scaled = j.products + aligned(n * wide * size);
@@ -67,7 +70,7 @@ weir_status w_larft(weir_ctx *ctx, const weir_matrix *v, const void *tau, const 
     for (j.first = 0; j.first < n; j.first += WIDTH) {
         j.wide = w_min64(WIDTH, n - j.first);
         const weir_matrix part = w_view(v, j.first, j.first, v->rows - j.first, j.wide);
-        const weir_matrix own = { j.t + (j.first + j.first * n) * size, v->dtype, j.wide, j.wide, 1, n };
+        const weir_matrix own = {j.t + (j.first + j.first * n) * size, v->dtype, j.wide, j.wide, 1, n};
         w_qr_block block;
         w_qr_block_place(&block, k, part.rows, j.wide, work);
         w_qr_block_pack(&block, &part, (const char *)tau + j.first * size, NULL);

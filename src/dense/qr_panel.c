@@ -17,7 +17,7 @@
 w_qr_kernels w_qr_best(weir_dtype dtype)
 {
     const int size = dtype == WEIR_F32 ? 4 : 8;
-    return (w_qr_kernels){ w_panel_best(size), w_reflector_best(size) };
+    return (w_qr_kernels){w_panel_best(size), w_reflector_best(size)};
 }
 
 double w_qr_get(int size, const void *a, int64_t i)
@@ -50,44 +50,46 @@ int64_t w_qr_buffer_bytes(int size, int64_t rows, int64_t columns)
 
 #define COPY_BLOCK 8
 /* to[i ts + j tc] = from[i fs + j fc] in square blocks, so that whichever side is contiguous is met in lines. */
-#define COPY(T) \
-    static void copy_##T(int64_t rows, int64_t cols, const T *from, int64_t fs, int64_t fc, T *to, int64_t ts, int64_t tc) \
-    { \
-        if (fs == 1 && ts == 1) { \
-            for (int64_t j = 0; j < cols; j++) { \
-                memcpy(to + j * tc, from + j * fc, (size_t)rows * sizeof *to); \
-            } \
-            return; \
-        } \
-        for (int64_t i0 = 0; i0 < rows; i0 += COPY_BLOCK) { \
-            const int64_t i1 = w_min64(rows, i0 + COPY_BLOCK); \
-            for (int64_t j0 = 0; j0 < cols; j0 += COPY_BLOCK) { \
-                if (i0 + COPY_BLOCK <= rows && j0 + COPY_BLOCK <= cols) { \
-                    T block[COPY_BLOCK][COPY_BLOCK]; \
-                    for (int i = 0; i < COPY_BLOCK; i++) { \
-                        for (int j = 0; j < COPY_BLOCK; j++) { \
-                            block[j][i] = from[(i0 + i) * fs + (j0 + j) * fc]; \
-                        } \
-                    } \
-                    for (int j = 0; j < COPY_BLOCK; j++) { \
-                        for (int i = 0; i < COPY_BLOCK; i++) { \
-                            to[(i0 + i) * ts + (j0 + j) * tc] = block[j][i]; \
-                        } \
-                    } \
-                    continue; \
-                } \
-                for (int64_t j = j0; j < w_min64(cols, j0 + COPY_BLOCK); j++) { \
-                    for (int64_t i = i0; i < i1; i++) { \
-                        to[i * ts + j * tc] = from[i * fs + j * fc]; \
-                    } \
-                } \
-            } \
-        } \
+#define COPY(T)                                                                                                   \
+    static void copy_##T(int64_t rows, int64_t cols, const T *from, int64_t fs, int64_t fc, T *to, int64_t ts,    \
+                         int64_t tc)                                                                              \
+    {                                                                                                             \
+        if (fs == 1 && ts == 1) {                                                                                 \
+            for (int64_t j = 0; j < cols; j++) {                                                                  \
+                memcpy(to + j * tc, from + j * fc, (size_t)rows * sizeof *to);                                    \
+            }                                                                                                     \
+            return;                                                                                               \
+        }                                                                                                         \
+        for (int64_t i0 = 0; i0 < rows; i0 += COPY_BLOCK) {                                                       \
+            const int64_t i1 = w_min64(rows, i0 + COPY_BLOCK);                                                    \
+            for (int64_t j0 = 0; j0 < cols; j0 += COPY_BLOCK) {                                                   \
+                if (i0 + COPY_BLOCK <= rows && j0 + COPY_BLOCK <= cols) {                                         \
+                    T block[COPY_BLOCK][COPY_BLOCK];                                                              \
+                    for (int i = 0; i < COPY_BLOCK; i++) {                                                        \
+                        for (int j = 0; j < COPY_BLOCK; j++) {                                                    \
+                            block[j][i] = from[(i0 + i) * fs + (j0 + j) * fc];                                    \
+                        }                                                                                         \
+                    }                                                                                             \
+                    for (int j = 0; j < COPY_BLOCK; j++) {                                                        \
+                        for (int i = 0; i < COPY_BLOCK; i++) {                                                    \
+                            to[(i0 + i) * ts + (j0 + j) * tc] = block[j][i];                                      \
+                        }                                                                                         \
+                    }                                                                                             \
+                    continue;                                                                                     \
+                }                                                                                                 \
+                for (int64_t j = j0; j < w_min64(cols, j0 + COPY_BLOCK); j++) {                                   \
+                    for (int64_t i = i0; i < i1; i++) {                                                           \
+                        to[i * ts + j * tc] = from[i * fs + j * fc];                                              \
+                    }                                                                                             \
+                }                                                                                                 \
+            }                                                                                                     \
+        }                                                                                                         \
     }
 COPY(double)
 COPY(float)
 
-static void copy(int size, int64_t rows, int64_t cols, const void *from, int64_t fs, int64_t fc, void *to, int64_t ts, int64_t tc)
+static void copy(int size, int64_t rows, int64_t cols, const void *from, int64_t fs, int64_t fc, void *to,
+                 int64_t ts, int64_t tc)
 {
     if (size == 4) {
         copy_float(rows, cols, from, fs, fc, to, ts, tc);
@@ -116,14 +118,16 @@ void w_qr_store_upper(const void *buffer, int64_t ld, const weir_matrix *to, boo
     const int size = w_qr_size(to);
     for (int64_t j = 0; j < to->cols; j++) {
         for (int64_t i = 0; i < to->rows && (zeros || i <= j); i++) {
-            w_qr_put(size, to->data, i * to->row_stride + j * to->col_stride, i <= j ? w_qr_get(size, buffer, i + j * ld) : 0.0);
+            w_qr_put(size, to->data, i * to->row_stride + j * to->col_stride,
+                     i <= j ? w_qr_get(size, buffer, i + j * ld) : 0.0);
         }
     }
 }
 
 /* ---- the panel ----------------------------------------------------------------------------------------------------- */
 
-void w_qr_panel_factor(const w_reflector *k, int64_t rows, int64_t columns, void *a, int64_t ld, void *tau, void *t8, void *vh8)
+void w_qr_panel_factor(const w_reflector *k, int64_t rows, int64_t columns, void *a, int64_t ld, void *tau,
+                       void *t8, void *vh8)
 {
     const int64_t padded = w_round_up64(rows, B), wide = w_round_up64(columns, B);
     char *base = a;
@@ -132,7 +136,8 @@ void w_qr_panel_factor(const w_reflector *k, int64_t rows, int64_t columns, void
         char *t = (char *)t8 + j * B * k->size, *vh = (char *)vh8 + j * B * k->size;
         char *next = head + B * ld * k->size;
         w_reflector_factor(k, padded - j - B, head, ld, below, ld, (char *)tau + j * k->size, t, vh);
-        w_reflector_apply(k, true, t, vh, padded - j - B, below, ld, wide - j - B, next, ld, next + (int64_t)B * k->size, ld);
+        w_reflector_apply(k, true, t, vh, padded - j - B, below, ld, wide - j - B, next, ld,
+                          next + (int64_t)B * k->size, ld);
     }
 }
 
@@ -144,7 +149,8 @@ bool w_qr_moderate(int size, double largest)
            (size == 4 ? largest >= 0x1p-40 && largest <= 0x1p40 : largest >= 0x1p-400 && largest <= 0x1p400);
 }
 
-bool w_qr_powers(const w_reflector *k, int64_t rows, int64_t columns, const void *buffer, int64_t ld, int32_t *power)
+bool w_qr_powers(const w_reflector *k, int64_t rows, int64_t columns, const void *buffer, int64_t ld,
+                 int32_t *power)
 {
     bool any = false;
     for (int64_t j = 0; j < columns; j++) {
@@ -159,7 +165,8 @@ bool w_qr_powers(const w_reflector *k, int64_t rows, int64_t columns, const void
     return any;
 }
 
-void w_qr_scale(int size, int64_t rows, int64_t columns, void *buffer, int64_t ld, const int32_t *power, int sign, bool upper)
+void w_qr_scale(int size, int64_t rows, int64_t columns, void *buffer, int64_t ld, const int32_t *power, int sign,
+                bool upper)
 {
     for (int64_t j = 0; j < columns; j++) {
         const int64_t end = upper ? w_min64(rows, j + 1) : rows;

@@ -23,7 +23,9 @@ const w_reflector *w_reflector_find(w_isa isa, int size)
 #if defined __x86_64__
     if (isa == W_ISA_AVX512) {
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") ? &w_reflector_avx512[type] : NULL;
+                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
+                   ? &w_reflector_avx512[type]
+                   : NULL;
     }
     if (isa == W_ISA_AVX2) {
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &w_reflector_avx2[type] : NULL;
@@ -190,7 +192,7 @@ static double reflect(block *b, int j)
 /* T (dense 8 x 8) from tau and V'V. */
 static void triangle(const block *b, const double *tau, const void *vh, void *t)
 {
-    double gram[B * B] = { 0 }, part[B * B], m[B][B] = { { 0 } };
+    double gram[B * B] = {0}, part[B * B], m[B][B] = {{0}};
     for (int64_t r = 0; r < b->rows; r += W_REFLECTOR_ROWS) {
         const void *v = at(b->k, b->a, r);
         b->k->products(w_min64(W_REFLECTOR_ROWS, b->rows - r), v, b->ld, B, v, b->ld, part);
@@ -218,10 +220,10 @@ static void triangle(const block *b, const double *tau, const void *vh, void *t)
     }
 }
 
-void w_reflector_factor(const w_reflector *k, int64_t rows, void *head, int64_t ldh, void *a, int64_t ld, void *tau, void *t,
-                        void *vh)
+void w_reflector_factor(const w_reflector *k, int64_t rows, void *head, int64_t ldh, void *a, int64_t ld,
+                        void *tau, void *t, void *vh)
 {
-    block b = { .k = k, .rows = rows, .ld = ld, .a = a };
+    block b = {.k = k, .rows = rows, .ld = ld, .a = a};
     double exact[B];
     for (int j = 0; j < B; j++) {
         for (int i = 0; i < B; i++) {
@@ -243,8 +245,8 @@ void w_reflector_factor(const w_reflector *k, int64_t rows, void *head, int64_t 
 
 /* ---- other columns ------------------------------------------------------------------------------------------------- */
 
-void w_reflector_apply(const w_reflector *k, bool trans, const void *t, const void *vh, int64_t rows, const void *v, int64_t ldv,
-                       int64_t columns, void *ch, int64_t ldh, void *c, int64_t ldc)
+void w_reflector_apply(const w_reflector *k, bool trans, const void *t, const void *vh, int64_t rows,
+                       const void *v, int64_t ldv, int64_t columns, void *ch, int64_t ldh, void *c, int64_t ldc)
 {
     enum { GROUP = 48 };
     double w[B * GROUP], part[B * GROUP];
@@ -260,7 +262,8 @@ void w_reflector_apply(const w_reflector *k, bool trans, const void *t, const vo
         }
         k->head(trans, t, vh, count, at(k, ch, q * ldh), ldh, w);
         for (int64_t r = 0; r < rows; r += W_REFLECTOR_ROWS) {
-            k->subtract(w_min64(W_REFLECTOR_ROWS, rows - r), at(k, v, r), ldv, count, at(k, c, r + q * ldc), ldc, w);
+            k->subtract(w_min64(W_REFLECTOR_ROWS, rows - r), at(k, v, r), ldv, count, at(k, c, r + q * ldc), ldc,
+                        w);
         }
     }
 }

@@ -28,7 +28,7 @@ typedef struct w_reflector {
     void (*products)(int64_t rows, const void *v, int64_t ldv, int64_t columns, const void *c, int64_t ldc, void *w);
     /* C -= V w. */
     void (*subtract)(int64_t rows, const void *v, int64_t ldv, int64_t columns, void *c, int64_t ldc, const void *w);
-    /* What the head adds: w := op(T) (w + Vh' C_h);  C_h -= Vh w.  Vh, T: dense 8 x 8; op(T) = T' when `trans`. */
+    /* What the head adds: w := op(T) (w + Vh' C_h);  C_h -= Vh w.  Vh, T: dense 8 x 8; op(T) = T' when `trans`; Vh NULL: I. */
     void (*head)(int trans, const void *t, const void *vh, int64_t columns, void *ch, int64_t ldh, void *w);
     /* Largest absolute value of `rows` contiguous elements; NaN where there is one. */
     double (*largest)(int64_t rows, const void *column);

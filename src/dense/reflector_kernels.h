@@ -282,21 +282,27 @@ static void PANEL(head)(int trans, const void *triangle, const void *vhead, int6
     PANEL(eight) turned[W_REFLECTOR_BLOCK], op[W_REFLECTOR_BLOCK], plain[W_REFLECTOR_BLOCK];
     for (int j = 0; j < W_REFLECTOR_BLOCK; j++) {
         for (int i = 0; i < W_REFLECTOR_BLOCK; i++) {
-            turned[j][i] = vh[j + i * W_REFLECTOR_BLOCK];
-            plain[j][i] = vh[i + j * W_REFLECTOR_BLOCK];
+            turned[j][i] = vh ? vh[j + i * W_REFLECTOR_BLOCK] : (real)(i == j);
+            plain[j][i] = vh ? vh[i + j * W_REFLECTOR_BLOCK] : (real)(i == j);
             op[j][i] = trans ? t[j + i * W_REFLECTOR_BLOCK] : t[i + j * W_REFLECTOR_BLOCK];
         }
     }
     for (int64_t q = 0; q < columns; q++) {
         real *w = (real *)ww + q * W_REFLECTOR_BLOCK, *c = (real *)chead + q * ldh;
         PANEL(eight) x, y;
-        PANEL(multiply)(turned, c, &y);
+        if (vh) {
+            PANEL(multiply)(turned, c, &y);
+        } else {
+            memcpy(&y, c, sizeof y);
+        }
         memcpy(&x, w, sizeof x);
         x += y;
         memcpy(w, &x, sizeof x);
         PANEL(multiply)(op, w, &x);
         memcpy(w, &x, sizeof x);
-        PANEL(multiply)(plain, w, &x);
+        if (vh) {
+            PANEL(multiply)(plain, w, &x);
+        }
         memcpy(&y, c, sizeof y);
         y -= x;
         memcpy(c, &y, sizeof y);

@@ -35,7 +35,7 @@ typedef struct tree {
     double *largest;                      /* of chains, columns */
     int32_t *power;
     bool scaled, keep;
-    int64_t step;                         /* of a level of the tree */
+    int64_t step; /* of a level of the tree */
     _Atomic int beyond;
 } tree;
 
@@ -43,7 +43,7 @@ static int64_t aligned(int64_t bytes) { return w_round_up64(bytes, 64); }
 
 static tree shape_of(const weir_matrix *a)
 {
-    tree s = { .k = w_qr_best(a->dtype).reflector, .a = a, .n = a->cols };
+    tree s = {.k = w_qr_best(a->dtype).reflector, .a = a, .n = a->cols};
     s.wide = w_round_up64(s.n, B);
     s.tile = s.n > WIDE ? w_max64(W_REFLECTOR_ROWS / 2, w_round_up64(s.n, W_REFLECTOR_PAD)) : W_REFLECTOR_ROWS;
     s.tiles = w_max64(1, (a->rows + s.tile - 1) / s.tile);
@@ -61,11 +61,15 @@ static int64_t t_bytes(const tree *s) { return aligned(w_mul64(s->wide, B * s->k
 static int64_t place(tree *s, int workers, bool q, char *work)
 {
     int64_t at = 0;
-    const int64_t sizes[] = { w_mul64(workers, w_mul64(tile_bytes(s), q ? 2 : 1)), w_mul64(s->chains, square_bytes(s)),
-                              q ? w_mul64(s->chains, square_bytes(s)) : 0, q ? w_mul64(s->tiles, t_bytes(s)) : 0,
-                              q ? w_mul64(s->chains, t_bytes(s)) : 0, w_mul64(workers, 3 * t_bytes(s)),
-                              aligned(w_mul64(s->chains, w_mul64(s->n, 8))), aligned(w_mul64(s->n, 4)) };
-    char **const places[] = { &s->tiles_at, &s->triangles, &s->starts, &s->t, &s->merge_t, &s->scratch, NULL, NULL };
+    const int64_t sizes[] = {w_mul64(workers, w_mul64(tile_bytes(s), q ? 2 : 1)),
+                             w_mul64(s->chains, square_bytes(s)),
+                             q ? w_mul64(s->chains, square_bytes(s)) : 0,
+                             q ? w_mul64(s->tiles, t_bytes(s)) : 0,
+                             q ? w_mul64(s->chains, t_bytes(s)) : 0,
+                             w_mul64(workers, 3 * t_bytes(s)),
+                             aligned(w_mul64(s->chains, w_mul64(s->n, 8))),
+                             aligned(w_mul64(s->n, 4))};
+    char **const places[] = {&s->tiles_at, &s->triangles, &s->starts, &s->t, &s->merge_t, &s->scratch, NULL, NULL};
     for (int i = 0; i < 8; i++) {
         char *here = work ? work + at : NULL;
         if (places[i]) {
@@ -86,13 +90,6 @@ int64_t w_tsqr_bytes(const weir_ctx *ctx, const weir_matrix *a, bool q)
     return place(&s, w_pool_workers(ctx), q, NULL);
 }
 
-static void identity(const w_reflector *k, void *vh)
-{
-    for (int i = 0; i < B * B; i++) {
-        w_qr_put(k->size, vh, i, i % (B + 1) == 0);
-    }
-}
-
 static void *at(const tree *s, char *base, int64_t row, int64_t column, int64_t ld)
 {
     return base + (row + column * ld) * s->k->size;
@@ -109,24 +106,47 @@ static weir_matrix rows_of(const tree *s, const weir_matrix *m, int64_t tile)
 
 /* ---- down: R ------------------------------------------------------------------------------------------------------- */
 
+/* Fetches the share of a block of columns of the rows that come next into the second cache. */
+static void ask_for(const tree *s, const weir_matrix *next, int64_t j)
+{
+    const int64_t size = s->k->size;
+    const bool by_rows = next->col_stride == 1;
+    const int64_t outer = by_rows ? next->rows : next->cols, length = (by_rows ? next->cols : next->rows) * size;
+    const int64_t step = (by_rows ? next->row_stride : next->col_stride) * size;
+    if (!by_rows && next->row_stride != 1) {
+        return;
+    }
+    for (int64_t o = outer * j / s->wide; o < w_min64(outer, outer * (j + B) / s->wide); o++) {
+        const char *line = (const char *)next->data + o * step;
+        for (int64_t i = 0; i < length; i += 64) {
+            __builtin_prefetch(line + i, 0, 2);
+        }
+    }
+}
+
 /* H [r; v] = [r'; 0], block of columns after block; t: T of all blocks, or of one when they are not kept. `rows` of v, of which
- * only those up to the diagonal count when it is a triangle. */
-static void stack(const tree *s, char *r, char *v, int64_t ldv, int64_t rows, bool triangular, char *tau, char *t, bool keep)
+ * only those up to the diagonal count when it is a triangle. ahead: rows that are read after these; NULL: none. */
+static void stack(const tree *s, char *r, char *v, int64_t ldv, int64_t rows, bool triangular, char *tau, char *t,
+                  const weir_matrix *ahead)
 {
     double vh[B * B];
+    const bool keep = s->keep;
     for (int64_t j = 0; j < s->wide; j += B) {
         const int64_t height = triangular ? j + B : rows;
         char *own = keep ? t + j * B * s->k->size : t;
         w_reflector_factor(s->k, height, at(s, r, j, j, s->lead), s->lead, at(s, v, 0, j, ldv), ldv, tau, own, vh);
-        w_reflector_apply(s->k, true, own, vh, height, at(s, v, 0, j, ldv), ldv, s->wide - j - B, at(s, r, j, j + B, s->lead),
-                          s->lead, at(s, v, 0, j + B, ldv), ldv);
+        w_reflector_apply(s->k, true, own, NULL, height, at(s, v, 0, j, ldv), ldv, s->wide - j - B,
+                          at(s, r, j, j + B, s->lead), s->lead, at(s, v, 0, j + B, ldv), ldv);
+        if (ahead) {
+            ask_for(s, ahead, j);
+        }
     }
 }
 
 /* The first tile of a chain, by itself. */
 static void begin(const tree *s, char *r, char *a, int64_t rows, char *tau, char *t, char *vh)
 {
-    const weir_matrix whole = { r, s->a->dtype, s->wide, s->wide, 1, s->lead };
+    const weir_matrix whole = {r, s->a->dtype, s->wide, s->wide, 1, s->lead};
     w_qr_panel_factor(s->k, rows, s->n, a, s->ld, tau, t, vh);
     memset(r, 0, (size_t)square_bytes(s));
     w_qr_store_upper(a, s->ld, &whole, false);
@@ -153,7 +173,8 @@ static bool fetch(tree *s, int64_t tile, char *buffer, int64_t *rows)
 static weir_status down_task(void *arg, int64_t chain, int worker)
 {
     tree *s = arg;
-    char *buffer = s->tiles_at + worker * tile_bytes(s) * (s->keep ? 2 : 1), *scratch = s->scratch + worker * 3 * t_bytes(s);
+    char *buffer = s->tiles_at + worker * tile_bytes(s) * (s->keep ? 2 : 1),
+         *scratch = s->scratch + worker * 3 * t_bytes(s);
     const int64_t first = s->tiles * chain / s->chains, end = s->tiles * (chain + 1) / s->chains;
     for (int64_t i = first; i < end; i++) {
         char *t = s->keep ? s->t + i * t_bytes(s) : scratch + t_bytes(s);
@@ -165,7 +186,8 @@ static weir_status down_task(void *arg, int64_t chain, int worker)
         if (i == first) {
             begin(s, triangle_of(s, chain), buffer, rows, scratch, t, scratch + 2 * t_bytes(s));
         } else {
-            stack(s, triangle_of(s, chain), buffer, s->ld, rows, false, scratch, t, s->keep);
+            const weir_matrix next = rows_of(s, s->a, w_min64(i + 1, s->tiles - 1));
+            stack(s, triangle_of(s, chain), buffer, s->ld, rows, false, scratch, t, &next);
         }
         if (s->keep) {
             const weir_matrix part = rows_of(s, s->q, i);
@@ -183,7 +205,7 @@ static weir_status merge_task(void *arg, int64_t pair, int worker)
     const int64_t first = pair * 2 * s->step, second = first + s->step;
     char *scratch = s->scratch + worker * 3 * t_bytes(s);
     stack(s, triangle_of(s, first), triangle_of(s, second), s->lead, s->wide, true, scratch,
-          s->keep ? s->merge_t + second * t_bytes(s) : scratch + t_bytes(s), s->keep);
+          s->keep ? s->merge_t + second * t_bytes(s) : scratch + t_bytes(s), NULL);
     return WEIR_OK;
 }
 
@@ -200,13 +222,12 @@ static weir_status down(weir_ctx *ctx, tree *s)
 /* ---- up: Q --------------------------------------------------------------------------------------------------------- */
 
 /* [c; x] := H' [c; x], last block of columns first. */
-static void unstack(const tree *s, char *c, char *v, int64_t ldv, int64_t rows, bool triangular, const char *t, char *x)
+static void unstack(const tree *s, char *c, char *v, int64_t ldv, int64_t rows, bool triangular, const char *t,
+                    char *x)
 {
-    double vh[B * B];
-    identity(s->k, vh);
     for (int64_t j = s->wide - B; j >= 0; j -= B) {
-        w_reflector_apply(s->k, false, t + j * B * s->k->size, vh, triangular ? j + B : rows, at(s, v, 0, j, ldv), ldv,
-                          s->wide - j, at(s, c, j, j, s->lead), s->lead, at(s, x, 0, j, ldv), ldv);
+        w_reflector_apply(s->k, false, t + j * B * s->k->size, NULL, triangular ? j + B : rows, at(s, v, 0, j, ldv),
+                          ldv, s->wide - j, at(s, c, j, j, s->lead), s->lead, at(s, x, 0, j, ldv), ldv);
     }
 }
 
@@ -221,11 +242,13 @@ static void unbegin(const tree *s, const char *c, char *v, int64_t rows, const c
     for (int64_t j = (w_min64(rows, s->wide) - 1) / B * B; j >= 0; j -= B) {
         for (int i = 0; i < B * B; i++) {
             const int row = i % B, column = i / B;
-            w_qr_put(size, vh, i, row < column ? 0.0 : row == column ? 1.0
-                                  : w_qr_get(size, at(s, v, j, j, s->ld), row + column * s->ld));
+            w_qr_put(size, vh, i,
+                     row < column    ? 0.0
+                     : row == column ? 1.0
+                                     : w_qr_get(size, at(s, v, j, j, s->ld), row + column * s->ld));
         }
-        w_reflector_apply(s->k, false, t + j * B * size, vh, rows - j - B, at(s, v, j + B, j, s->ld), s->ld, s->wide - j,
-                          at(s, x, j, j, s->ld), s->ld, at(s, x, j + B, j, s->ld), s->ld);
+        w_reflector_apply(s->k, false, t + j * B * size, vh, rows - j - B, at(s, v, j + B, j, s->ld), s->ld,
+                          s->wide - j, at(s, x, j, j, s->ld), s->ld, at(s, x, j + B, j, s->ld), s->ld);
     }
 }
 
@@ -235,8 +258,8 @@ static weir_status split_task(void *arg, int64_t pair, int worker)
     tree *s = arg;
     const int64_t first = pair * 2 * s->step, second = first + s->step;
     memset(start_of(s, second), 0, (size_t)square_bytes(s));
-    unstack(s, start_of(s, first), triangle_of(s, second), s->lead, s->wide, true, s->merge_t + second * t_bytes(s),
-            start_of(s, second));
+    unstack(s, start_of(s, first), triangle_of(s, second), s->lead, s->wide, true,
+            s->merge_t + second * t_bytes(s), start_of(s, second));
     return WEIR_OK;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reflectors of geqrf from the Q of TSQR. For Q (m x n) with orthonormal columns there are a unit lower trapezoidal V, an upper
- * triangular U and signs S with
+/* The reflectors of geqrf from the Q of TSQR. For Q (m x n) with orthonormal columns there are a unit lower trapezoidal V,
+ * an upper triangular U and signs S with
  *     Q - [S; 0] = V U,   S_ii = -sign of what is left of Q_ii when the columns before have been eliminated,
- * so that |U_ii| >= 1 and no pivoting is needed; H = I - V T V' with T = -U S V_1^-T has S Q' ... as its first columns, hence
+ * so that |U_ii| >= 1 and no pivoting is needed; the first columns of H = I - V T V' with T = -U S V_1^-T are Q S, hence
  *     A = Q R = H (S R),   tau_i = T_ii = -U_ii S_ii = 1 + |q_ii|.
  * S is the choice of beta = -sign(alpha) ||x||: V, tau and S R are those of Householder's method but for rounding. The error stays
  * that of TSQR: all quotients are by numbers of at least one.
@@ -97,7 +97,7 @@ weir_status w_tsqr_geqrf(weir_ctx *ctx, const weir_matrix *a, void *tau, void *w
     const int size = w_qr_size(a);
     const int64_t n = a->cols, ld = w_qr_lead(n), square = aligned(w_qr_buffer_bytes(size, n, n));
     char *r = (char *)work + aligned(w_tsqr_bytes(ctx, a, true)), *q = r + square, *sign = q + square;
-    const weir_matrix triangle = { r, a->dtype, n, n, 1, ld }, top = w_view(a, 0, 0, n, n);
+    const weir_matrix triangle = {r, a->dtype, n, n, 1, ld}, top = w_view(a, 0, 0, n, n);
     weir_status status = w_tsqr(ctx, a, a, &triangle, work);
     if (status < 0) {
         return status;
@@ -109,7 +109,7 @@ weir_status w_tsqr_geqrf(weir_ctx *ctx, const weir_matrix *a, void *tau, void *w
     }
     w_qr_rows rows;
     w_qr_rows_pack(&rows, k.panel, n, q, ld, sign + aligned(n * size));
-    forming f = { a, &rows };
+    forming f = {a, &rows};
     status = w_pool_run(ctx, (a->rows - n + TASK_ROWS - 1) / TASK_ROWS, form_task, &f);
     if (status < 0) {
         return status;

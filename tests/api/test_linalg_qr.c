@@ -24,16 +24,18 @@ static void check_tau(weir_dtype dtype, const void *tau, int64_t k)
 static void check_factor(weir_ctx *ctx, weir_dtype dtype, int64_t m, int64_t n, int layout, int kind, bool blocked)
 {
     const int64_t k = lesser(m, n);
-    matrix a = test_matrix(dtype, m, n, layout), f = test_matrix(dtype, m, n, layout), q = test_matrix(dtype, m, k, layout);
+    matrix a = test_matrix(dtype, m, n, layout), f = test_matrix(dtype, m, n, layout),
+           q = test_matrix(dtype, m, k, layout);
     void *tau = malloc((size_t)(k + 1) * 8);
     test_generate(kind, &a.view, (uint64_t)(1000 * m + n));
     test_copy(&a.view, &f.view);
-    assert_int_equal(blocked ? weir_geqrf(ctx, &f.view, tau, NULL, 0) : weir_geqr2(ctx, &f.view, tau, NULL, 0), WEIR_OK);
+    assert_int_equal(blocked ? weir_geqrf(ctx, &f.view, tau, NULL, 0) : weir_geqr2(ctx, &f.view, tau, NULL, 0),
+                     WEIR_OK);
     check_tau(dtype, tau, k);
-    const weir_matrix v = { f.view.data, dtype, m, k, f.view.row_stride, f.view.col_stride };
+    const weir_matrix v = {f.view.data, dtype, m, k, f.view.row_stride, f.view.col_stride};
     test_copy(&v, &q.view);
     assert_int_equal(weir_orgqr(ctx, &q.view, k, tau, NULL, 0), WEIR_OK);
-    const weir_matrix r = { f.view.data, dtype, k, n, f.view.row_stride, f.view.col_stride };
+    const weir_matrix r = {f.view.data, dtype, k, n, f.view.row_stride, f.view.col_stride};
     test_expect(test_backward_error(&a.view, &q.view, &r), "backward error", &a.view);
     test_expect(test_orthogonality(&q.view), "orthogonality", &a.view);
     assert_true(test_gaps_are_whole(&f));
@@ -48,10 +50,11 @@ static void test_every_small_shape(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 2, 0);
     for (int64_t n = 0; n <= 70; n++) {
-        const int64_t rows[] = { n, n + 3, 2 * n + 1, n > 2 ? n - 2 : 1 };
+        const int64_t rows[] = {n, n + 3, 2 * n + 1, n > 2 ? n - 2 : 1};
         for (int i = 0; i < 4; i++) {
             check_factor(ctx, n % 2 ? WEIR_F32 : WEIR_F64, rows[i], n, (int)(n + i) % LAYOUTS, NORMAL, i % 2 == 0);
-            check_factor(ctx, n % 2 ? WEIR_F64 : WEIR_F32, rows[i], n, (int)(n + 2 * i + 1) % LAYOUTS, NORMAL, i % 2 == 1);
+            check_factor(ctx, n % 2 ? WEIR_F64 : WEIR_F32, rows[i], n, (int)(n + 2 * i + 1) % LAYOUTS, NORMAL,
+                         i % 2 == 1);
         }
     }
     weir_ctx_destroy(ctx);
@@ -60,8 +63,8 @@ static void test_every_small_shape(void **state)
 static void test_around_blocks(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 2, 0);
-    static const int64_t shapes[][2] = { { 159, 160 }, { 161, 161 }, { 170, 163 }, { 97, 200 }, { 95, 193 }, { 300, 192 },
-                                         { 200, 193 }, { 145, 289 }, { 260, 256 } };
+    static const int64_t shapes[][2] = {{159, 160}, {161, 161}, {170, 163}, {97, 200}, {95, 193},
+                                        {300, 192}, {200, 193}, {145, 289}, {260, 256}};
     for (int i = 0; i < 9; i++) {
         for (int layout = 0; layout < LAYOUTS; layout++) {
             check_factor(ctx, layout % 2 ? WEIR_F32 : WEIR_F64, shapes[i][0], shapes[i][1], layout, NORMAL, true);
@@ -89,12 +92,12 @@ static void test_kinds(void **state)
 static void test_convention(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 1, 0);
-    double a[] = { 3.0, 4.0, 0.0, -1.0, 1.0, 1.0 }, tau[2];
-    const weir_matrix view = { a, WEIR_F64, 3, 2, 1, 3 };
+    double a[] = {3.0, 4.0, 0.0, -1.0, 1.0, 1.0}, tau[2];
+    const weir_matrix view = {a, WEIR_F64, 3, 2, 1, 3};
     assert_int_equal(weir_geqrf(ctx, &view, tau, NULL, 0), WEIR_OK);
     assert_true(fabs(a[0] + 5.0) < 1e-15 && fabs(a[1] - 0.5) < 1e-15 && a[2] == 0.0 && fabs(tau[0] - 1.6) < 1e-15);
-    double one[] = { -2.0 };
-    const weir_matrix single = { one, WEIR_F64, 1, 1, 1, 1 };
+    double one[] = {-2.0};
+    const weir_matrix single = {one, WEIR_F64, 1, 1, 1, 1};
     assert_int_equal(weir_geqrf(ctx, &single, tau, NULL, 0), WEIR_OK);
     assert_true(one[0] == -2.0 && tau[0] == 0.0);
     weir_ctx_destroy(ctx);
@@ -117,7 +120,8 @@ static void check_scaled(weir_ctx *ctx, weir_dtype dtype, int64_t m, int64_t n, 
     const double bound = 64.0 * (double)m * test_epsilon(dtype);
     for (int64_t j = 0; j < n; j++) {
         for (int64_t i = 0; i < m; i++) {
-            const double x = test_get(&a.view, i, j), y = i <= j ? ldexp(test_get(&b.view, i, j), -power) : test_get(&b.view, i, j);
+            const double x = test_get(&a.view, i, j),
+                         y = i <= j ? ldexp(test_get(&b.view, i, j), -power) : test_get(&b.view, i, j);
             assert_true(exact ? x == y : fabs(x - y) <= bound * 32.0);
         }
     }
@@ -132,7 +136,7 @@ static void check_scaled(weir_ctx *ctx, weir_dtype dtype, int64_t m, int64_t n, 
 static void test_scales(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 2, 0);
-    static const int wide[] = { -1000, -950, -500, 300, 500, 1000, 1010 }, narrow[] = { -100, -60, 30, 60, 110, 118 };
+    static const int wide[] = {-1000, -950, -500, 300, 500, 1000, 1010}, narrow[] = {-100, -60, 30, 60, 110, 118};
     for (int i = 0; i < 7; i++) {
         check_scaled(ctx, WEIR_F64, 37, 30, wide[i], true);
         check_scaled(ctx, WEIR_F64, 180, 170, wide[i], wide[i] > -1000);
@@ -177,17 +181,21 @@ static void test_extremes(void **state)
 static void test_not_finite(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 2, 0);
-    static const int64_t shapes[][2] = { { 12, 7 }, { 7, 12 }, { 180, 165 }, { 3000, 9 } };
+    static const int64_t shapes[][2] = {{12, 7}, {7, 12}, {180, 165}, {3000, 9}};
     for (int s = 0; s < 4; s++) {
         const int64_t m = shapes[s][0], n = shapes[s][1];
         for (int where = 0; where < 6; where++) {
             const int64_t i = where / 3 ? m - 1 : m / 2 * (where % 2), j = where % 3 * (n - 1) / 2;
             for (int kind = 0; kind < 3; kind++) {
-                matrix a = test_matrix(WEIR_F64, m, n, (where + s) % LAYOUTS), r = test_matrix(WEIR_F64, lesser(m, n), n, COLUMNS);
+                matrix a = test_matrix(WEIR_F64, m, n, (where + s) % LAYOUTS),
+                       r = test_matrix(WEIR_F64, lesser(m, n), n, COLUMNS);
                 int32_t path = WEIR_QR_AUTO;
                 double tau[200];
                 test_generate(NORMAL, &a.view, 3);
-                test_put(&a.view, i, j, kind == 0 ? (double)NAN : kind == 1 ? (double)INFINITY : -(double)INFINITY);
+                test_put(&a.view, i, j,
+                         kind == 0   ? (double)NAN
+                         : kind == 1 ? (double)INFINITY
+                                     : -(double)INFINITY);
                 assert_int_equal(weir_qr(ctx, WEIR_QR_R, &a.view, NULL, &r.view, &path, NULL, 0), WEIR_OK);
                 assert_int_equal(weir_geqrf(ctx, &a.view, tau, NULL, 0), WEIR_OK);
                 bool here = false, there = false, before = true;
@@ -235,7 +243,8 @@ static void multiply_out(const weir_matrix *v, const void *tau, const weir_matri
 }
 
 /* op(Q) C or C op(Q) against the definition. */
-static void check_product(const weir_matrix *q, bool right, bool trans, const weir_matrix *before, const weir_matrix *after)
+static void check_product(const weir_matrix *q, bool right, bool trans, const weir_matrix *before,
+                          const weir_matrix *after)
 {
     const int64_t m = q->rows;
     for (int64_t j = 0; j < before->cols; j++) {
@@ -243,7 +252,8 @@ static void check_product(const weir_matrix *q, bool right, bool trans, const we
             double sum = 0.0;
             for (int64_t k = 0; k < m; k++) {
                 const int64_t r = right ? k : i, c = right ? j : k;
-                sum += (trans ? test_get(q, c, r) : test_get(q, r, c)) * (right ? test_get(before, i, k) : test_get(before, k, j));
+                sum += (trans ? test_get(q, c, r) : test_get(q, r, c)) *
+                       (right ? test_get(before, i, k) : test_get(before, k, j));
             }
             assert_true(fabs(sum - test_get(after, i, j)) <= 16.0 * (double)m * test_epsilon(after->dtype));
         }
@@ -252,7 +262,8 @@ static void check_product(const weir_matrix *q, bool right, bool trans, const we
 
 static void check_apply(weir_ctx *ctx, weir_dtype dtype, int64_t m, int64_t k, int64_t others, int layout)
 {
-    matrix v = test_matrix(dtype, m, k, layout), t = test_matrix(dtype, k, k, (layout + 1) % LAYOUTS), q = test_matrix(WEIR_F64, m, m, COLUMNS);
+    matrix v = test_matrix(dtype, m, k, layout), t = test_matrix(dtype, k, k, (layout + 1) % LAYOUTS),
+           q = test_matrix(WEIR_F64, m, m, COLUMNS);
     void *tau = malloc((size_t)(k + 1) * 8);
     test_generate(NORMAL, &v.view, (uint64_t)(m + k));
     assert_int_equal(weir_geqr2(ctx, &v.view, tau, NULL, 0), WEIR_OK);
@@ -277,11 +288,13 @@ static void check_apply(weir_ctx *ctx, weir_dtype dtype, int64_t m, int64_t k, i
         test_generate(NORMAL, &c.view, (uint64_t)how);
         test_copy(&c.view, &before.view);
         if (how & 4) {
-            assert_int_equal(weir_larfb(ctx, right ? WEIR_RIGHT : WEIR_LEFT, trans ? WEIR_TRANS : WEIR_NO_TRANS, &v.view, &t.view,
-                                        &c.view, NULL, 0), WEIR_OK);
+            assert_int_equal(weir_larfb(ctx, right ? WEIR_RIGHT : WEIR_LEFT, trans ? WEIR_TRANS : WEIR_NO_TRANS,
+                                        &v.view, &t.view, &c.view, NULL, 0),
+                             WEIR_OK);
         } else {
-            assert_int_equal(weir_ormqr(ctx, right ? WEIR_RIGHT : WEIR_LEFT, trans ? WEIR_TRANS : WEIR_NO_TRANS, &v.view, tau,
-                                        &c.view, NULL, 0), WEIR_OK);
+            assert_int_equal(weir_ormqr(ctx, right ? WEIR_RIGHT : WEIR_LEFT, trans ? WEIR_TRANS : WEIR_NO_TRANS,
+                                        &v.view, tau, &c.view, NULL, 0),
+                             WEIR_OK);
         }
         check_product(&q.view, right, trans, &before.view, &c.view);
         assert_true(test_gaps_are_whole(&c));
@@ -298,8 +311,8 @@ static void check_apply(weir_ctx *ctx, weir_dtype dtype, int64_t m, int64_t k, i
 static void test_apply(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 2, 0);
-    static const int64_t shapes[][3] = { { 1, 1, 1 }, { 5, 3, 4 }, { 20, 20, 7 }, { 33, 8, 50 }, { 60, 25, 1 }, { 100, 97, 49 },
-                                         { 160, 145, 10 }, { 230, 200, 5 }, { 9, 0, 3 }, { 9, 4, 0 } };
+    static const int64_t shapes[][3] = {{1, 1, 1},     {5, 3, 4},      {20, 20, 7},   {33, 8, 50}, {60, 25, 1},
+                                        {100, 97, 49}, {160, 145, 10}, {230, 200, 5}, {9, 0, 3},   {9, 4, 0}};
     for (int i = 0; i < 10; i++) {
         check_apply(ctx, WEIR_F64, shapes[i][0], shapes[i][1], shapes[i][2], i % LAYOUTS);
         check_apply(ctx, WEIR_F32, shapes[i][0], shapes[i][1], shapes[i][2], (i + 1) % LAYOUTS);
@@ -310,9 +323,14 @@ static void test_apply(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_small_shape), cmocka_unit_test(test_around_blocks), cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_convention), cmocka_unit_test(test_scales), cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_not_finite), cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_every_small_shape),
+        cmocka_unit_test(test_around_blocks),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_convention),
+        cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_apply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

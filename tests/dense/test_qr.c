@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reflector kernels of every instruction set beside their definition in long double, panels and block reflectors built on them, and
- * the switch of the largest steps: columns whose remainder is tiny, sums of squares beyond trust. */
+/* Reflector kernels of every instruction set beside their definition in long double, panels and block reflectors built on
+ * them, and columns whose sum of squares is beyond trust. */
 #include "support/test.h"
 
 #include <float.h>
@@ -68,7 +68,8 @@ static void check_step(const w_reflector *k, int64_t rows, int width)
         for (int64_t i = 0; i < rows; i++) {
             const double was = w_qr_get(k->size, before, i + (q + 1) * ld), v = w_qr_get(k->size, a, i);
             const double now = w_qr_get(k->size, columns, i + q * ld), lead = w_qr_get(k->size, columns, i);
-            assert_true(fabs(now - (was - w_qr_get(k->size, factors, q + 1) * v)) <= 2.0 * epsilon(k) * (fabs(was) + fabs(v) * 2.0));
+            assert_true(fabs(now - (was - w_qr_get(k->size, factors, q + 1) * v)) <=
+                        2.0 * epsilon(k) * (fabs(was) + fabs(v) * 2.0));
             sum += (long double)lead * now;
             size += fabsl((long double)lead * now);
         }
@@ -78,8 +79,8 @@ static void check_step(const w_reflector *k, int64_t rows, int width)
         double first[8];
         k->first(rows, width, columns, ld, first);
         for (int q = 0; q < width; q++) {
-            assert_true(fabs(w_qr_get(k->size, first, q) - w_qr_get(k->size, dots, q)) <= (double)(rows + 2) * epsilon(k) * 20.0 *
-                                                                                          (double)(rows + 1));
+            assert_true(fabs(w_qr_get(k->size, first, q) - w_qr_get(k->size, dots, q)) <=
+                        (double)(rows + 2) * epsilon(k) * 20.0 * (double)(rows + 1));
         }
     }
     free(a);
@@ -91,12 +92,16 @@ static void check_apply(const w_reflector *k, int64_t rows, int64_t columns, boo
 {
     const int64_t ld = w_qr_lead(rows);
     void *v = buffer(k, rows, 8, 2), *c = buffer(k, rows, columns, 3), *was = again(k, c, rows, columns);
-    void *t = buffer(k, 8, 8, 4), *vh = buffer(k, 8, 8, 5), *ch = buffer(k, 8, columns, 6), *head = again(k, ch, 8, columns);
+    void *t = buffer(k, 8, 8, 4), *vh = buffer(k, 8, 8, 5), *ch = buffer(k, 8, columns, 6),
+         *head = again(k, ch, 8, columns);
     const int64_t small = w_qr_lead(8);
     double td[64], vd[64]; /* dense, of either type */
     for (int i = 0; i < 64; i++) {
         w_qr_put(k->size, td, i, i % 8 <= i / 8 ? w_qr_get(k->size, t, i % 8 + i / 8 * small) : 0.0);
-        w_qr_put(k->size, vd, i, i % 8 == i / 8 ? 1.0 : i % 8 > i / 8 ? w_qr_get(k->size, vh, i % 8 + i / 8 * small) : 0.0);
+        w_qr_put(k->size, vd, i,
+                 i % 8 == i / 8  ? 1.0
+                 : i % 8 > i / 8 ? w_qr_get(k->size, vh, i % 8 + i / 8 * small)
+                                 : 0.0);
     }
     w_reflector_apply(k, trans, td, vd, rows, v, ld, columns, ch, small, c, ld);
     for (int64_t q = 0; q < columns; q++) {
@@ -104,8 +109,10 @@ static void check_apply(const w_reflector *k, int64_t rows, int64_t columns, boo
         for (int p = 0; p < 8; p++) {
             w[p] = 0.0L;
             for (int64_t i = 0; i < 8 + rows; i++) {
-                const long double a = i < 8 ? w_qr_get(k->size, vd, i + p * 8) : w_qr_get(k->size, v, i - 8 + p * ld);
-                const long double b = i < 8 ? w_qr_get(k->size, head, i + q * small) : w_qr_get(k->size, was, i - 8 + q * ld);
+                const long double a =
+                    i < 8 ? w_qr_get(k->size, vd, i + p * 8) : w_qr_get(k->size, v, i - 8 + p * ld);
+                const long double b =
+                    i < 8 ? w_qr_get(k->size, head, i + q * small) : w_qr_get(k->size, was, i - 8 + q * ld);
                 w[p] += a * b;
                 size += fabsl(a * b);
             }
@@ -117,7 +124,8 @@ static void check_apply(const w_reflector *k, int64_t rows, int64_t columns, boo
             }
         }
         for (int64_t i = 0; i < 8 + rows; i++) {
-            long double sum = i < 8 ? w_qr_get(k->size, head, i + q * small) : w_qr_get(k->size, was, i - 8 + q * ld);
+            long double sum =
+                i < 8 ? w_qr_get(k->size, head, i + q * small) : w_qr_get(k->size, was, i - 8 + q * ld);
             for (int p = 0; p < 8; p++) {
                 sum -= x[p] * (i < 8 ? w_qr_get(k->size, vd, i + p * 8) : w_qr_get(k->size, v, i - 8 + p * ld));
             }
@@ -125,7 +133,7 @@ static void check_apply(const w_reflector *k, int64_t rows, int64_t columns, boo
             assert_true(fabsl(sum - now) <= 64.0 * (double)(rows + 8) * epsilon(k) * ((double)size + 1.0));
         }
     }
-    void *all[] = { v, c, was, t, vh, ch, head };
+    void *all[] = {v, c, was, t, vh, ch, head};
     for (int i = 0; i < 7; i++) {
         free(all[i]);
     }
@@ -134,7 +142,7 @@ static void check_apply(const w_reflector *k, int64_t rows, int64_t columns, boo
 static void test_kernels(void **state)
 {
     (void)state;
-    static const int64_t rows[] = { 0, 8, 16, 24, 512, 520, 1032 };
+    static const int64_t rows[] = {0, 8, 16, 24, 512, 520, 1032};
     int number = 0;
     for (const w_reflector *k; (k = next_kernels(&number));) {
         for (int r = 0; r < 7; r++) {
@@ -144,10 +152,11 @@ static void test_kernels(void **state)
             check_apply(k, rows[r], r + 1, r % 2);
             check_apply(k, rows[r], 50 + r, r % 2 == 0);
         }
-        float single[] = { -3.0F, 2.0F, NAN, -INFINITY };
-        double wide[] = { -3.0, 2.0, (double)NAN, -(double)INFINITY };
+        float single[] = {-3.0F, 2.0F, NAN, -INFINITY};
+        double wide[] = {-3.0, 2.0, (double)NAN, -(double)INFINITY};
         const void *x = k->size == 4 ? (void *)single : (void *)wide;
-        assert_true(k->largest(0, x) == 0.0 && k->largest(2, x) == 3.0 && isnan(k->largest(3, x)) && isnan(k->largest(4, x)));
+        assert_true(k->largest(0, x) == 0.0 && k->largest(2, x) == 3.0 && isnan(k->largest(3, x)) &&
+                    isnan(k->largest(4, x)));
         assert_true(isinf(k->largest(1, (const char *)x + 3 * k->size)));
     }
 }
@@ -163,7 +172,8 @@ static void check_panel(const w_reflector *k, int64_t m, int64_t n, double last)
         const double x = w_qr_get(k->size, a, i + (n - 1) * ld);
         w_qr_put(k->size, a, i + (n - 1) * ld, last == 0.0 ? x : w_qr_get(k->size, a, i) + last * x);
     }
-    void *f = again(k, a, m, n), *t8 = malloc((size_t)(wide * 64)), *vh8 = malloc((size_t)(wide * 64)), *tau = malloc((size_t)wide * 8);
+    void *f = again(k, a, m, n), *t8 = malloc((size_t)(wide * 64)), *vh8 = malloc((size_t)(wide * 64)),
+         *tau = malloc((size_t)wide * 8);
     w_qr_panel_factor(k, m, n, f, ld, tau, t8, vh8);
     const int64_t order = m < n ? m : n;
     double *x = malloc((size_t)(m + 1) * sizeof *x);
@@ -200,7 +210,7 @@ static void check_panel(const w_reflector *k, int64_t m, int64_t n, double last)
 static void test_panels(void **state)
 {
     (void)state;
-    static const int64_t shapes[][2] = { { 1, 1 }, { 8, 8 }, { 9, 7 }, { 7, 9 }, { 40, 17 }, { 17, 40 }, { 600, 20 }, { 1100, 9 } };
+    static const int64_t shapes[][2] = {{1, 1}, {8, 8}, {9, 7}, {7, 9}, {40, 17}, {17, 40}, {600, 20}, {1100, 9}};
     int number = 0;
     for (const w_reflector *k; (k = next_kernels(&number));) {
         for (int i = 0; i < 8; i++) {
@@ -230,7 +240,8 @@ static void test_small_remainder(void **state)
         assert_true(fabs(w_qr_get(k->size, tau[0], 0) - w_qr_get(k->size, tau[1], 0)) <= 8.0 * epsilon(k));
         for (int64_t j = 1; j < 8; j++) {
             for (int64_t i = 0; i <= j; i++) {
-                assert_true(fabs(w_qr_get(k->size, a, i + j * ld) - w_qr_get(k->size, b, i + j * ld)) <= 1e4 * epsilon(k));
+                assert_true(fabs(w_qr_get(k->size, a, i + j * ld) - w_qr_get(k->size, b, i + j * ld)) <=
+                            1e4 * epsilon(k));
             }
         }
         free(a);
@@ -243,21 +254,23 @@ static void check_block(w_qr_kernels k, int64_t m, int64_t n, int64_t others, bo
 {
     const int64_t ld = w_qr_lead(m), wide = (n + B - 1) / B * B;
     const int size = k.panel->size;
-    void *v = buffer(k.reflector, m, n, 12), *c = buffer(k.reflector, m, others, 13), *d = again(k.reflector, c, m, others);
+    void *v = buffer(k.reflector, m, n, 12), *c = buffer(k.reflector, m, others, 13),
+         *d = again(k.reflector, c, m, others);
     void *t8 = malloc((size_t)(wide * 64)), *vh8 = malloc((size_t)(wide * 64)), *tau = malloc((size_t)wide * 8);
     w_qr_panel_factor(k.reflector, m, n, v, ld, tau, t8, vh8);
     for (int64_t j = 0; j < wide; j += B) {
         const int64_t below = (m + B - 1) / B * B - j - B;
         char *own = (char *)v + (j + B + j * ld) * size, *to = (char *)d + (j + B) * size;
-        w_reflector_apply(k.reflector, true, (char *)t8 + j * B * size, (char *)vh8 + j * B * size, below, own, ld, others,
-                          (char *)d + j * size, ld, to, ld);
+        w_reflector_apply(k.reflector, true, (char *)t8 + j * B * size, (char *)vh8 + j * B * size, below, own, ld,
+                          others, (char *)d + j * size, ld, to, ld);
     }
     const weir_dtype dtype = size == 4 ? WEIR_F32 : WEIR_F64;
-    const weir_matrix view = { v, dtype, m, n, 1, ld };
-    weir_matrix on = { c, dtype, m, others, 1, ld };
-    void *turned = malloc((size_t)(m * others + 1) * 8), *work = aligned_alloc(64, (size_t)(w_qr_block_bytes(size, m, n) + 63) / 64 * 64);
+    const weir_matrix view = {v, dtype, m, n, 1, ld};
+    weir_matrix on = {c, dtype, m, others, 1, ld};
+    void *turned = malloc((size_t)(m * others + 1) * 8),
+         *work = aligned_alloc(64, (size_t)(w_qr_block_bytes(size, m, n) + 63) / 64 * 64);
     if (by_rows) {
-        const weir_matrix rows = { turned, dtype, m, others, others, 1 };
+        const weir_matrix rows = {turned, dtype, m, others, others, 1};
         w_qr_store(c, ld, &rows);
         on = rows;
     }
@@ -267,11 +280,11 @@ static void check_block(w_qr_kernels k, int64_t m, int64_t n, int64_t others, bo
     w_qr_block_apply_part(&block, true, &on, 0, others);
     for (int64_t j = 0; j < others; j++) {
         for (int64_t i = 0; i < m; i++) {
-            assert_true(fabs(w_qr_get(size, on.data, i * on.row_stride + j * on.col_stride) - w_qr_get(size, d, i + j * ld)) <=
-                        64.0 * (double)m * epsilon(k.reflector));
+            assert_true(fabs(w_qr_get(size, on.data, i * on.row_stride + j * on.col_stride) -
+                             w_qr_get(size, d, i + j * ld)) <= 64.0 * (double)m * epsilon(k.reflector));
         }
     }
-    void *all[] = { v, c, d, t8, vh8, tau, turned, work };
+    void *all[] = {v, c, d, t8, vh8, tau, turned, work};
     for (int i = 0; i < 8; i++) {
         free(all[i]);
     }
@@ -283,7 +296,7 @@ static void test_blocks(void **state)
     for (int number = 0; number < 6; number++) {
         const w_isa isa = (w_isa)(number / 2);
         const int size = number % 2 ? 4 : 8;
-        const w_qr_kernels k = { w_panel_find(isa, size), w_reflector_find(isa, size) };
+        const w_qr_kernels k = {w_panel_find(isa, size), w_reflector_find(isa, size)};
         if (k.panel && k.reflector) {
             check_block(k, 20, 8, 5, false);
             check_block(k, 150, 40, 50, true);
@@ -296,7 +309,9 @@ static void test_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kernels), cmocka_unit_test(test_panels), cmocka_unit_test(test_small_remainder),
+        cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_panels),
+        cmocka_unit_test(test_small_remainder),
         cmocka_unit_test(test_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

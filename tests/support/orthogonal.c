@@ -38,9 +38,9 @@ double test_vector_at(weir_dtype dtype, const void *x, int64_t i)
 /* Between the elements of GAPS lies a value that must stay. */
 matrix test_matrix(weir_dtype dtype, int64_t rows, int64_t cols, int layout)
 {
-    matrix m = { .elements = 3 * (rows + 1) * (cols + 1) + 7 };
+    matrix m = {.elements = 3 * (rows + 1) * (cols + 1) + 7};
     m.block = malloc((size_t)(m.elements * 8));
-    m.view = (weir_matrix){ m.block, dtype, rows, cols, 1, rows > 0 ? rows : 1 };
+    m.view = (weir_matrix){m.block, dtype, rows, cols, 1, rows > 0 ? rows : 1};
     if (layout == ROWS) {
         m.view.row_stride = cols + 2;
         m.view.col_stride = 1;
@@ -52,7 +52,7 @@ matrix test_matrix(weir_dtype dtype, int64_t rows, int64_t cols, int layout)
         m.view.col_stride = rows + 1;
         m.view.data = m.block + (rows > 0 ? rows - 1 : 0) * test_size_of(dtype);
     }
-    weir_matrix all = { m.block, dtype, m.elements, 1, 1, 1 };
+    weir_matrix all = {m.block, dtype, m.elements, 1, 1, 1};
     for (int64_t i = 0; i < m.elements; i++) {
         test_put(&all, i, 0, POISON);
     }
@@ -71,7 +71,7 @@ void test_fill(const matrix *m, double value)
 bool test_gaps_are_whole(const matrix *m)
 {
     char *seen = calloc((size_t)m->elements, 1);
-    const weir_matrix *a = &m->view, all = { m->block, a->dtype, m->elements, 1, 1, 1 };
+    const weir_matrix *a = &m->view, all = {m->block, a->dtype, m->elements, 1, 1, 1};
     const int64_t origin = ((char *)a->data - m->block) / test_size_of(a->dtype);
     bool whole = true;
     for (int64_t j = 0; j < a->cols; j++) {
@@ -114,7 +114,9 @@ double test_backward_error(const weir_matrix *a, const weir_matrix *q, const wei
             }
             error += fabsl(sum);
         }
-        const double ratio = error == 0.0L ? 0.0 : (double)(error / size) / ((double)larger(a->rows, a->cols) * test_epsilon(a->dtype));
+        const double ratio =
+            error == 0.0L ? 0.0
+                          : (double)(error / size) / ((double)larger(a->rows, a->cols) * test_epsilon(a->dtype));
         worst = !(ratio <= worst) ? ratio : worst;
     }
     return worst;
