@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weir-bench gam, glm: fits synthetic data of several shapes, prints JSON, and beside R's mgcv a table of ratios.
  * weir-bench ridge: categories and ridge penalties beside glum. weir-bench dense: level-3 kernels beside the BLAS.
+ * weir-bench tam: a static additive model at fixed smoothing parameters beside dense NumPy.
  * weir-bench groups, windows: many models at once beside a loop of LAPACK calls. */
 #include <getopt.h>
 #include <math.h>
@@ -9,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernels/batched.h"
 #include "kernels/dense.h"
+#include "kernels/factor.h"
 #include "cg.h"
 #include "dispatch.h"
 #include "gam.h"
@@ -18,6 +21,7 @@
 #include "harness.h"
 #include "plan.h"
 #include "ridge.h"
+#include "tam.h"
 #include "weir/version.h"
 
 enum { CASES_MAX = 256 };
@@ -183,13 +187,18 @@ static void print_help(void)
          "       weir-bench groups [--threads N] [--repetitions N] [--json FILE]\n"
          "       weir-bench windows [--threads N] [--repetitions N] [--json FILE]\n"
          "       weir-bench ridge [--peers] [--threads N] [--repetitions N] [--script FILE] [--json FILE]\n"
-         "       weir-bench cg [--threads N] [--repetitions N] [--largest ROWS]\n"
+         "       weir-bench cg [--threads N] [--repetitions N] [--largest ROWS] [splines|factors|trees]\n"
+         "       weir-bench tam [--peers] [--threads N] [--repetitions N] [--script FILE]\n"
          "       weir-bench dispatch [--threads N] [--repetitions N] [--processor] [--json FILE]\n"
          "       weir-bench plan [--threads N] [--repetitions N] [--processor] [--data FILE] [--largest ROWS] [--json FILE] [FAMILY]\n"
-         "       weir-bench dense [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n\n"
+         "       weir-bench factor [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n"
+         "       weir-bench dense [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n"
+         "       weir-bench batched [--peers] [--threads N] [--repetitions N] [--json FILE] [--script FILE] [--list] [CASE...]\n\n"
          "gam, glm: fits synthetic data of several shapes and prints JSON: seconds of reading, accumulating and smoothing, peak bytes,\n"
          "and a table. ridge: a poisson and a gamma model of eight categories and a number with ridge penalties.\n"
-         "dense: products, factors, solves, weighted cross-products beside the BLAS on one and N threads (CASE: its beginning).\n\n"
+         "dense: products, factors, solves, weighted cross-products beside the BLAS on one and N threads (CASE: its beginning).\n"
+         "factor: QR, LU, Cholesky, eigenvalues of one matrix beside LAPACK on one and N threads (CASE: its beginning).\n"
+         "batched: many small matrices at a time beside loops of LAPACK and, with --peers, torch (CASE: its beginning).\n\n"
          "dispatch: penalised least squares of 82 shapes, every admissible route timed against the one chosen.\n"
          "plan: predicted seconds of fits of many families and sizes beside those taken (FAMILY: those of one; --data: hourly hires of\n"
          "bicycles with columns count, hour, temp, humidity, windspeed, instant).\n\n"
@@ -282,6 +291,16 @@ static int ridge(int argc, char **argv)
     return ridge_run(&run);
 }
 
+static int tam(int argc, char **argv)
+{
+    bench_options options = {.script = "bench/peers/tam_static.py"};
+    if (parse(argc, argv, &options) < 0)
+        return 2;
+    tam_options run = {.peer = options.peers ? options.script : NULL, .threads = options.threads,
+                       .repetitions = options.repetitions, .folder = options.folder};
+    return tam_run(&run);
+}
+
 static int dense(int argc, char **argv)
 {
     bench_options options = {0};
@@ -294,6 +313,35 @@ static int dense(int argc, char **argv)
     }
     dense_options run = {.threads = options.threads, .repetitions = options.repetitions, .json = options.json};
     return dense_run(&run, argc - first, argv + first);
+}
+
+static int factor(int argc, char **argv)
+{
+    bench_options options = {0};
+    const int first = parse(argc, argv, &options);
+    if (first < 0)
+        return 2;
+    if (options.list) {
+        factor_list();
+        return 0;
+    }
+    factor_options run = {.threads = options.threads, .repetitions = options.repetitions, .json = options.json};
+    return factor_run(&run, argc - first, argv + first);
+}
+
+static int batched(int argc, char **argv)
+{
+    bench_options options = {.script = "bench/peers/torch_batched.py"};
+    const int first = parse(argc, argv, &options);
+    if (first < 0)
+        return 2;
+    if (options.list) {
+        batched_list();
+        return 0;
+    }
+    batched_options run = {.threads = options.threads, .repetitions = options.repetitions, .json = options.json,
+                           .peer = options.peers ? options.script : NULL};
+    return batched_run(&run, argc - first, argv + first);
 }
 
 static int groups(int argc, char **argv)
@@ -371,8 +419,14 @@ int main(int argc, char **argv)
         return plan(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "cg"))
         return cg(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "tam"))
+        return tam(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "dense"))
         return dense(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "factor"))
+        return factor(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "batched"))
+        return batched(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "groups"))
         return groups(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "windows"))
