@@ -29,28 +29,37 @@ void w_matrix_copy(const weir_matrix *from, const weir_matrix *to)
     }
 }
 
+/* The neighbours in memory first. */
+static weir_matrix inner_columns(const weir_matrix *a)
+{
+    const int64_t row = a->row_stride < 0 ? -a->row_stride : a->row_stride, col = a->col_stride < 0 ? -a->col_stride : a->col_stride;
+    return row <= col ? *a : w_matrix_turned(a);
+}
+
 double w_matrix_largest(const weir_matrix *a)
 {
+    const weir_matrix v = inner_columns(a);
     double most = 0.0;
-    for (int64_t o = 0; o < a->cols; o++) {
-        for (int64_t i = 0; i < a->rows; i++) {
-            const void *at = w_matrix_at(a, i, o);
-            const double x = fabs(a->dtype == WEIR_F32 ? (double)*(const float *)at : *(const double *)at);
-            most = x > most || isnan(x) ? x : most;
-            if (isnan(x)) {
-                return x;
-            }
+    bool missing = false;
+    for (int64_t j = 0; j < v.cols; j++) {
+        const double *wide = (const double *)v.data + j * v.col_stride;
+        const float *single = (const float *)v.data + j * v.col_stride;
+        for (int64_t i = 0; i < v.rows; i++) {
+            const double x = fabs(v.dtype == WEIR_F32 ? (double)single[i * v.row_stride] : wide[i * v.row_stride]);
+            most = x > most ? x : most;
+            missing |= isnan(x);
         }
     }
-    return most;
+    return missing ? NAN : most;
 }
 
 void w_matrix_scale(const weir_matrix *a, int power)
 {
-    for (int64_t j = 0; power != 0 && j < a->cols; j++) {
-        for (int64_t i = 0; i < a->rows; i++) {
-            void *at = w_matrix_at(a, i, j);
-            if (a->dtype == WEIR_F32) {
+    const weir_matrix v = inner_columns(a);
+    for (int64_t j = 0; power != 0 && j < v.cols; j++) {
+        for (int64_t i = 0; i < v.rows; i++) {
+            void *at = w_matrix_at(&v, i, j);
+            if (v.dtype == WEIR_F32) {
                 *(float *)at = ldexpf(*(float *)at, power);
             } else {
                 *(double *)at = ldexp(*(double *)at, power);
