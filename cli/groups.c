@@ -28,8 +28,9 @@ static const cli_option model_options[] = {
      "where a series of such rows begins: COL is 1 or true there, else 0 or false; or a factor, at each change"},
     {0, "ridge", CLI_REAL, CLI_AT(ridge), 0, "R",
      "add R times the sum of squares of all coefficients, the intercept's too (gaussian only; default none)"},
-    {0, "route", CLI_CHOICE, CLI_AT(route), 0, "auto|dense|cg",
-     "factor the normal equations, or solve without forming them by conjugate gradients; default: what fits"},
+    {0, "route", CLI_CHOICE, CLI_AT(route), 0, "auto|dense|cg|cholesky|arrow|qr|mixed|sparse|dual",
+     "dense: factor the normal equations, whole (cholesky) or without the largest random effect (arrow); cg: never form them; qr, "
+     "mixed, sparse, dual: solve for the coefficients from the rows in the end (gaussian only); default: what fits"},
     {0, "preconditioner", CLI_CHOICE, CLI_AT(preconditioner), 0, "auto|none|jacobi|block|nystrom",
      "of --route cg: blocks of the terms with a coarse space (auto) or without, the diagonal, 128 random vectors, or none"},
     {0, "max-iterations", CLI_COUNT, CLI_AT(iterations), 0, "N", "of the smoothing parameter search (default 100)"},

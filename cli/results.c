@@ -52,7 +52,7 @@ static int write_files(cli_run *run, const weir_model *model)
     if (args->json_file) {
         code = cli_output_open(run, args->json_file, &json);
         if (code == EXIT_DONE)
-            code = report_into(run, model, weir_report_json, &json);
+            code = report_into(run, model, args->explain ? weir_report_explain_json : weir_report_json, &json);
     }
     if (code == EXIT_DONE && args->report) {
         code = cli_output_open(run, args->report, &html);

@@ -27,7 +27,20 @@ typedef enum weir_criterion {
  *  serves, MATRIX_FREE: conjugate gradients on products with the rows, of generalised models inside Fisher scoring with the working
  *  model's criterion. Degrees of freedom and smoothing parameters are estimates from random probes with a stated error, and there
  *  is no covariance. */
-typedef enum weir_fit_route { WEIR_FIT_AUTO = 0, WEIR_FIT_DENSE = 1, WEIR_FIT_MATRIX_FREE = 2 } weir_fit_route;
+typedef enum weir_fit_route {
+    WEIR_FIT_AUTO = 0,
+    WEIR_FIT_DENSE = 1,       /**< normal equations: CHOLESKY or ARROW, whichever is quicker */
+    WEIR_FIT_MATRIX_FREE = 2,
+    WEIR_FIT_CHOLESKY = 3,    /**< one dense factor */
+    WEIR_FIT_ARROW = 4,       /**< a random effect's levels are eliminated one by one: the Schur complement is dense */
+    WEIR_FIT_QR = 5,          /**< linear models, from here on: smoothing parameters, degrees of freedom and covariance by the normal
+                                   equations, then the coefficients by this route of weir/linear.h from the rows, which lie in
+                                   memory as a dense matrix. AUTO does so with QR where the condition estimate passes 1e12 */
+    WEIR_FIT_MIXED = 6,
+    WEIR_FIT_SPARSE = 7,
+    WEIR_FIT_DUAL = 8
+} weir_fit_route;
+#define WEIR_FIT_ROUTES 9
 
 typedef struct weir_fit_options {
     int32_t version;          /**< WEIR_FIT_OPTIONS_VERSION */

@@ -12,7 +12,7 @@ extern "C" {
 
 #define WEIR_PLAN_REASONS 16
 #define WEIR_PLAN_RECOVERIES 16
-#define WEIR_PLAN_ROUTES 4
+#define WEIR_PLAN_ROUTES 8
 
 /** One step that was taken after memory ran out. */
 typedef struct weir_recovery {
@@ -57,6 +57,7 @@ typedef struct weir_plan {
     int32_t route_count;
     weir_plan_route routes[WEIR_PLAN_ROUTES]; /**< all that were weighed */
     int32_t calibrated;     /**< 1: the seconds go by prices measured on this machine (weir_devices_calibrate); 0: by built-in ones */
+    const char *coefficients; /**< the route of weir/linear.h that solved for the coefficients at last; NULL: `route` did */
 } weir_plan;
 
 #ifdef __cplusplus

@@ -24,6 +24,8 @@ WEIR_API weir_status weir_report_check(weir_ctx *ctx, const weir_model *model, w
 /** The plan of a fit beside what happened, as text: bytes and seconds predicted and actual, the steps taken after memory ran out and, of a
  *  fit of this session, every route with the reason why it was not taken. */
 WEIR_API weir_status weir_report_explain(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
+/** weir_report_json with these routes in its plan. */
+WEIR_API weir_status weir_report_explain_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
 /** A plan as text and as JSON. */
 WEIR_API weir_status weir_report_plan_text(weir_ctx *ctx, const weir_plan *plan, weir_write_fn write, void *user);
 WEIR_API weir_status weir_report_plan_json(weir_ctx *ctx, const weir_plan *plan, weir_write_fn write, void *user);

@@ -46,8 +46,8 @@ static weir_status read_fit_options(weir_ctx *ctx, const weir_fit_options *given
         return w_fail(ctx, WEIR_E_ARG, "laplace is %d: 1 asks for the Laplace criterion, -1 for that of the working model, 0 "
                       "leaves the choice", (int)out->laplace);
     }
-    if ((int)out->route < 0 || out->route > WEIR_FIT_MATRIX_FREE) {
-        return w_fail(ctx, WEIR_E_ARG, "route %d is none of WEIR_FIT_AUTO, WEIR_FIT_DENSE, WEIR_FIT_MATRIX_FREE", (int)out->route);
+    if ((int)out->route < 0 || out->route >= WEIR_FIT_ROUTES) {
+        return w_fail(ctx, WEIR_E_ARG, "route %d is none of WEIR_FIT_AUTO … WEIR_FIT_DUAL", (int)out->route);
     }
     if (out->sp_count < 0 || (out->sp_count > 0 && !out->sp)) {
         return w_fail(ctx, WEIR_E_ARG, "sp_count is %d but sp is NULL", (int)out->sp_count);

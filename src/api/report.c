@@ -51,6 +51,11 @@ weir_status weir_report_explain(weir_ctx *ctx, const weir_model *model, weir_wri
     return report_model(ctx, model, write, user, w_report_explain);
 }
 
+weir_status weir_report_explain_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user)
+{
+    return report_model(ctx, model, write, user, w_report_explain_json);
+}
+
 weir_status weir_report_plan_text(weir_ctx *ctx, const weir_plan *plan, weir_write_fn write, void *user)
 {
     return report_plan(ctx, plan, write, user, w_report_plan_text);

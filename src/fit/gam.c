@@ -19,6 +19,7 @@
 #include "base/size.h"
 #include "fit/ar1.h"
 #include "fit/diagnose.h"
+#include "fit/direct.h"
 #include "fit/finish.h"
 #include "fit/generalised.h"
 #include "fit/iterative.h"
@@ -226,6 +227,31 @@ weir_status w_fit_plan(weir_ctx *ctx, weir_table *table, const char *formula, co
     return status;
 }
 
+/* The coefficients by another route, from the rows: asked for, or because the normal equations are too ill-conditioned. Without the memory
+ * for what was not asked for, the answer is that of the normal equations. */
+static weir_status solve_directly(weir_ctx *ctx, weir_model *model, weir_table *table, const w_tile_request *request,
+                                  const weir_fit_options *options, fit_times *times)
+{
+    const double begin = w_clock_seconds();
+    const int32_t route = w_direct_route(options->route);
+    weir_status status = WEIR_OK;
+    if (route != WEIR_ROUTE_AUTO) {
+        status = w_direct_solve(ctx, model, table, request, options->ridge, route);
+    } else if (options->route == WEIR_FIT_AUTO) {
+        char message[W_MESSAGE_BYTES];
+        const weir_status before = ctx->message_status;
+        memcpy(message, ctx->message, sizeof message);
+        status = w_direct_if_needed(ctx, model, table, request, options->ridge);
+        if (status == WEIR_E_MEMORY || status == WEIR_E_BUDGET) {
+            w_message_clear(ctx);
+            w_remark(ctx, before, "%s", message);
+            status = WEIR_OK;
+        }
+    }
+    times->smoothing += w_clock_seconds() - begin;
+    return status;
+}
+
 /* One pass and the rest is p x p. */
 static weir_status fit_linear(weir_ctx *ctx, w_design *design, weir_table *table, const weir_plan *plan,
                               const weir_fit_options *options, fit_times *times, weir_model **out)
@@ -243,10 +269,20 @@ static weir_status fit_linear(weir_ctx *ctx, w_design *design, weir_table *table
         return solved;
     }
     weir_status status = accumulate(ctx, design, table, &pass, times, &sums);
+    weir_model *model = NULL;
     if (status >= 0) {
-        status = fit_from_sums(ctx, design, sums, plan, options, times, out);
+        status = fit_from_sums(ctx, design, sums, plan, options, times, &model);
     }
     w_sums_free(sums);
+    if (status >= 0) {
+        const weir_status solved = solve_directly(ctx, model, table, &request, options, times);
+        if (solved < 0) {
+            model->design = NULL; /* the caller's */
+            w_model_free(model);
+            return solved;
+        }
+        *out = model;
+    }
     return status;
 }
 
@@ -450,13 +486,20 @@ weir_status w_fit_sums(weir_ctx *ctx, weir_sums *sums, const weir_fit_options *o
     weir_plan plan;
     w_ledger_reset_peak(ctx);
     weir_status status = check_linear(ctx, options);
+    if (status >= 0 && w_direct_route(options->route) != WEIR_ROUTE_AUTO) {
+        status = w_fail(ctx, WEIR_E_ARG, "the route %s needs the rows, which sums do not hold", weir_route_name(w_direct_route(options->route)));
+    }
     if (status >= 0) {
+        w_design_options how;
+        w_planning_design_options(options, NULL, &how);
+        sums->design->arrow = how.arrow;
         status = w_planning_exact(ctx, NULL, sums->design, options, &plan);
     }
     if (status >= 0) {
         status = w_design_copy(ctx, sums->design, &design);
     }
     if (status >= 0) {
+        design->arrow = sums->design->arrow;
         status = fit_from_sums(ctx, design, sums->sums, &plan, options, &times, out);
     }
     w_pool_limit(ctx, INT_MAX);

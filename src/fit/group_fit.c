@@ -62,6 +62,9 @@ static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options,
     if (options->ridge != 0) {
         return w_fail(ctx, WEIR_E_ARG, "ridge does not go with a fit by groups: leave it out, or fit the groups one by one");
     }
+    if (options->route != WEIR_FIT_AUTO) {
+        return w_fail(ctx, WEIR_E_ARG, "groups are solved by Cholesky factors, many at once: leave --route out, or fit the groups one by one");
+    }
     if (options->diagnostics) {
         return w_fail(ctx, WEIR_E_ARG, "a fit by groups keeps no residuals for an HTML report: write JSON, or fit one group");
     }

@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "fit/ar1.h"
 #include "fit/diagnose.h"
+#include "fit/direct.h"
 #include "fit/generalised.h"
 #include "fit/iterative.h"
 #include "fit/model.h"
@@ -165,19 +166,40 @@ typedef struct asked {
     bool fall_back; /* a dense system that does not fit may be left to the matrix-free route: fewer threads do not help */
 } asked;
 
+/* A route that was asked for and does not serve this model. */
+static weir_status check_route(const asked *a, const w_design *design, w_plan_input *input, const char *not_iterative)
+{
+    const weir_fit_options *options = a->options;
+    const int32_t direct = w_direct_route(options->route);
+    if (options->route == WEIR_FIT_MATRIX_FREE && not_iterative) {
+        return w_fail(a->ctx, WEIR_E_ARG, "the matrix-free route %s", not_iterative);
+    }
+    if (options->route == WEIR_FIT_ARROW && input->arrow_block < 0) {
+        return w_fail(a->ctx, WEIR_E_ARG, "the route arrow eliminates the levels of a random effect, s(g, bs=\"re\") or a smooth of each level "
+                      "with a penalty on all of it: this model has none");
+    }
+    if (direct == WEIR_ROUTE_AUTO) {
+        return WEIR_OK;
+    }
+    double seconds;
+    const char *unfit = w_direct_unfit(design, input->iterations == 1);
+    unfit = unfit ? unfit : w_direct_weigh(a->ctx, design, input->rows, options->ridge, direct, &input->after_bytes, &seconds);
+    return unfit ? w_fail(a->ctx, WEIR_E_ARG, "the route %s does not serve this model: %s", weir_route_name(direct), unfit) : WEIR_OK;
+}
+
 /* The dense system where it fits and is not too wide; else, or when asked, the matrix-free route if it serves. */
 static weir_status choose_route(const asked *a, const w_design *design, w_plan_input *input, weir_plan *out)
 {
-    weir_ctx *ctx = a->ctx;
     const weir_fit_options *options = a->options;
     const char *unfit = w_iterative_unfit(design, options, input->iterations == 1);
-    if (options->route == WEIR_FIT_MATRIX_FREE && unfit) {
-        return w_fail(ctx, WEIR_E_ARG, "the matrix-free route %s", unfit);
+    weir_status fault = check_route(a, design, input, unfit);
+    if (fault < 0) {
+        return fault;
     }
     weir_status status = options->route == WEIR_FIT_MATRIX_FREE ? WEIR_OK : w_plan_fit(input, out);
     const bool wide = core_columns(design, input->arrow_block) > W_DENSE_MAX_P;
     const bool misfit = a->fall_back && status == WEIR_E_BUDGET && core_columns(design, input->arrow_block) >= MATRIX_FREE_LEAST;
-    if (options->route == WEIR_FIT_DENSE || unfit || (options->route == WEIR_FIT_AUTO && !wide && !misfit)) {
+    if ((options->route != WEIR_FIT_AUTO && options->route != WEIR_FIT_MATRIX_FREE) || unfit || (options->route == WEIR_FIT_AUTO && !wide && !misfit)) {
         return status;
     }
     w_plan_input other = *input;
@@ -274,6 +296,38 @@ static w_plan_work describe_work(weir_ctx *ctx, const weir_fit_options *options,
     return work;
 }
 
+/* Those that solve for the coefficients once more, from the rows: what they take is added to that of the normal equations. */
+static void list_direct(const asked *a, const w_design *design, const w_plan_input *input, weir_plan *out)
+{
+    static const weir_fit_route route[] = { WEIR_FIT_QR, WEIR_FIT_MIXED, WEIR_FIT_SPARSE, WEIR_FIT_DUAL };
+    char have[W_FORMAT_BYTES], need[W_FORMAT_BYTES];
+    const weir_plan_route normal = out->routes[out->routes[1].taken ? 1 : 0];
+    for (size_t i = 0; i < sizeof route / sizeof route[0] && out->route_count < WEIR_PLAN_ROUTES; i++) {
+        weir_plan_route *line = &out->routes[out->route_count++];
+        const int32_t direct = w_direct_route(route[i]);
+        int64_t bytes = 0;
+        double seconds = NAN;
+        *line = (weir_plan_route){ .route = weir_route_name(direct), .taken = a->options->route == route[i], .seconds = NAN };
+        const char *unfit = w_direct_unfit(design, input->iterations == 1);
+        unfit = unfit ? unfit : w_direct_weigh(a->ctx, design, input->rows, a->options->ridge, direct, &bytes, &seconds);
+        if (unfit) {
+            snprintf(line->reason, sizeof line->reason, "%s", unfit);
+            continue;
+        }
+        line->bytes = line->taken ? out->bytes : w_add64(normal.bytes, bytes);
+        line->seconds = normal.seconds + seconds;
+        line->admissible = line->bytes <= input->budget_free;
+        if (!line->admissible) {
+            snprintf(line->reason, sizeof line->reason, "takes %s of %s free", w_format_bytes_up(need, line->bytes),
+                     w_format_bytes(have, input->budget_free));
+            continue;
+        }
+        snprintf(line->reason, sizeof line->reason, "%s", line->taken ? "asked for"
+                 : a->options->route != WEIR_FIT_AUTO ? "another was asked for"
+                 : direct == WEIR_ROUTE_QR ? "the condition decides after the fit" : "solves for coefficients alone: only if asked for");
+    }
+}
+
 static weir_status plan_design(const asked *a, const w_design *design, bool estimated, weir_plan *out)
 {
     weir_ctx *ctx = a->ctx;
@@ -319,7 +373,10 @@ static weir_status plan_design(const asked *a, const w_design *design, bool esti
     w_plan_rates(ctx, &input.rates);
     status = choose_route(a, design, &input, out);
     if (status >= 0) {
+        const int32_t direct = w_direct_route(options->route);
         list_routes(design, options, &input, out);
+        list_direct(a, design, &input, out);
+        out->coefficients = direct == WEIR_ROUTE_AUTO ? NULL : weir_route_name(direct);
     }
     if (!estimated && table) { /* set-up is over: what it took is known */
         out->bytes = w_max64(out->bytes, ctx->ledger.peak);
@@ -336,6 +393,7 @@ void w_planning_design_options(const weir_fit_options *options, const weir_plan 
     out->start = options->ar1_start;
     out->exact_knots = options->exact_knots != 0;
     out->select = options->select != 0;
+    out->arrow = options->route == WEIR_FIT_ARROW ? 1 : options->route == WEIR_FIT_CHOLESKY ? -1 : 0;
     out->gamma = options->gamma;
     out->knots = options->knots;
     out->sp = options->sp;

@@ -103,6 +103,7 @@ typedef struct w_design {
     double *column_typical;     /* median over the set-up rows (plots, predictions at fixed others); factor: mode level */
     int weight_column;          /* index in `column`, -1 = none */
     bool ar1;                   /* neighbouring rows are correlated: sums keep their products too (normal/ar1.h) */
+    int arrow;                  /* elimination of a random effect: 0 where it pays, 1 wherever it can be, -1 never; not saved */
     bool grouped;               /* start_column is the group of each row instead: its level in w_tile.series, for predictions too */
     int start_column;           /* tells where a series of them begins; index in `column`, -1 = at the first row alone */
     int start_code;             /* code of the blocks whose level is that of start_column, so that it never changes within a series; -1 = none */
@@ -122,6 +123,7 @@ typedef struct w_design_options {
     bool ar1;                   /* neighbouring rows are correlated */
     const char *start;          /* column of their series, or NULL */
     bool grouped;               /* `start` is the column of groups that are fitted apart (fit/group.h) */
+    int arrow;                  /* w_design.arrow */
     bool exact_knots;           /* knots from all rows whatever their number */
     bool select;
     bool undrawn;               /* nobody draws the design's terms: column_typical is left at the lower end */

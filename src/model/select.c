@@ -72,6 +72,7 @@ weir_status w_builder_select(w_builder *b, const w_formula *formula, weir_table 
     selecting c = {b, formula, table, options->weights, options->start};
     b->design->ar1 = options->ar1;
     b->design->grouped = options->grouped;
+    b->design->arrow = options->arrow;
     w_arena work;
     w_arena_init(&work, b->ctx, "formula");
     const char **dot;

@@ -40,7 +40,7 @@ int w_plan_arrow_block(const w_design *design)
 {
     int best = -1;
     int64_t most = 0;
-    for (int b = 0; b < design->block_count; b++) {
+    for (int b = 0; b < design->block_count && design->arrow >= 0; b++) {
         const w_block *block = &design->block[b];
         bool joined = design->ar1 && (block->code < 0 || block->code != design->start_code); /* rows of a series join its levels */
         if (block->kind == W_BLOCK_DENSE || block->levels < 2 || joined) {
@@ -48,8 +48,8 @@ int w_plan_arrow_block(const w_design *design)
         }
         int64_t columns = block_columns(block);
         bool complete = columns == w_mul64(block->levels, block->level_columns);
-        bool eligible = complete && columns >= W_ARROW_MIN_COLUMNS && 3 * columns >= design->p &&
-                        fully_penalised(design, block, columns);
+        bool pays = design->arrow > 0 || (columns >= W_ARROW_MIN_COLUMNS && 3 * columns >= design->p);
+        bool eligible = complete && pays && columns > 0 && fully_penalised(design, block, columns);
         if (eligible && columns > most) {
             most = columns;
             best = b;

@@ -202,7 +202,7 @@ static int64_t busiest_phase(const w_plan_input *input, weir_plan *plan)
     if (input->diagnostics) {
         busiest = w_max64(busiest, w_add64(input->rows_bytes, plan->bytes_system));
     }
-    return w_max64(busiest, input->setup_bytes);
+    return w_max64(busiest, w_max64(input->setup_bytes, w_add64(input->after_bytes, plan->bytes_system)));
 }
 
 weir_status w_plan_fit(const w_plan_input *input, weir_plan *out)

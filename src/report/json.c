@@ -153,7 +153,7 @@ static void put_checks(w_json *j, const w_diagnostics *d)
     w_json_close(j, ']');
 }
 
-static void put_circumstances(w_json *j, const weir_summary *s)
+static void put_circumstances(w_json *j, const weir_summary *s, bool routes)
 {
     w_json_open(j, "certificate", '{');
     w_json_number(j, "gradient", s->gradient);
@@ -161,7 +161,7 @@ static void put_circumstances(w_json *j, const weir_summary *s)
     w_json_number(j, "backward_error", s->backward_error);
     w_json_close(j, '}');
     w_json_open(j, "plan", '{');
-    w_json_plan(j, s->plan);
+    w_json_plan(j, s->plan, routes);
     w_json_close(j, '}');
     w_json_open(j, "time", '{');
     w_json_number(j, "read", s->seconds_read);
@@ -181,7 +181,7 @@ static void put_circumstances(w_json *j, const weir_summary *s)
     w_json_close(j, ']');
 }
 
-weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user)
+static weir_status put_fit(weir_ctx *ctx, const weir_model *model, bool routes, weir_write_fn write, void *user)
 {
     const weir_summary *s = &model->summary;
     w_writer w;
@@ -204,9 +204,19 @@ weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn 
     weir_status status = put_terms(ctx, &j, model);
     put_measures(&j, s);
     put_checks(&j, model->diagnostics);
-    put_circumstances(&j, s);
+    put_circumstances(&j, s, routes);
     w_json_close(&j, '}');
     w_put(&w, "\n");
     weir_status written = w_writer_finish(&w);
     return status < 0 ? status : written;
+}
+
+weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user)
+{
+    return put_fit(ctx, model, false, write, user);
+}
+
+weir_status w_report_explain_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user)
+{
+    return put_fit(ctx, model, true, write, user);
 }

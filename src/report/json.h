@@ -20,8 +20,9 @@ void w_json_integer(w_json *j, const char *key, int64_t value);
 void w_json_bool(w_json *j, const char *key, bool value);
 void w_json_numbers(w_json *j, const char *key, int64_t count, const double *values);
 
-/* The members of a plan, for a plan's own document and inside that of a fit. */
-void w_json_plan(w_json *j, const weir_plan *plan);
+/* The members of a plan, for a plan's own document and inside that of a fit. routes: all that were weighed, which a model file does not
+ * keep. */
+void w_json_plan(w_json *j, const weir_plan *plan, bool routes);
 /* "recoveries": [...]; nothing where there are none. */
 void w_json_recoveries(w_json *j, int count, const weir_recovery *recovery);
 

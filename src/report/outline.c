@@ -53,6 +53,9 @@ void w_put_plan_route(w_writer *w, const weir_plan *plan)
     w_putf(w, "%s on %s in %s, %d thread%s, %d pass%s", or_unknown(plan->route), or_unknown(plan->device),
            or_unknown(plan->precision), plan->threads, plan->threads == 1 ? "" : "s", plan->passes,
            plan->passes == 1 ? "" : "es");
+    if (plan->coefficients) {
+        w_putf(w, ", coefficients by %s", plan->coefficients);
+    }
 }
 
 void w_plan_compare(const weir_summary *s, w_plan_line line[W_PLAN_LINES])

@@ -114,9 +114,12 @@ void w_json_recoveries(w_json *j, int count, const weir_recovery *recovery)
     w_json_close(j, ']');
 }
 
-void w_json_plan(w_json *j, const weir_plan *plan)
+void w_json_plan(w_json *j, const weir_plan *plan, bool routes)
 {
     w_json_text(j, "route", plan->route);
+    if (routes && plan->coefficients) {
+        w_json_text(j, "coefficients", plan->coefficients);
+    }
     w_json_text(j, "device", plan->device);
     w_json_text(j, "precision", plan->precision);
     w_json_text(j, "reading", plan->reading);
@@ -151,7 +154,7 @@ void w_json_plan(w_json *j, const weir_plan *plan)
     }
     w_json_close(j, ']');
     w_json_recoveries(j, plan->recovery_count, plan->recovery);
-    if (plan->route_count > 0) { /* none in a loaded model: its file keeps what was taken */
+    if (routes && plan->route_count > 0) {
         put_routes(j, plan);
     }
 }
@@ -165,7 +168,7 @@ weir_status w_report_plan_json(weir_ctx *ctx, const weir_plan *plan, weir_write_
     w_json_text(&j, "schema", "weir.plan/1");
     w_json_text(&j, "costs", plan->calibrated ? "calibrated" : "built in");
     w_json_text(&j, "version", WEIR_VERSION_STRING);
-    w_json_plan(&j, plan);
+    w_json_plan(&j, plan, true);
     w_json_close(&j, '}');
     w_put(&w, "\n");
     return w_writer_finish(&w);

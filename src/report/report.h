@@ -11,6 +11,7 @@ weir_status w_report_text(weir_ctx *ctx, const weir_model *model, weir_write_fn 
 weir_status w_report_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
 weir_status w_report_html(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
 weir_status w_report_check(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
+weir_status w_report_explain_json(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
 weir_status w_report_explain(weir_ctx *ctx, const weir_model *model, weir_write_fn write, void *user);
 weir_status w_report_plan_text(weir_ctx *ctx, const weir_plan *plan, weir_write_fn write, void *user);
 weir_status w_report_plan_json(weir_ctx *ctx, const weir_plan *plan, weir_write_fn write, void *user);
