@@ -100,7 +100,9 @@ int cli_windows_check(cli_run *run)
 {
     const cli_args *args = &run->args;
     if (!args->window_given) {
-        const char *alone = args->step_given ? "--step" : args->window_lambda ? "--window-lambda" : args->window_table ? "--windows" : NULL;
+        const char *alone = args->window_table ? "--windows" : NULL;
+        alone = args->window_lambda ? "--window-lambda" : alone;
+        alone = args->step_given ? "--step" : alone;
         return alone ? cli_fail(run, EXIT_USAGE, "%s needs --window ROWS", alone) : EXIT_DONE;
     }
     if (args->window < 1 || (args->step_given && args->step < 1))

@@ -86,8 +86,8 @@ static weir_status choose_first(w_window_job *j)
     fits->each = 0;
     const int64_t state = fits->state[0];
     if (status >= 0 && (state == WEIR_GROUP_FEW_ROWS || state == WEIR_GROUP_CONSTANT || state == WEIR_GROUP_FAILED)) {
-        return w_fail(j->ctx, WEIR_E_DATA, "the first window (rows 1 to %lld) cannot choose smoothing parameters for all: %s; give --sp, or "
-                      "let each window choose its own", (long long)j->shape.length, w_group_state_name((weir_group_state)state));
+        return w_fail(j->ctx, WEIR_E_DATA, "the first window (rows 1 to %lld) cannot choose smoothing parameters for all: %s; give "
+                      "--sp, or let each window choose its own", (long long)j->shape.length, w_group_state_name((weir_group_state)state));
     }
     if (status >= 0 && state == WEIR_GROUP_NOT_CONVERGED) {
         j->result->status = WEIR_NOT_CONVERGED;

@@ -41,7 +41,8 @@ static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options,
         return status;
     }
     if (glm.family->kind != W_FAMILY_GAUSSIAN || glm.link->kind != W_LINK_IDENTITY) {
-        return w_fail(ctx, WEIR_E_ARG, "windows are fitted by linear models: family gaussian with link identity, not %s", glm.family->name);
+        return w_fail(ctx, WEIR_E_ARG, "windows are fitted by linear models: family gaussian with link identity, not %s",
+                      glm.family->name);
     }
     if (options->ar1 != 0 || options->ar1_estimate || options->ar1_start) {
         return w_fail(ctx, WEIR_E_ARG, "windows cannot have AR(1) residuals: leave --ar1 out");
@@ -191,9 +192,10 @@ static weir_status choose_batch(weir_ctx *ctx, const weir_windows *windows, int6
     const w_design *design = windows->design;
     const int64_t room = w_ledger_free_bytes(ctx);
     *batch = w_window_batch(design, &windows->shape, w_pool_workers(ctx), room);
-    for (int workers = w_pool_workers(ctx); *batch < W_BATCH && workers > 1; *batch = w_window_batch(design, &windows->shape, workers, room)) {
+    for (int workers = w_pool_workers(ctx); *batch < W_BATCH && workers > 1;) {
         workers /= 2;
         w_pool_limit(ctx, workers);
+        *batch = w_window_batch(design, &windows->shape, workers, room);
     }
     if (*batch >= W_BATCH) {
         return WEIR_OK;

@@ -45,7 +45,8 @@ static weir_window window_of(const w_window_job *j, int64_t i, double *sp)
     return (weir_window){
         .index = index, .first_row = index * j->shape.step, .last_row = index * j->shape.step + j->shape.length - 1,
         .state = (weir_group_state)fits->state[i], .n = fits->n[i], .edf = fits->edf[i], .scale = fits->scale[i],
-        .rss = fits->deviance[i], .null_rss = fits->null_deviance[i], .columns = j->p, .label = j->design->column_label, .beta = fits->beta + i * j->p,
+        .rss = fits->deviance[i], .null_rss = fits->null_deviance[i], .columns = j->p, .label = j->design->column_label,
+        .beta = fits->beta + i * j->p,
         .std_error = j->pass->how->std_errors ? fits->se + i * j->p : NULL, .sp_count = fits->sp_count, .sp = sp,
         .test_rows = j->test[i].rows, .test_square = j->test[i].square, .test_absolute = j->test[i].absolute,
     };
@@ -79,7 +80,8 @@ static weir_status deliver_rows(w_window_job *j)
     }
     return sink->rows(sink->user, j->first_row + skip, j->row_count - skip, j->by + skip, j->fit + skip, j->at.response + skip) == 0
                ? WEIR_OK
-               : w_fail(j->ctx, WEIR_E_IO, "the predictions from row %lld on could not be written", (long long)(j->first_row + skip) + 1);
+               : w_fail(j->ctx, WEIR_E_IO, "the predictions from row %lld on could not be written",
+                        (long long)(j->first_row + skip) + 1);
 }
 
 /* Windows whose rows are all predicted go out; the last waits. */

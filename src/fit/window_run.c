@@ -78,7 +78,8 @@ int64_t w_window_batch(const w_design *design, const w_window_shape *shape, int 
     const w_memory_state state = { .free_bytes = room, .threads = workers };
     const int64_t sums = w_mul64(3, w_mul64(w_window_entries(design->p), 8));
     const int64_t wanted = w_max64(w_min64(BATCH_BYTES / sums, 1024), (int64_t)W_BATCH * workers) / W_BATCH * W_BATCH;
-    const int64_t batch = w_safe_window_batch(wanted, rows_each(shape), design->p + 1, fixed_bytes(design, shape, workers), &shares, &state);
+    const int64_t fixed = fixed_bytes(design, shape, workers);
+    const int64_t batch = w_safe_window_batch(wanted, rows_each(shape), design->p + 1, fixed, &shares, &state);
     return batch / W_BATCH * W_BATCH;
 }
 

@@ -43,7 +43,8 @@ weir_status w_report_windows_text(weir_ctx *ctx, const weir_windows *windows, we
     put_states(&w, &s);
     w_putf(&w, ")\nRows:    %lld, %lld missing\nColumns: %lld in each window\n", (long long)s.rows, (long long)s.rows_missing,
            (long long)s.columns);
-    w_putf(&w, "Smoothing parameters: %s\n", s.sp_count == 0 ? "none" : !s.estimated ? "given" : s.each ? "of each window" : "of the first window");
+    const char *whose = !s.estimated ? "given" : s.each ? "of each window" : "of the first window";
+    w_putf(&w, "Smoothing parameters: %s\n", s.sp_count == 0 ? "none" : whose);
     for (int j = 0; s.sp && j < s.sp_count; j++) {
         w_putf(&w, "  %s  %s\n", s.sp_label[j], w_text_general(text, s.sp[j], 6));
     }
