@@ -12,7 +12,8 @@
  *  where their norms could overflow or underflow, so that a result overflows only where the exact one does.
  *
  *  Workspace. Each function weir_X has an int64_t weir_X_bytes with the same views, of which it reads shapes, strides and dtype
- *  alone (data may be NULL): the bytes that X uses with this context, INT64_MAX when no machine has as many. `work` NULL: they
+ *  alone (data may be NULL): the bytes that X uses with this context, more than any machine has where sizes overflow, -1 for
+ *  arguments that X would refuse. `work` NULL: they
  *  are taken from the context's memory and given back. Else `work` (of any alignment) holds `work_bytes` >= weir_X_bytes, and
  *  nothing is allocated. Up to 520 KiB of stack per thread are used beside it.
  *

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
 #include "base/rng.h"
 #include "dense/qr.h"
 
@@ -306,13 +307,54 @@ static void test_blocks(void **state)
     }
 }
 
+/* The same numbers as LAPACK's, whose signs these are, on matrices whose condition leaves them digits; any threads. */
+static void check_lapack(weir_ctx *ctx, int64_t m, int64_t n)
+{
+    const int64_t k = m < n ? m : n, size = m * n;
+    const w_blas_int rows = (w_blas_int)m, columns = (w_blas_int)n, wide = (w_blas_int)(n * 64);
+    double *a = malloc((size_t)size * 8), *b = malloc((size_t)size * 8), *tau = malloc((size_t)n * 16);
+    double *lapack = malloc((size_t)wide * 8);
+    w_blas_int info;
+    w_rng rng;
+    w_rng_seed(&rng, 21);
+    for (int64_t i = 0; i < size; i++) {
+        a[i] = b[i] = w_rng_normal(&rng) + (i % (m + 1) == 0 ? 2.0 * sqrt((double)m) : 0.0);
+    }
+    const weir_matrix view = {a, WEIR_F64, m, n, 1, m};
+    void *work = aligned_alloc(64, (size_t)(w_geqrf_bytes(ctx, &view) + 63) / 64 * 64);
+    assert_int_equal(w_geqrf(ctx, &view, tau, work), WEIR_OK);
+    dgeqrf_(&rows, &columns, b, &rows, tau + n, lapack, &wide, &info);
+    for (int64_t i = 0; i < size; i++) {
+        assert_true(fabs(a[i] - b[i]) <= 1e4 * DBL_EPSILON * sqrt((double)m));
+    }
+    for (int64_t i = 0; i < k; i++) {
+        assert_true(fabs(tau[i] - tau[n + i]) <= 1e4 * DBL_EPSILON);
+    }
+    free(a);
+    free(b);
+    free(tau);
+    free(lapack);
+    free(work);
+}
+
+static void test_lapack(void **state)
+{
+    weir_ctx *ctx = test_ctx(*state, 3, 0);
+    check_lapack(ctx, 30, 30);
+    check_lapack(ctx, 50, 20);
+    check_lapack(ctx, 300, 200);
+    check_lapack(ctx, 200, 300);
+    check_lapack(ctx, 40000, 30);
+    weir_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels),
         cmocka_unit_test(test_panels),
         cmocka_unit_test(test_small_remainder),
-        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_blocks),  cmocka_unit_test(test_lapack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
