@@ -33,8 +33,8 @@ static weir_model *fit(weir_ctx *ctx, weir_table *table, const char *formula, co
 static const char *const formulas[] = {
     "y ~ v + s(x,bs='cr',k=12) + s(z,bs='ps',k=14)",
     "y ~ f + s(x,by=f,k=8) + s(g,bs='re')",
-    "y ~ te(x,z,k=5) + s(w,bs='cr',k=8) + s(g,bs='re') + s(f,bs='re')",
-    "y ~ s(x,g,bs='fs',k=5) + z",
+    "y ~ te(x,z,k=4) + s(w,bs='cr',k=6) + s(g,bs='re') + s(f,bs='re')",
+    "y ~ s(x,g,bs='fs',k=4) + z",
 };
 
 /* Same lambda, hence the same equations: what is left is the tolerance of 1e-10 in the preconditioned norm. */
@@ -371,18 +371,24 @@ static void bits_do_not_depend_on_threads_or_windows(void **state)
     snprintf(path, sizeof path, "%s/rows.csv", folder);
     test_data_csv(data, path);
     double *reference = NULL;
-    for (int way = 0; way < 3; way++) {
-        weir_ctx *ctx = test_ctx(NULL, way == 1 ? 3 : 1, 0);
+    for (int way = 0; way < 6; way++) { /* the last three: a generalised model */
+        if (way == 3) {
+            free(reference);
+            reference = NULL;
+        }
+        weir_ctx *ctx = test_ctx(NULL, way % 3 == 1 ? 3 : 1, 0);
         const char *const paths[] = { path };
         const weir_table_options usual = WEIR_TABLE_OPTIONS_INIT;
-        const weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+        options.family = way < 3 ? NULL : "poisson";
         weir_table *table = NULL;
-        if (way == 2) {
+        if (way % 3 == 2) {
             assert_int_equal(w_table_open_files(ctx, 1, paths, &usual, &table), WEIR_OK);
         } else {
             table = test_data_table(ctx, data);
         }
-        weir_model *model = fit(ctx, table, "y ~ s(x,k=8) + s(g,bs='re')", &options, WEIR_FIT_MATRIX_FREE, WEIR_OK);
+        const char *formula = way < 3 ? "y ~ s(x,k=8) + s(g,bs='re')" : "abs(y) ~ s(x,k=8) + s(g,bs='re')";
+        weir_model *model = fit(ctx, table, formula, &options, WEIR_FIT_MATRIX_FREE, WEIR_OK);
         const size_t bytes = (size_t)model->design->p * sizeof(double);
         if (!reference) {
             reference = malloc(bytes);
@@ -494,6 +500,22 @@ static weir_status whole_fit(weir_ctx *ctx, void *arg)
     return status;
 }
 
+static weir_status generalised_fit(weir_ctx *ctx, void *arg)
+{
+    weir_table *table = arg;
+    weir_fit_options options = WEIR_FIT_OPTIONS_INIT;
+    const double sp[] = { 1.0, 2.0 };
+    weir_model *model = NULL;
+    options.route = WEIR_FIT_MATRIX_FREE;
+    options.family = "poisson";
+    options.criterion = WEIR_GCV;
+    options.sp = sp;
+    options.sp_count = 2;
+    weir_status status = w_fit_table(ctx, table, "abs(y) ~ s(x,k=5) + s(g,bs='re')", &options, &model);
+    w_model_free(model);
+    return status;
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -501,7 +523,9 @@ static void every_allocation_may_fail(void **state)
     weir_ctx *ctx = test_ctx(NULL, 1, 0);
     weir_table *table = test_data_table(ctx, data);
     assert_true(whole_fit(ctx, table) >= 0); /* the context finds its devices once */
-    assert_true(test_some_allocations_fail(ctx, whole_fit, table, 1, 1) > 60);
+    assert_true(test_some_allocations_fail(ctx, whole_fit, table, 1, 2) > 60);
+    assert_true(generalised_fit(ctx, table) >= 0);
+    assert_true(test_some_allocations_fail(ctx, generalised_fit, table, 3, 6) > 60);
     w_table_free(table);
     weir_ctx_destroy(ctx);
     test_data_free(data);
