@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Many small matrices of one shape at a time, float64 or float32: QR, Cholesky, LU, triangular systems, solves, least squares,
- *  symmetric eigenvalues, products.
+ *  symmetric eigenvalues, products, norms.
  *
  *  Sixteen float32 or eight float64 matrices, a group, go through every instruction side by side, one per lane of a register
  *  (two or four registers where the processor has shorter ones). A batch may lie in memory matrix after matrix, of any strides;
@@ -118,6 +118,12 @@ WEIR_API weir_status weir_multiply_batched(weir_ctx *ctx, weir_trans trans_a, we
                                            const weir_batch *b, const weir_batch *c, void *work, int64_t work_bytes);
 WEIR_API int64_t weir_multiply_batched_bytes(const weir_ctx *ctx, weir_trans trans_a, weir_trans trans_b, const weir_batch *a,
                                              const weir_batch *b, const weir_batch *c);
+
+/** Norms: of the columns (columns: count x n) and of the matrix, Frobenius (frobenius: count); either may be NULL. They overflow or
+ *  underflow only where the exact ones do. */
+WEIR_API weir_status weir_norms_batched(weir_ctx *ctx, const weir_batch *a, void *columns, void *frobenius, void *work,
+                                        int64_t work_bytes);
+WEIR_API int64_t weir_norms_batched_bytes(const weir_ctx *ctx, const weir_batch *a);
 
 #ifdef __cplusplus
 }

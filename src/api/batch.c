@@ -178,6 +178,25 @@ int64_t weir_multiply_batched_bytes(const weir_ctx *ctx, weir_trans trans_a, wei
     return bytes_of(ctx, make_multiply(NULL, __func__, &call), &call);
 }
 
+static weir_status make_norms(weir_ctx *ctx, const char *function, w_batch_call *call)
+{
+    return check_any(ctx, function, "a", call->a, false);
+}
+
+weir_status weir_norms_batched(weir_ctx *ctx, const weir_batch *a, void *columns, void *frobenius, void *work, int64_t work_bytes)
+{
+    w_batch_call call = { .group = w_batch_norms_group, .a = a, .values = columns, .tau = frobenius };
+    TRY(begin(ctx));
+    TRY(make_norms(ctx, __func__, &call));
+    return run(ctx, __func__, &call, work, work_bytes, WEIR_OK, "");
+}
+
+int64_t weir_norms_batched_bytes(const weir_ctx *ctx, const weir_batch *a)
+{
+    w_batch_call call = { .group = w_batch_norms_group, .a = a };
+    return bytes_of(ctx, make_norms(NULL, __func__, &call), &call);
+}
+
 /* ---- QR ------------------------------------------------------------------------------------------------------------- */
 
 static weir_status make_qr(weir_ctx *ctx, const char *function, w_batch_call *call)

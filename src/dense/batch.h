@@ -90,6 +90,7 @@ void w_batch_lu_solve_group(w_batch_call *call, int64_t g, w_scratch *s); /* tra
 void w_batch_solve_group(w_batch_call *call, int64_t g, w_scratch *s);    /* a, b -> x */
 void w_batch_trsm_group(w_batch_call *call, int64_t g, w_scratch *s);     /* right, upper, trans, unit; a, b -> x */
 void w_batch_eigh_group(w_batch_call *call, int64_t g, w_scratch *s);     /* upper; a -> values, x */
+void w_batch_norms_group(w_batch_call *call, int64_t g, w_scratch *s);    /* a -> values (of columns), tau (of all) */
 void w_batch_multiply_group(w_batch_call *call, int64_t g, w_scratch *s); /* trans, trans_b; a, b -> x */
 
 #endif

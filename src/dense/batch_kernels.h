@@ -63,6 +63,8 @@ typedef struct w_batched {
     void (*eigh)(int64_t n, void *a, void *values, void *vectors, int64_t ldv, void *work, void *info);
     /* C := A'B; A k x m and B k x n column-major with ld k, C m x n column-major. */
     void (*product)(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c, int64_t ld);
+    /* 2-norms of the columns of A (m x n column-major), safe from overflow and underflow: norms (n). */
+    void (*norms)(int64_t m, int64_t n, const void *a, int64_t ld, void *norms);
 } w_batched;
 
 #define W_EIGH_MOST 128 /* rows of a matrix that eigh takes, even */

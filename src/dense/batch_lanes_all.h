@@ -10,5 +10,5 @@
 const w_batched W_LANES_TABLE = {
     .name = W_LANES_NAME, .lanes = GROUP, .size = (int)sizeof(real), .gather = gather, .scatter = scatter, .qr = qr,
     .qr_form = qr_form, .qr_grams = qr_grams, .qr_apply = qr_apply, .chol = chol, .trsm = trsm, .lu = lu, .exchange = exchange, .eigh = eigh,
-    .product = product,
+    .product = product, .norms = norms,
 };

@@ -276,3 +276,23 @@ static void qr_apply(bool towards_q, int64_t m, int64_t k, const void *matrix, i
         }
     }
 }
+
+static void norms(int64_t m, int64_t n, const void *matrix, int64_t ld, void *results)
+{
+    EACH_PART(l) {
+        for (int64_t j = 0; j < n; j++) {
+            const real *x = AT((const real *)matrix + l, j * ld);
+            vec most = v_set(0), sum[4] = { v_set(0), v_set(0), v_set(0), v_set(0) };
+            for (int64_t i = 0; i < m; i++) {
+                most = v_max(v_abs(v_load(AT(x, i))), most);
+            }
+            const vec power = v_inverse_power(most);
+            for (int64_t i = 0; i < m; i++) {
+                const vec y = v_load(AT(x, i)) * power;
+                sum[i & 3] = v_fma(y, y, sum[i & 3]);
+            }
+            const vec square = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+            v_store(AT((real *)results + l, j), v_sqrt(square) * v_inverse_exact(power));
+        }
+    }
+}

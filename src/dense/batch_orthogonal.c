@@ -93,3 +93,19 @@ void w_batch_qr_solve_group(w_batch_call *call, int64_t g, w_scratch *s)
     w_batch_note(call, g, infos);
     w_batch_store(call, call->x, g, false, FULL, b);
 }
+
+/* The norm of all is that of the norms of the columns. */
+void w_batch_norms_group(w_batch_call *call, int64_t g, w_scratch *s)
+{
+    const int64_t m = call->a->matrix.rows, n = call->a->matrix.cols;
+    const w_group_place a = w_batch_room(s, m, n), columns = w_batch_room(s, n, 1), all = w_batch_room(s, 1, 1);
+    if (!s->base) {
+        return;
+    }
+    const weir_batch each = w_batch_vectors(call->a, call->values, n), one = w_batch_vectors(call->a, call->tau, 1);
+    w_batch_load(call, call->a, g, false, FULL, a);
+    call->k->norms(m, n, a.buffer, a.gj, columns.buffer);
+    call->k->norms(n, 1, columns.buffer, columns.gj, all.buffer);
+    w_batch_store(call, call->values ? &each : NULL, g, false, FULL, columns);
+    w_batch_store(call, call->tau ? &one : NULL, g, false, FULL, all);
+}

@@ -611,12 +611,47 @@ static void test_multiply(void **state)
     weir_ctx_destroy(ctx);
 }
 
+static void test_norms(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    w_rng rng;
+    w_rng_seed(&rng, 12);
+    for (int how = 0; how < 2 * LAYOUTS; how++) {
+        const int64_t m = 1 + 3 * how, n = 1 + how;
+        const weir_dtype dtype = how % 2 ? WEIR_F32 : WEIR_F64;
+        batch a = batch_make((layout)(how % LAYOUTS), dtype, KINDS, m, n), columns = batch_make(LAYOUT_ROWS, dtype, KINDS, n, 1);
+        batch all = batch_make(LAYOUT_ROWS, dtype, KINDS, 1, 1);
+        for (int kind = 0; kind < KINDS; kind++) {
+            fill(&a, kind, kind, &rng);
+        }
+        assert_int_equal(weir_norms_batched(ctx, &a.view, columns.view.matrix.data, all.view.matrix.data, NULL, 0), WEIR_OK);
+        const wide least = (wide)(dtype == WEIR_F32 ? 0x1p-149 : 0x1p-1074) / (wide)batch_eps(&a);
+        for (int64_t k = 0; k < KINDS; k++) {
+            wide total = 0;
+            for (int64_t j = 0; j < n; j++) {
+                wide sum = 0;
+                for (int64_t i = 0; i < m; i++) {
+                    sum += entry(&a, k, i, j) * entry(&a, k, i, j);
+                }
+                expect(fabsl(sqrtl(sum) - entry(&columns, k, j, 0)), fmaxl(sqrtl(sum), least), m, batch_eps(&a), "norm", k);
+                total += sum;
+            }
+            expect(fabsl(sqrtl(total) - entry(&all, k, 0, 0)), fmaxl(sqrtl(total), least), m * n, batch_eps(&a), "norm of all", k);
+        }
+        assert_int_equal(weir_norms_batched(ctx, &a.view, NULL, all.view.matrix.data, NULL, 0), WEIR_OK);
+        assert_true(batch_intact(&columns) && batch_intact(&all));
+        batch_free(&a), batch_free(&columns), batch_free(&all);
+    }
+    weir_ctx_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_qr_shapes), cmocka_unit_test(test_qr_kinds), cmocka_unit_test(test_qr_scaling),
         cmocka_unit_test(test_compact), cmocka_unit_test(test_chol), cmocka_unit_test(test_trsm), cmocka_unit_test(test_lu),
         cmocka_unit_test(test_lu_kinds), cmocka_unit_test(test_eigh), cmocka_unit_test(test_multiply),
+        cmocka_unit_test(test_norms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "dense/batch_kernels.h"
 
-enum { GROUPS = 12, PIECES = 14 };
+enum { GROUPS = 12, PIECES = 15 };
 static const char *const sets[] = { "avx2", "neon", "avx512" };
 
 /* All that the kernels make of one group of m x n matrices and what follows from them, piece after piece. */
@@ -61,6 +61,7 @@ static results run(const w_batched *k, int64_t m, int64_t n, const w_lane_views 
     }
     k->eigh(n, e, piece(&r, 10, n), piece(&r, 11, n * n), n, work, piece(&r, 12, 1));
     k->product(n, n, m, a, a, piece(&r, 13, n * n), n);
+    k->norms(m, n, lu, m, piece(&r, 14, n));
     free(e), free(work);
     return r;
 }
