@@ -2,9 +2,9 @@
 /* A = QR in place, and what is done with the reflectors.
  *
  * Panels of WIDTH columns: each is copied into a buffer, factored there eight columns at a time, copied back and packed as a
- * block reflector; the columns behind it are updated in groups. The next panel's columns come first, and the thread that has updated
- * them factors that panel while the others go on (look-ahead by one): two packed blocks take turns. Up to NARROW columns, the
- * buffer is all there is. What a column goes through does not depend on who does it.
+ * block reflector; the columns behind it are updated in groups. The next panel's columns come first, and the thread that
+ * has updated them factors that panel while the others go on (look-ahead by one): two packed blocks take turns. Up to NARROW
+ * columns (SMALL in a small matrix), the buffer is all there is. What a column goes through does not depend on who does it.
  * Source: Bischof & Van Loan (1987); Schreiber & Van Loan (1989); Golub & Van Loan, 5.2. */
 #include "dense/qr.h"
 
@@ -12,8 +12,10 @@
 
 #include "base/size.h"
 
-#define WIDTH 96
+#define WIDTH 72 /* a multiple of the strips of float64 */
 #define NARROW 160
+#define SMALL 288 /* columns, where all of A stays in the second cache */
+#define SMALL_BYTES (1 << 20)
 #define GROUP 48
 
 static int64_t aligned(int64_t bytes) { return w_round_up64(bytes, 64); }
@@ -87,7 +89,11 @@ typedef struct factoring {
     int64_t width;     /* columns of the panel at `next`; 0 none */
 } factoring;
 
-static bool narrow(const weir_matrix *a) { return a->cols <= NARROW; }
+static bool narrow(const weir_matrix *a)
+{
+    return a->cols <= NARROW ||
+           (a->cols <= SMALL && w_mul64(w_mul64(a->rows, a->cols), w_qr_size(a)) <= SMALL_BYTES);
+}
 
 int64_t w_geqrf_bytes(const weir_ctx *ctx, const weir_matrix *a)
 {

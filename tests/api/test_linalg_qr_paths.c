@@ -52,7 +52,7 @@ static void test_modes(void **state)
 {
     weir_ctx *ctx = test_ctx(*state, 2, 0);
     static const int64_t shapes[][2] = {{0, 0},   {0, 3},   {3, 0},   {1, 1},     {1, 5},    {5, 1},
-                                        {30, 17}, {17, 30}, {65, 64}, {170, 163}, {100, 180}};
+                                        {30, 17}, {17, 30}, {65, 64}, {170, 163}, {80, 290}};
     for (int i = 0; i < 11; i++) {
         for (int f32 = 0; f32 < 2; f32++) {
             const weir_dtype dtype = f32 ? WEIR_F32 : WEIR_F64;
@@ -329,6 +329,9 @@ static void test_workspaces(void **state)
         assert_int_equal(before.allocations, after.allocations);
         assert_true(test_each_allocation_fails(ctx, fallible, &c) >= 1);
     }
+    calls blocks = {WEIR_F64, 100, 300, 4};
+    assert_int_equal(call(ctx, &blocks, true), WEIR_OK);
+    assert_true(test_each_allocation_fails(ctx, fallible, &blocks) == 1);
     weir_ctx_destroy(ctx);
 }
 
