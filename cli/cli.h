@@ -51,7 +51,8 @@ struct cli_run {
     bool line_open; /* a progress line stands on the terminal */
 };
 
-extern const cli_command cmd_fit, cmd_predict, cmd_plan, cmd_summary, cmd_check, cmd_devices, cmd_accumulate, cmd_merge, cmd_factor;
+extern const cli_command cmd_fit, cmd_predict, cmd_plan, cmd_summary, cmd_check, cmd_devices, cmd_accumulate, cmd_merge, cmd_factor,
+    cmd_solve;
 
 /* Prints "weir CMD: message" and returns `code`. */
 int cli_fail(cli_run *run, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 static const cli_command *const commands[] = {
-    &cmd_fit, &cmd_predict, &cmd_check, &cmd_plan, &cmd_summary, &cmd_accumulate, &cmd_merge, &cmd_factor, &cmd_devices,
+    &cmd_fit, &cmd_predict, &cmd_check, &cmd_plan, &cmd_summary, &cmd_accumulate, &cmd_merge, &cmd_factor, &cmd_solve,
+    &cmd_devices,
 };
 enum { COMMAND_COUNT = CLI_COUNT_OF(commands) };
 

@@ -55,6 +55,11 @@ typedef struct cli_args {
     int64_t first_row;
     bool first_row_given;
 
+    int64_t root; /* order p of weir solve */
+    bool root_given, gram, general;
+    double tolerance;
+    int root_route; /* weir_root_route */
+
     bool calibrate;
     const char *export_to, *import_from;
 

@@ -3,6 +3,7 @@
 
 matrix.py make FILE TYPE ORDER SHAPE [KIND]     TYPE f4 f8 >f8 i4, ORDER C F, SHAPE 5x3 or 4x5x3, KIND normal definite singular nan
 matrix.py check KIND FILE PREFIX BOUND          factors of FILE beside PREFIX, errors relative to the largest element
+matrix.py power FILE ROOT P BOUND               ROOT^P FILE against the identity
 """
 import itertools
 import random
@@ -94,5 +95,18 @@ def check(kind, path, prefix, bound):
     print("good")
 
 
+def power(path, root, p, bound):
+    head, a = read(path)
+    *batches, n, _ = head["shape"]
+    x = read(root)[1]
+    for batch in itertools.product(*map(range, batches)):
+        now = {(i, j): a[(*batch, i, j)] for i in range(n) for j in range(n)}
+        for _ in range(int(p)):
+            now = {(i, j): sum(x[(*batch, i, k)] * now[k, j] for k in range(n)) for i in range(n) for j in range(n)}
+        worst = max(abs(now[i, j] - (i == j)) for i in range(n) for j in range(n))
+        assert worst <= float(bound), worst
+    print("good")
+
+
 if __name__ == "__main__":
-    {"make": make, "check": check}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "check": check, "power": power}[sys.argv[1]](*sys.argv[2:])
