@@ -13,7 +13,7 @@
 #include "device/device.h"
 
 #define CALIBRATION_SECONDS 0.5 /* of the device's own operations */
-#define PROBE_SECONDS 0.02     /* of each measurement of the others */
+#define PROBE_SECONDS 0.03     /* of each measurement of the others */
 
 /* The public struct with the arena that holds its texts and lists. */
 typedef struct devices_object {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each operation is timed warm at a small and a large size, the median of at least five runs each. With
+/* Each operation is timed warm at a small and a large size, the lower quartile of at least five runs each, by processor time. With
  *   t(f) = launch + (f + half) / peak
  * two points give  peak = (f2 - f1) / (t2 - t1)  and  half = (t1 - launch) peak - f1;  an operation whose larger size is
  * not slower says nothing and keeps its constants. The timed routines are the ones the library calls, one thread. */
@@ -101,19 +101,19 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median seconds of fn(n): warm, at least REPEATS runs, more while `seconds` last. NaN when it fails. */
-static double median_seconds(bench *work, timed_fn fn, int64_t n, double seconds)
+/* Processor seconds of fn(n), lower quartile: warm, at least REPEATS runs, more while `seconds` last. NaN when it fails. */
+static double usual_seconds(bench *work, timed_fn fn, int64_t n, double seconds)
 {
     double time[REPEATS_LIMIT];
     int runs = 0;
-    double end = w_clock_seconds() + seconds;
+    double end = w_clock_thread_seconds() + seconds;
     if (fn(work, n) != WEIR_OK) {
         return NAN;
     }
-    while (runs < REPEATS_LIMIT && (runs < REPEATS || w_clock_seconds() < end)) {
-        double start = w_clock_seconds();
+    while (runs < REPEATS_LIMIT && (runs < REPEATS || w_clock_thread_seconds() < end)) {
+        double start = w_clock_thread_seconds();
         weir_status status = fn(work, n);
-        time[runs++] = w_clock_seconds() - start;
+        time[runs++] = w_clock_thread_seconds() - start;
         if (status != WEIR_OK) {
             return NAN;
         }
@@ -125,7 +125,7 @@ static double median_seconds(bench *work, timed_fn fn, int64_t n, double seconds
             time[j - 1] = swap;
         }
     }
-    return time[runs / 2];
+    return time[runs / 4];
 }
 
 typedef struct dense_case {
@@ -137,8 +137,8 @@ typedef struct dense_case {
 
 static void measure_dense(bench *work, const dense_case *one, double seconds, w_cost *cost)
 {
-    double t1 = median_seconds(work, one->fn, one->small, seconds / 4);
-    double t2 = median_seconds(work, one->fn, one->large, seconds * 3 / 4);
+    double t1 = usual_seconds(work, one->fn, one->small, seconds / 4);
+    double t2 = usual_seconds(work, one->fn, one->large, seconds * 3 / 4);
     weir_device_shape small = { one->small, one->small, one->small, 1 }, large = { one->large, one->large, one->large, 1 };
     double f1 = w_cost_flops(one->op, &small), f2 = w_cost_flops(one->op, &large);
     double peak = (f2 - f1) / (t2 - t1);
@@ -223,13 +223,13 @@ static void measure(weir_ctx *ctx, bench *work, double seconds, w_cost *cost)
     };
     enum { CASES = sizeof dense / sizeof dense[0] };
     double share = seconds / (CASES + 3);
-    double call = median_seconds(work, run_gemm, 1, 1e-3);
+    double call = usual_seconds(work, run_gemm, 1, 1e-3);
     w_cost_set_measured(cost, "cpu.launch", call);
     for (int i = 0; i < CASES; i++) {
         measure_dense(work, &dense[i], share, cost);
     }
-    w_cost_set_measured(cost, "rows.memory", (double)work->stream_bytes / median_seconds(work, run_read, work->stream_bytes, share));
-    w_cost_set_measured(cost, "rows.copy_in", (double)work->stream_bytes / median_seconds(work, run_copy, work->stream_bytes, share));
+    w_cost_set_measured(cost, "rows.memory", (double)work->stream_bytes / usual_seconds(work, run_read, work->stream_bytes, share));
+    w_cost_set_measured(cost, "rows.copy_in", (double)work->stream_bytes / usual_seconds(work, run_copy, work->stream_bytes, share));
     measure_threads(ctx, cost);
 }
 

@@ -150,7 +150,7 @@ weir_status w_cost_save(weir_ctx *ctx, const char *path, const char *key, const 
 /* Path in the user's cache folder for this key; false when there is no home. */
 bool w_cost_cache_path(const char *key, char *path, size_t bytes);
 
-/* Measures the host's dense operations, memory and threads: warm, at least 5 repeats, median, about `seconds` in all. The other
+/* Measures the host's dense operations, memory and threads: warm, at least 5 repeats, lower quartile, about `seconds` in all. The other
  * fields are measured by api/calibrate.h. */
 weir_status w_cost_calibrate(weir_ctx *ctx, double seconds, w_cost *cost);
 

@@ -45,5 +45,5 @@ double w_probe_seconds(const w_probe *probe, w_probe_fn fn, void *arg)
         }
         time[at] = seconds;
     }
-    return time[batches / 2];
+    return time[batches / 4];
 }

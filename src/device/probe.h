@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Timing a piece of work: warm, repeated until the clock can tell, the median of several batches. */
+/* Timing a piece of work: warm, repeated until the clock can tell; of several batches the lower quartile, for what else the machine
+ * does at the time can only add. */
 #ifndef W_DEVICE_PROBE_H
 #define W_DEVICE_PROBE_H
 

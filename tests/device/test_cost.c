@@ -246,7 +246,7 @@ static weir_status failing_work(void *arg)
     return WEIR_E_NUMERIC;
 }
 
-/* By a clock of our own: the median, of short work in batches, and not for longer than was allowed. */
+/* By a clock of our own: short work in batches, and not for longer than was allowed. */
 static void a_probe_finds_the_seconds_of_its_work(void **state)
 {
     (void)state;
