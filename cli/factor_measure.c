@@ -16,7 +16,7 @@ static double get(const weir_matrix *a, int64_t i, int64_t j)
 static double *rows_of(const weir_matrix *a, bool turned)
 {
     const int64_t rows = turned ? a->cols : a->rows, cols = turned ? a->rows : a->cols;
-    double *out = malloc((size_t)(rows * cols + 1) * sizeof *out);
+    double *out = calloc((size_t)(rows * cols + 1), sizeof *out);
     for (int64_t i = 0; out && i < rows; i++)
         for (int64_t j = 0; j < cols; j++)
             out[i * cols + j] = turned ? get(a, j, i) : get(a, i, j);
@@ -97,7 +97,7 @@ static double residual_of(const factoring *f, int64_t b)
 {
     const weir_matrix a = factor_view(&f->a, b), first = factor_view(&f->first, b);
     const int64_t m = f->m, n = f->n, k = f->kind == FACTOR_QR || f->kind == FACTOR_LU ? f->k : n;
-    double *target = rows_of(&a, false), *left = rows_of(&first, false), *right = NULL, *row = malloc((size_t)(n + 1) * sizeof *row);
+    double *target = rows_of(&a, false), *left = rows_of(&first, false), *right = NULL, *row = calloc((size_t)(n + 1), sizeof *row);
     double norm = 0, result = NAN;
     if (f->kind == FACTOR_CHOL || f->kind == FACTOR_EIGH) {
         right = rows_of(&first, true);
@@ -108,7 +108,7 @@ static double residual_of(const factoring *f, int64_t b)
         right = rows_of(&second, false);
     }
     if (f->kind == FACTOR_LU && target) {
-        double *sorted = malloc((size_t)(m * n + 1) * sizeof *sorted);
+        double *sorted = calloc((size_t)(m * n + 1), sizeof *sorted);
         if (sorted)
             exchange_rows(m, n, (const int64_t *)f->permutation.data + b * m, target, sorted);
         free(target);

@@ -116,18 +116,19 @@ weir_status w_dense_solve(weir_ctx *ctx, const weir_matrix *a, const weir_matrix
                            w_scratch *s)
 {
     const int64_t n = a->rows, size = w_matrix_size(a);
+    const bool counting = !s->base;
     weir_matrix lu = w_matrix_columns(w_scratch_take(s, w_mul64(w_mul64(n, n), size)), a->dtype, n, n);
     int64_t *pivot = w_scratch_take(s, w_mul64(n, sizeof *pivot));
     judging j = { w_matrix_columns(w_scratch_take(s, w_mul64(w_mul64(n, b->cols), size)), a->dtype, n, b->cols),
                   w_scratch_take(s, w_mul64(b->cols, sizeof(double))), w_scratch_take(s, w_mul64(4 * size, n)),
                   w_scratch_take(s, w_mul64(sizeof(w_blas_int), n)) };
     const w_scratch before = *s;
-    if (s->base) {
+    if (!counting) {
         w_matrix_copy(a, &lu);
     }
     weir_status status = w_dense_getrf(ctx, &lu, pivot, zero, s);
     w_scratch again = before; /* the room of the factorization is free again */
-    if (!s->base) {
+    if (counting) {
         w_dense_getrs(ctx, false, &lu, pivot, b, &again);
         s->used = w_max64(s->used, again.used);
         return WEIR_OK;

@@ -24,7 +24,8 @@ static weir_status REAL(take_products)(panel *f, int64_t q0, int64_t count)
     f->top = top;
     f->q0 = q0;
     f->count = count;
-    weir_status status = run_updates(f);
+    const weir_status status = run_updates(f);
+    f->top = NULL;
     for (int64_t r = 0; r < q0; r++) {
         for (int64_t c = 0; c < count; c++) {
             *REAL(at)(f, r, q0 + c) = top[r * strip + c];
