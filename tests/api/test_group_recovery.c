@@ -16,12 +16,12 @@
 
 #define ROWS 9000
 #define GROUPS 160
-#define COLUMNS 3
+#define COLUMNS 4
 #define FREE_BYTES ((int64_t)256 << 20)
 
 typedef struct place {
     char folder[TEST_FOLDER_BYTES], csv[TEST_FOLDER_BYTES + 16];
-    double column[COLUMNS][ROWS]; /* y, x, g */
+    double column[COLUMNS][ROWS]; /* y, x, g, n */
 } place;
 
 static place *make_place(void)
@@ -32,14 +32,15 @@ static place *make_place(void)
     snprintf(p->csv, sizeof p->csv, "%s/rows.csv", p->folder);
     FILE *file = fopen(p->csv, "w");
     assert_non_null(file);
-    fputs("y,x,g\n", file);
+    fputs("y,x,g,n\n", file);
     w_rng rng;
     w_rng_seed(&rng, 77);
     for (int i = 0; i < ROWS; i++) {
         p->column[1][i] = floor(1e5 * w_rng_uniform(&rng)) / 1e5;
         p->column[2][i] = (double)w_rng_below(&rng, GROUPS);
         p->column[0][i] = floor(1e5 * (sin(6 * p->column[1][i]) + 0.1 * p->column[2][i] + 0.3 * w_rng_normal(&rng))) / 1e5;
-        fprintf(file, "%.7g,%.7g,%.7g\n", p->column[0][i], p->column[1][i], p->column[2][i]);
+        p->column[3][i] = (double)w_rng_below(&rng, 2 + (int)(3 * exp(sin(6 * p->column[1][i]))));
+        fprintf(file, "%.7g,%.7g,%.7g,%.7g\n", p->column[0][i], p->column[1][i], p->column[2][i], p->column[3][i]);
     }
     assert_int_equal(fclose(file), 0);
     return p;
@@ -53,7 +54,7 @@ static void drop_place(place *p)
 
 typedef struct job {
     const place *place;
-    int csv, each, threads;
+    int csv, each, poisson, threads;
     /* of the last fit */
     int64_t rows, columns, in_flight;
     double beta[GROUPS][16];
@@ -75,7 +76,7 @@ static weir_ctx *make_ctx(int threads, int64_t budget, weir_progress_fn progress
 
 static weir_status whole(weir_ctx *ctx, job *j)
 {
-    static const char *const names[COLUMNS] = { "y", "x", "g" };
+    static const char *const names[COLUMNS] = { "y", "x", "g", "n" };
     weir_table_options options = WEIR_TABLE_OPTIONS_INIT;
     weir_groups_options how = WEIR_GROUPS_OPTIONS_INIT;
     weir_table *table = NULL;
@@ -102,9 +103,13 @@ static weir_status whole(weir_ctx *ctx, job *j)
         column[0] = (weir_column){ names[0], WEIR_F64, j->place->column[0], 0, 0, NULL };
         column[1] = (weir_column){ names[1], WEIR_F64, j->place->column[1], 0, 0, NULL };
         column[2] = (weir_column){ names[2], WEIR_I32, code, 0, GROUPS, level };
+        column[3] = (weir_column){ names[3], WEIR_F64, j->place->column[3], 0, 0, NULL };
         status = weir_table_from_columns(ctx, ROWS, COLUMNS, column, &table);
     }
-    status = status < 0 ? status : weir_fit_groups(ctx, table, "y ~ s(x, bs = 'cr', k = 10)", NULL, &how, &groups);
+    weir_fit_options model = WEIR_FIT_OPTIONS_INIT;
+    model.family = j->poisson ? "poisson" : NULL;
+    const char *formula = j->poisson ? "n ~ s(x, bs = 'cr', k = 6)" : "y ~ s(x, bs = 'cr', k = 10)";
+    status = status < 0 ? status : weir_fit_groups(ctx, table, formula, &model, &how, &groups);
     if (status >= 0) {
         weir_groups_summary summary;
         assert_int_equal(weir_groups_summarise(groups, &summary), WEIR_OK);
@@ -188,6 +193,7 @@ static void test_each_allocation_fails_once_and_for_ever(void **state)
     place *p = make_place();
     fail_each(&(job){ .place = p, .threads = 2 }, 7);
     fail_each(&(job){ .place = p, .threads = 2, .csv = 1, .each = 1 }, 43);
+    fail_each(&(job){ .place = p, .threads = 2, .poisson = 1 }, 29);
     drop_place(p);
 }
 
