@@ -292,6 +292,7 @@ static w_plan_work describe_work(weir_ctx *ctx, const weir_fit_options *options,
         work.parameters += glm.estimate[a];
     }
     work.canonical = w_generalised_canonical(&glm);
+    work.scale_known = glm.family->scale_known || options->scale > 0;
     work.exact = work.generalised && arrow_block < 0 && w_generalised_exact(options, rows);
     return work;
 }

@@ -107,7 +107,7 @@ w_pass_counts w_plan_passes(const w_plan_work *work, double rows)
         c.likelihood += work->canonical ? 0.0 : 1.0;
         return c;
     }
-    c.exact = work->canonical ? 3.0 : work->parameters > 1 ? 9.0 : parameters ? 4.5 : 5.0;
+    c.exact = work->parameters > 1 ? 9.0 : parameters ? 4.5 : work->scale_known ? 3.0 : 5.0;
     c.hessian += 1.0 + c.exact * (parameters ? 3.0 : many ? 1.0 : 2.4);
     c.tables += 1.0 + c.exact * (parameters ? 3.0 : 0.8);
     c.gradient += many ? c.exact * (parameters ? 3.0 : 0.8) : 0.0;

@@ -110,7 +110,7 @@ static void passes_are_those_of_the_usual_course(void **state)
         /* not canonical: settled by Newton's method */
         { { .generalised = true }, 1e6, { .start = 4, .hessian = 3.5, .tables = 4, .gradient = 1.5, .likelihood = 2, .solves = 8 } },
         /* Laplace criterion: a pass of leverages for each value */
-        { { .generalised = true, .canonical = true, .exact = true }, 1000,
+        { { .generalised = true, .canonical = true, .scale_known = true, .exact = true }, 1000,
           { .hessian = 13.2, .tables = 7.4, .likelihood = 5, .leverage = 3, .solves = 6, .exact = 3 } },
         /* with a parameter of the family: turns, and a pass for it each time */
         { { .generalised = true, .parameters = 1, .exact = true }, 20000,
