@@ -39,6 +39,7 @@ static weir_ctx *shared_context(void)
     if (!tried) {
         weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;
         options.threads = threads_wanted();
+        options.memory_budget = INT64_MAX / 2; /* LAPACK has none: the system decides */
         tried = true;
         shared = weir_ctx_create(&options, &shared) < 0 ? NULL : shared;
     }
