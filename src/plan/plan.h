@@ -59,6 +59,7 @@ typedef struct w_plan_input {
     int64_t setup_bytes;        /* of compiling the design; 0 when that is done */
     int64_t system_bytes;       /* of the penalised system and its results: the solver's own account */
     int64_t iteration_bytes;    /* generalised: what lives from one pass to the next beside gram and system */
+    int64_t after_bytes;        /* of what follows the solution beside the model: fit/direct.h */
     int64_t rows_bytes;         /* diagnostics: tiles and values of the rows in flight, model's vectors; 0 without */
     int64_t matrix_free_bytes[4]; /* of that route with 8, 4, 2, 1 vectors per sweep; used when `matrix_free` */
     int64_t tile_row_bytes;     /* of an evaluated row that is kept */
@@ -94,7 +95,7 @@ typedef struct w_plan_input {
 } w_plan_input;
 
 /* The block to eliminate by the arrowhead form, or -1: the largest fully penalised block with a block-diagonal cross-product, if
- * it has at least W_ARROW_MIN_COLUMNS columns and at least half as many as all others together. */
+ * it has (unless design->arrow asks for it) at least W_ARROW_MIN_COLUMNS columns and at least half as many as all others together. */
 #define W_ARROW_MIN_COLUMNS 64
 int w_plan_arrow_block(const w_design *design);
 
