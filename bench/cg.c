@@ -84,7 +84,12 @@ static cg_case *case_make(const char *name, int64_t rows, cg_kind kind)
     return c;
 }
 
-static int case_fit(const cg_case *c, int threads, weir_summary *summary, double *seconds)
+typedef struct cg_solve {
+    double seconds;
+    int64_t steps, products;
+} cg_solve;
+
+static int case_fit(const cg_case *c, int threads, weir_summary *summary, double *seconds, cg_solve *solve)
 {
     weir_ctx *ctx = NULL;
     weir_table *table = NULL;
@@ -115,8 +120,14 @@ static int case_fit(const cg_case *c, int threads, weir_summary *summary, double
     *seconds = bench_seconds() - begin;
     if (status >= 0) {
         weir_model_summary(model, summary);
+        if (summary->iterative) {
+            solve->seconds = summary->iterative->seconds;
+            solve->steps = summary->iterative->iterations;
+            solve->products = summary->iterative->products;
+        }
         summary->note = NULL;
         summary->plan = NULL;
+        summary->iterative = NULL;
     } else {
         fprintf(stderr, "%s: %s\n", c->name, weir_ctx_message(ctx));
     }
@@ -128,20 +139,21 @@ static int case_fit(const cg_case *c, int threads, weir_summary *summary, double
 
 static int case_run(cg_case *c, const cg_options *options, int repetitions)
 {
-    double total[REPETITIONS_MAX], smooth[REPETITIONS_MAX];
+    double total[REPETITIONS_MAX], last[REPETITIONS_MAX];
+    cg_solve solve = {0, 0, 0};
     weir_summary summary;
     if (!c)
         return -1;
     for (int r = 0; r < repetitions; r++) {
-        if (case_fit(c, options->threads, &summary, &total[r]) < 0) {
+        if (case_fit(c, options->threads, &summary, &total[r], &solve) < 0) {
             case_free(c);
             return -1;
         }
-        smooth[r] = summary.seconds_smoothing;
+        last[r] = solve.seconds;
     }
-    printf("| %s | %lld | %lld | %.4f | %.4f | %.1f | %.2g |\n", c->name, (long long)c->rows, (long long)summary.columns,
-           bench_median(total, repetitions), bench_median(smooth, repetitions), (double)summary.actual_bytes / 1048576.0,
-           summary.backward_error);
+    printf("| %s | %lld | %lld | %.4f | %.4f | %lld | %lld | %.1f | %.2g |\n", c->name, (long long)c->rows, (long long)summary.columns,
+           bench_median(total, repetitions), bench_median(last, repetitions), (long long)solve.steps, (long long)solve.products,
+           (double)summary.actual_bytes / 1048576.0, summary.backward_error);
     case_free(c);
     return 0;
 }
@@ -150,7 +162,7 @@ int cg_run(const cg_options *options)
 {
     const int64_t rows = options->rows > 0 ? options->rows : 1000000;
     const int repetitions = options->repetitions > 0 && options->repetitions < REPETITIONS_MAX ? options->repetitions : 3;
-    printf("| case | rows | columns | fit s | solves and probes s | MiB | residual |\n|---|---|---|---|---|---|---|\n");
+    printf("| case | rows | columns | fit s | last solve s | steps | products with the probes | MiB | residual |\n|---|---|---|---|---|---|---|---|---|\n");
     static const char *const name[] = {"splines", "factors", "trees", "trees, lambda sought"};
     int failed = 0;
     for (int kind = 0; kind < 4 && !failed; kind++)

@@ -152,6 +152,7 @@ typedef struct weir_iterative_summary {
     const double *history;
     int64_t probes;
     double edf_error, criterion_error, log_sp_error; /**< standard errors over the probes; the largest of the log smoothing parameters */
+    double seconds;              /**< of the last solve of the coefficients */
     double jitter;               /**< largest added to a block scaled to unit diagonal, 0 as a rule */
 } weir_iterative_summary;
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 #include "fit/criterion.h"
 #include "fit/pirls.h"
@@ -98,8 +99,10 @@ static weir_status solve_beta(w_search *s, double tolerance)
     const w_cg_options options = { .right_hand_sides = 1, .warm = true, .tolerance = tolerance, .energy_tolerance = tolerance,
                                    .max_iterations = W_ITERATIVE_CG_STEPS, .history = s->history,
                                    .history_rows = W_ITERATIVE_HISTORY };
+    const double begin = w_clock_seconds();
     weir_status status = w_cg_solve(s->ctx, w_matrix_free_operator(s->op), &s->preconditioner, &options,
                                     w_matrix_free_rhs(s->op), s->beta, &s->solve);
+    s->solve_seconds = w_clock_seconds() - begin;
     s->products += s->solve.iterations;
     return status;
 }

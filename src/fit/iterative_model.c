@@ -200,7 +200,7 @@ static weir_status fill_iterative(const w_search *s, weir_model *model)
         .products = s->products, .residual = s->solve.residual, .preconditioned = s->solve.preconditioned,
         .change = s->solve.energy_change, .history_count = count, .history = history, .probes = w_iterative_probes(s->design),
         .edf_error = s->trace[s->part_count - 1].error, .criterion_error = 0.5 * s->log_det.error, .log_sp_error = log_lambda_error(s),
-        .jitter = s->blocks.jitter };
+        .seconds = s->solve_seconds, .jitter = s->blocks.jitter };
     model->summary.iterative = out;
     return WEIR_OK;
 }

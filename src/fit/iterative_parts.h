@@ -31,6 +31,7 @@ typedef struct w_search {
     int iterations;
     w_cg_result solve;
     int64_t products;
+    double solve_seconds;
     double history[W_ITERATIVE_HISTORY];
     weir_status status;
     double *memory;

@@ -103,6 +103,7 @@ static void put_iterative(w_json *j, const weir_iterative_summary *s)
     w_json_number(j, "edf_error", s->edf_error);
     w_json_number(j, "criterion_error", s->criterion_error);
     w_json_number(j, "log_sp_error", s->log_sp_error);
+    w_json_number(j, "seconds", s->seconds);
     w_json_number(j, "jitter", s->jitter);
     w_json_close(j, '}');
 }
