@@ -113,17 +113,26 @@ static void flush(int64_t n, float *sums, double *g)
     }
 }
 
+/* The rows of a tile, and what is read and written next asked for. */
+static weir_matrix tile_of(const passes *s, const weir_matrix *m, int64_t tile)
+{
+    const int64_t first = tile * T, next = w_min64(first + T, m->rows);
+    const weir_matrix ahead = w_view(m, next, 0, w_min64(T, m->rows - next), s->n);
+    w_qr_ask(&ahead, 0, 1, 1);
+    return w_view(m, first, 0, w_min64(T, m->rows - first), s->n);
+}
+
 /* What the triangles so far make of a tile: in Q where it is kept, and then by the last of them alone. */
 static weir_matrix solved(const passes *s, int64_t tile, char *scratch)
 {
-    const int64_t first = tile * T, rows = w_min64(T, s->a->rows - first);
-    const weir_matrix from = w_view(s->a, first, 0, rows, s->n);
-    weir_matrix to = {scratch, from.dtype, rows, s->n, 1, rows};
+    const bool again = s->q && s->count > 1;
+    const weir_matrix from = tile_of(s, again ? s->q : s->a, tile);
+    weir_matrix to = {scratch, from.dtype, from.rows, s->n, 1, from.rows};
     if (s->count == 0) {
         return from;
     }
     if (s->q) {
-        to = w_view(s->q, first, 0, rows, s->n);
+        to = again ? from : tile_of(s, s->q, tile);
         w_qr_rows_solve(&s->rows[s->count - 1], s->count == 1 ? &from : &to, &to);
         return to;
     }

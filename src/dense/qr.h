@@ -74,6 +74,9 @@ void w_qr_store(const void *buffer, int64_t ld, const weir_matrix *to);
 /* The rows i <= j + below of a buffer's columns j to the view; zeros below when `zeros`. */
 void w_qr_store_upper(const void *buffer, int64_t ld, const weir_matrix *to, bool zeros);
 
+/* Asks for the part [from, to) / of of a view, by whole columns or rows, whichever are contiguous, in the second cache. */
+void w_qr_ask(const weir_matrix *next, int64_t from, int64_t to, int64_t of);
+
 /* QR of a buffer of rows x columns (as padded): R, V, tau (columns rounded to 8), T of every block of eight in t8 and heads in
  * vh8 (64 elements each). */
 void w_qr_panel_factor(const w_reflector *k, int64_t rows, int64_t columns, void *a, int64_t ld, void *tau, void *t8, void *vh8);

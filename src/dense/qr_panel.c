@@ -124,6 +124,23 @@ void w_qr_store_upper(const void *buffer, int64_t ld, const weir_matrix *to, boo
     }
 }
 
+void w_qr_ask(const weir_matrix *next, int64_t from, int64_t to, int64_t of)
+{
+    const int64_t size = w_qr_size(next);
+    const bool by_rows = next->col_stride == 1;
+    const int64_t outer = by_rows ? next->rows : next->cols, length = (by_rows ? next->cols : next->rows) * size;
+    const int64_t step = (by_rows ? next->row_stride : next->col_stride) * size;
+    if (!by_rows && next->row_stride != 1) {
+        return;
+    }
+    for (int64_t o = outer * from / of; o < w_min64(outer, outer * to / of); o++) {
+        const char *line = (const char *)next->data + o * step;
+        for (int64_t i = 0; i < length; i += 64) {
+            __builtin_prefetch(line + i, 0, 2);
+        }
+    }
+}
+
 /* ---- the panel ----------------------------------------------------------------------------------------------------- */
 
 void w_qr_panel_factor(const w_reflector *k, int64_t rows, int64_t columns, void *a, int64_t ld, void *tau,

@@ -106,24 +106,6 @@ static weir_matrix rows_of(const tree *s, const weir_matrix *m, int64_t tile)
 
 /* ---- down: R ------------------------------------------------------------------------------------------------------- */
 
-/* Fetches the share of a block of columns of the rows that come next into the second cache. */
-static void ask_for(const tree *s, const weir_matrix *next, int64_t j)
-{
-    const int64_t size = s->k->size;
-    const bool by_rows = next->col_stride == 1;
-    const int64_t outer = by_rows ? next->rows : next->cols, length = (by_rows ? next->cols : next->rows) * size;
-    const int64_t step = (by_rows ? next->row_stride : next->col_stride) * size;
-    if (!by_rows && next->row_stride != 1) {
-        return;
-    }
-    for (int64_t o = outer * j / s->wide; o < w_min64(outer, outer * (j + B) / s->wide); o++) {
-        const char *line = (const char *)next->data + o * step;
-        for (int64_t i = 0; i < length; i += 64) {
-            __builtin_prefetch(line + i, 0, 2);
-        }
-    }
-}
-
 /* H [r; v] = [r'; 0], block of columns after block; t: T of all blocks, or of one when they are not kept. `rows` of v, of which
  * only those up to the diagonal count when it is a triangle. ahead: rows that are read after these; NULL: none. */
 static void stack(const tree *s, char *r, char *v, int64_t ldv, int64_t rows, bool triangular, char *tau, char *t,
@@ -138,7 +120,7 @@ static void stack(const tree *s, char *r, char *v, int64_t ldv, int64_t rows, bo
         w_reflector_apply(s->k, true, own, NULL, height, at(s, v, 0, j, ldv), ldv, s->wide - j - B,
                           at(s, r, j, j + B, s->lead), s->lead, at(s, v, 0, j + B, ldv), ldv);
         if (ahead) {
-            ask_for(s, ahead, j);
+            w_qr_ask(ahead, j, j + B, s->wide);
         }
     }
 }
