@@ -193,7 +193,8 @@ static void test_gather(void **state)
         const int size = i % 2 ? 4 : 8, lanes = W_GROUP_BYTES / size;
         const w_batched *k = w_batched_find(all[i / 2], size);
         for (int64_t c = 0; k && c < 3 * 20 * 3 * 3; c++) {
-            const int64_t rows = 1 + c % 20, cols = c / 20 % 3 == 0 ? rows : 3 + c / 20 % 3 * 15, way = c / 60 % 3, each = (2 * cols + 1) * rows + 9;
+            const int64_t rows = 1 + c % 20, cols = c / 20 % 3 == 0 ? rows : 3 + c / 20 % 3 * 15, way = c / 60 % 3;
+            const int64_t span = (2 * cols + 1) * rows + 9, each = c % 7 ? span : (span + 1023) / 1024 * 1024; /* lanes share cache sets */
             const w_triangle part = (w_triangle)(c / 180 % 3);
             const int count = 1 + (int)(c % lanes);
             unsigned char *from = malloc((size_t)(each * lanes * size)), *to = malloc((size_t)(each * lanes * size));
