@@ -5,6 +5,8 @@
  * The k x k problem is solved by substitution where a condition estimate of R leaves no doubt about its rank. Else
  *     T P = U [S11 S12; 0 S22],   the rank r being where |s_jj| > tolerance |s_11| ends,
  *     [S11 S12] = W' Z'  (QR of its transpose),   Y = P Z W'^-1 (U'C)_1..r:  of least norm (complete orthogonal decomposition).
+ * Few columns of B are factored behind those of A, [A B] = Q [R C; 0 *], for which Q need not be applied; only of finite ones, since NaN
+ * in one would reach its neighbours.
  * Pivots of R are those of A, whose columns it has the norms and angles of: the rank is the one geqp3 of A finds, for k^3 instead
  * of m n^2 operations with pivoting. The matrices are brought to a moderate size by powers of two.
  * Reference: Golub & Van Loan, Matrix Computations, 5.4, 5.5; Higham (1987) for condition estimates. */
@@ -23,8 +25,8 @@ typedef struct problem {
     weir_ctx *ctx;
     w_scratch *s;
     int64_t m, n, k;
-    bool wide;
-    weir_matrix tall, r;       /* A or A', and its R (k x k, upper) */
+    bool wide, joined;         /* B follows A in `tall` */
+    weir_matrix tall, own, r;  /* A or A', with B or without; R (k x k, upper) */
     weir_matrix right, c;      /* B, then Q'B; its first k rows */
     weir_matrix square;        /* T, then its pivoted QR */
     weir_matrix turned;        /* [S11 S12]' */
@@ -44,20 +46,21 @@ static weir_matrix room_for(problem *p, weir_dtype dtype, int64_t rows, int64_t 
 /* Everything but what w_qr_pivot takes for itself. */
 static void take_rooms(problem *p, const weir_matrix *a, const weir_matrix *b)
 {
-    const int64_t size = w_matrix_size(a), k = p->k;
-    p->tall = room_for(p, a->dtype, w_max64(p->m, p->n), k);
+    const int64_t size = w_matrix_size(a), k = p->k, beside = p->joined ? b->cols : 0;
+    p->tall = room_for(p, a->dtype, w_max64(p->m, p->n), k + beside);
+    p->own = w_matrix_part(&p->tall, 0, 0, p->tall.rows, k);
     p->r = w_matrix_part(&p->tall, 0, 0, k, k);
-    p->right = room_for(p, a->dtype, p->m, b->cols);
+    p->right = p->joined ? w_matrix_part(&p->tall, 0, k, p->m, b->cols) : room_for(p, a->dtype, p->m, b->cols);
     p->c = w_matrix_part(&p->right, 0, 0, k, b->cols);
     p->square = room_for(p, a->dtype, k, k);
     p->turned = room_for(p, a->dtype, k, k);
     p->y = room_for(p, a->dtype, p->n, b->cols);
-    p->tau = w_scratch_take(p->s, w_mul64(k, size));
+    p->tau = w_scratch_take(p->s, w_mul64(k + beside, size));
     p->square_tau = w_scratch_take(p->s, w_mul64(k, size));
     p->turned_tau = w_scratch_take(p->s, w_mul64(k, size));
     p->pivot = w_scratch_take(p->s, w_mul64(k, sizeof *p->pivot));
     p->iwork = w_scratch_take(p->s, w_mul64(k, sizeof *p->iwork));
-    int64_t work = w_max64(w_geqrf_bytes(p->ctx, &p->tall), w_ormqr_bytes(&p->tall));
+    int64_t work = w_max64(w_geqrf_bytes(p->ctx, &p->tall), w_max64(w_geqrf_bytes(p->ctx, &p->own), w_ormqr_bytes(&p->own)));
     work = w_max64(work, w_max64(w_geqrf_bytes(p->ctx, &p->turned), w_ormqr_bytes(&p->turned)));
     p->work = w_scratch_take(p->s, w_max64(work, w_mul64(4 * size, k)));
 }
@@ -201,11 +204,22 @@ static int power_for(weir_dtype dtype, double largest)
     return largest > 0.0 && (exponent > wide || exponent < -wide) ? -exponent : 0;
 }
 
+/* The reflectors of B's own columns stand below what is left of them. */
+static void clear_reflectors(const problem *p)
+{
+    for (int64_t j = 0; j < p->right.cols; j++) {
+        const weir_matrix below = w_matrix_part(&p->right, p->k + j + 1, j, p->m - p->k - j - 1, 1);
+        fill(&below, 0.0);
+    }
+}
+
 static weir_status solve_scaled(problem *p, weir_lstsq_report *report)
 {
-    weir_status status = w_geqrf(p->ctx, &p->tall, p->tau, p->work);
-    if (status >= 0 && !p->wide) {
-        status = w_ormqr(p->ctx, true, &p->tall, p->tau, &p->right, p->work);
+    weir_status status = w_geqrf(p->ctx, p->joined ? &p->tall : &p->own, p->tau, p->work);
+    if (status >= 0 && p->joined) {
+        clear_reflectors(p);
+    } else if (status >= 0 && !p->wide) {
+        status = w_ormqr(p->ctx, true, &p->own, p->tau, &p->right, p->work);
     }
     if (status < 0) {
         return status;
@@ -214,7 +228,7 @@ static weir_status solve_scaled(problem *p, weir_lstsq_report *report)
     const bool sure = DOUBT * (double)p->k * report->condition * p->tolerance < 1.0;
     fill(&p->y, 0.0);
     status = sure ? solve_triangle(p, report) : solve_pivoted(p, report);
-    return status < 0 || !p->wide ? status : w_ormqr(p->ctx, false, &p->tall, p->tau, &p->y, p->work);
+    return status < 0 || !p->wide ? status : w_ormqr(p->ctx, false, &p->own, p->tau, &p->y, p->work);
 }
 
 weir_status w_lstsq(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, const weir_matrix *x, double tolerance,
@@ -223,6 +237,7 @@ weir_status w_lstsq(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, c
     const double eps = a->dtype == WEIR_F32 ? FLT_EPSILON : DBL_EPSILON;
     problem p = { .ctx = ctx, .s = s, .m = a->rows, .n = a->cols, .k = w_min64(a->rows, a->cols), .wide = a->rows < a->cols };
     p.tolerance = tolerance > 0.0 ? tolerance : (double)w_max64(w_max64(p.m, p.n), 1) * eps;
+    p.joined = !p.wide && b->cols <= p.n / 4 + 8 && b->cols <= p.m - p.n;
     take_rooms(&p, a, b);
     if (!s->base) {
         w_qr_pivot(ctx, &p.square, p.pivot, p.square_tau, s);
@@ -240,9 +255,10 @@ weir_status w_lstsq(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, c
     }
     const weir_matrix seen = p.wide ? w_matrix_turned(a) : *a;
     const int a_power = power_for(a->dtype, a_most), b_power = isfinite(b_most) ? power_for(a->dtype, b_most) : 0;
-    w_matrix_copy(&seen, &p.tall);
+    p.joined = p.joined && isfinite(b_most);
+    w_matrix_copy(&seen, &p.own);
     w_matrix_copy(b, &p.right);
-    w_matrix_scale(&p.tall, a_power);
+    w_matrix_scale(&p.own, a_power);
     w_matrix_scale(&p.right, b_power);
     weir_status status = solve_scaled(&p, report);
     if (status >= 0) {

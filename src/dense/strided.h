@@ -38,7 +38,7 @@ static inline weir_matrix w_matrix_turned(const weir_matrix *a)
 }
 static inline weir_matrix w_matrix_part(const weir_matrix *a, int64_t i, int64_t j, int64_t rows, int64_t cols)
 {
-    return (weir_matrix){ w_matrix_at(a, i, j), a->dtype, rows, cols, a->row_stride, a->col_stride };
+    return (weir_matrix){ a->data ? w_matrix_at(a, i, j) : NULL, a->dtype, rows, cols, a->row_stride, a->col_stride };
 }
 /* Column-major in `data`. */
 static inline weir_matrix w_matrix_columns(void *data, weir_dtype dtype, int64_t rows, int64_t cols)

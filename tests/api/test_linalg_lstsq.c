@@ -319,8 +319,15 @@ static void test_special(void **state)
     bool seen = false;
     for (int i = 0; i < 4; i++) {
         seen = seen || !isfinite(view_get(&x, i, 1));
+        assert_true(isfinite(view_get(&x, i, 0)));
     }
     assert_true(seen);
+    view_set(&b, 1, 1, 0.0);
+    view_set(&b, 5, 0, NAN);
+    assert_int_equal(weir_lstsq(ctx, &a.m, &b.m, &x.m, 0.0, &report, NULL, 0), WEIR_OK);
+    for (int i = 0; i < 4; i++) {
+        assert_true(isnan(view_get(&x, i, 0)) && isfinite(view_get(&x, i, 1)));
+    }
     assert_int_equal(weir_lstsq(ctx, &a.m, &b.m, &x.m, 1.5, &report, NULL, 0), WEIR_E_ARG);
     assert_int_equal(weir_lstsq(ctx, &a.m, &b.m, &x.m, NAN, &report, NULL, 0), WEIR_E_ARG);
     assert_int_equal(weir_lstsq(ctx, &a.m, &x.m, &b.m, 0.0, &report, NULL, 0), WEIR_E_ARG);
