@@ -18,8 +18,14 @@ static const cli_option window_options[] = {
     {0, "window-lambda", CLI_CHOICE, CLI_AT(window_lambda), 0, "first|each", "accepted"},
     {0, "windows", CLI_TEXT, CLI_AT(window_table), 0, "FILE.csv", "accepted; not written"},
 };
+static const cli_option apart_options[] = {
+    {0, "by-group", CLI_TEXT, CLI_AT(by_group), 0, "COL", "plan for a fit of the rows of each level of COL apart"},
+    {0, "group-lambda", CLI_CHOICE, CLI_AT(group_lambda), 0, "shared|each", "accepted"},
+    {0, "group-covariance", CLI_CHOICE, CLI_AT(group_covariance), 0, "auto|yes|no", "accepted"},
+};
+static const cli_group apart = {"Groups", CLI_COUNT_OF(apart_options), apart_options};
 static const cli_group windows = {"Sliding windows", CLI_COUNT_OF(window_options), window_options};
-static const cli_group *const groups[] = {&outputs, &group_model, &windows, &group_table, &group_machine, &group_general, NULL};
+static const cli_group *const groups[] = {&outputs, &group_model, &apart, &windows, &group_table, &group_machine, &group_general, NULL};
 
 static int print_plan(cli_run *run, const weir_plan *found)
 {
@@ -52,7 +58,11 @@ static int plan(cli_run *run)
         return code;
     weir_fit_options fit = cli_fit_options(run);
     const weir_windows_options how = cli_windows_options(run);
-    weir_status status = run->args.window_given ? weir_plan_windows(run->ctx, table, run->args.formula, &fit, &how, &found)
+    weir_groups_options groups_how = WEIR_GROUPS_OPTIONS_INIT;
+    groups_how.column = run->args.by_group;
+    groups_how.each = run->args.group_lambda == 1;
+    weir_status status = run->args.by_group ? weir_plan_groups(run->ctx, table, run->args.formula, &fit, &groups_how, &found)
+                         : run->args.window_given ? weir_plan_windows(run->ctx, table, run->args.formula, &fit, &how, &found)
                                                 : weir_plan_fit(run->ctx, table, run->args.formula, &fit, &found);
     code = status < 0 ? cli_report(run, status, EXIT_DATA) : print_plan(run, &found);
     weir_table_close(table);

@@ -74,6 +74,10 @@ typedef struct weir_groups_summary {
  *  that take further passes over the rows and, with a shared search, room in the scratch folder. */
 WEIR_API weir_status weir_fit_groups(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
                                      const weir_groups_options *how, weir_groups **out);
+/** weir_plan_fit for groups: how many at a time, passes and bytes. How many there are it takes from the head of a file, where that has
+ *  all of them; reasons say what each further one takes. */
+WEIR_API weir_status weir_plan_groups(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                                      const weir_groups_options *how, weir_plan *out);
 WEIR_API void weir_groups_free(weir_groups *groups);
 WEIR_API weir_status weir_groups_save(weir_ctx *ctx, const weir_groups *groups, const char *path);
 WEIR_API weir_status weir_groups_load(weir_ctx *ctx, const char *path, weir_groups **out);

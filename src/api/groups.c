@@ -51,6 +51,25 @@ weir_status weir_fit_groups(weir_ctx *ctx, weir_table *table, const char *formul
     return status;
 }
 
+weir_status weir_plan_groups(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                             const weir_groups_options *how, weir_plan *out)
+{
+    static const weir_fit_options defaults = WEIR_FIT_OPTIONS_INIT;
+    if (!ctx) {
+        return WEIR_E_ARG;
+    }
+    w_message_clear(ctx);
+    if (!table || !formula || !how || !out) {
+        return w_fail(ctx, WEIR_E_ARG, "weir_plan_groups needs a table, a formula, the column of groups and out");
+    }
+    if (how->version != WEIR_GROUPS_OPTIONS_VERSION) {
+        return w_fail(ctx, WEIR_E_VERSION, "options of groups have version %d, this library knows %d: use WEIR_GROUPS_OPTIONS_INIT",
+                      (int)how->version, WEIR_GROUPS_OPTIONS_VERSION);
+    }
+    weir_status status = check_fit_options(ctx, options ? options : &defaults);
+    return status < 0 ? status : w_plan_groups(ctx, table, formula, options ? options : &defaults, how, out);
+}
+
 void weir_groups_free(weir_groups *groups)
 {
     w_groups_free(groups);

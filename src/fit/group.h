@@ -108,6 +108,11 @@ weir_status w_group_glm_run(w_group_glm *glm, double *rho, bool shared, int32_t 
 
 weir_status w_fit_groups(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
                          const weir_groups_options *how, weir_groups **out);
+weir_status w_group_check_options(weir_ctx *ctx, const weir_fit_options *options, const weir_groups_options *how, w_glm *glm);
+/* Of the covariances that are kept with so many bytes free: unless asked for where they are few beside those; else 0. */
+int64_t w_group_covariance_bytes(int64_t groups, int64_t p, int64_t room, const weir_groups_options *how);
+weir_status w_plan_groups(weir_ctx *ctx, weir_table *table, const char *formula, const weir_fit_options *options,
+                          const weir_groups_options *how, weir_plan *out);
 weir_status w_groups_name_terms(weir_groups *groups);
 void w_groups_predict_columns(const weir_groups *groups, const weir_predict_options *options, int32_t *count, const char *const **names);
 weir_status w_groups_predict(weir_ctx *ctx, const weir_groups *groups, weir_table *table, const weir_predict_options *options,

@@ -46,7 +46,7 @@ typedef struct run {
 
 /* ---- checks ------------------------------------------------------------------------------------------------------ */
 
-static weir_status check_options(weir_ctx *ctx, const weir_fit_options *options, const weir_groups_options *how, w_glm *glm)
+weir_status w_group_check_options(weir_ctx *ctx, const weir_fit_options *options, const weir_groups_options *how, w_glm *glm)
 {
     weir_status status = w_family_parse(ctx, options->family ? options->family : "gaussian", glm);
     if (status < 0) {
@@ -373,19 +373,25 @@ static void run_close(run *r)
     *r = (run){ .ctx = r->ctx, .table = r->table, .groups = r->groups, .recovery = r->recovery, .family = r->family };
 }
 
-/* The family, and room for covariances: unless asked for they are kept where they are few beside the budget. */
+int64_t w_group_covariance_bytes(int64_t groups, int64_t p, int64_t room, const weir_groups_options *how)
+{
+    const int64_t bytes = w_mul64(w_mul64(groups, w_packed(p)), 8);
+    const bool few = bytes <= MOST_COVARIANCE && bytes <= room / 8;
+    return how->covariance > 0 || (how->covariance == 0 && few) ? bytes : 0;
+}
+
+/* The family, and room for covariances. */
 static weir_status describe(run *r, const weir_fit_options *options, const weir_groups_options *how)
 {
     weir_groups *groups = r->groups;
-    const int64_t bytes = w_mul64(w_mul64(groups->groups, w_packed(groups->p)), 8);
-    const bool few = bytes <= MOST_COVARIANCE && bytes <= w_ledger_free_bytes(r->ctx) / 8;
     groups->glm = r->family;
     groups->scale_known = r->family.family->scale_known || options->scale > 0;
     groups->generalised = r->family.family->kind != W_FAMILY_GAUSSIAN || r->family.link->kind != W_LINK_IDENTITY;
     if (groups->generalised) {
         groups->design->response_shift = 0.0; /* the linear predictor's zero matters */
     }
-    return how->covariance > 0 || (how->covariance == 0 && few) ? w_groups_keep_covariance(groups) : WEIR_OK;
+    const bool kept = w_group_covariance_bytes(groups->groups, groups->p, w_ledger_free_bytes(r->ctx), how) > 0;
+    return kept ? w_groups_keep_covariance(groups) : WEIR_OK;
 }
 
 /* From the compiled design on, again with less where memory ran out. *design is taken over with the groups. */
@@ -465,7 +471,7 @@ weir_status w_fit_groups(weir_ctx *ctx, weir_table *table, const char *formula, 
     run r = { .ctx = ctx, .table = table, .recovery = &recovery };
     w_ledger_reset_peak(ctx);
     w_recovery_begin(&recovery, ctx, table);
-    weir_status status = check_options(ctx, options, how, &r.family);
+    weir_status status = w_group_check_options(ctx, options, how, &r.family);
     if (status >= 0) {
         status = compile_surely(ctx, table, formula, options, how, &r.family, &recovery, &design);
     }
