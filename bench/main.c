@@ -21,6 +21,7 @@
 #include "harness.h"
 #include "plan.h"
 #include "ridge.h"
+#include "root.h"
 #include "tam.h"
 #include "weir/version.h"
 
@@ -192,6 +193,7 @@ static void print_help(void)
          "       weir-bench dispatch [--threads N] [--repetitions N] [--processor] [--json FILE]\n"
          "       weir-bench plan [--threads N] [--repetitions N] [--processor] [--data FILE] [--largest ROWS] [--json FILE] [FAMILY]\n"
          "       weir-bench factor [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n"
+         "       weir-bench root [--quick] [--only TEXT] [--markdown] [--out FILE] … (weir-bench root --help)\n"
          "       weir-bench dense [--threads N] [--repetitions N] [--json FILE] [--list] [CASE...]\n"
          "       weir-bench batched [--peers] [--threads N] [--repetitions N] [--json FILE] [--script FILE] [--list] [CASE...]\n\n"
          "gam, glm: fits synthetic data of several shapes and prints JSON: seconds of reading, accumulating and smoothing, peak bytes,\n"
@@ -423,6 +425,8 @@ int main(int argc, char **argv)
         return tam(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "dense"))
         return dense(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "root"))
+        return root_run(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "factor"))
         return factor(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "batched"))
