@@ -70,9 +70,10 @@ typedef struct weir_devices {
 WEIR_API weir_status weir_devices_query(weir_ctx *ctx, weir_devices **out);
 WEIR_API void weir_devices_free(weir_ctx *ctx, weir_devices *devices);
 
-/** Measures the cost constants (about a second on the host), uses them in this context and keeps them in the user's
+/** Measures the cost constants (about ten seconds), uses them in this context and keeps them in the user's
  *  cache folder ($XDG_CACHE_HOME/weir or ~/.cache/weir) for later contexts on the same machine, library and thread
- *  count. WEIR_E_IO when they cannot be kept: they are used in this context all the same. */
+ *  count. With less than 256 MiB of memory free in the context, sizes up to 64 only are measured and larger ones follow in
+ *  proportion. WEIR_E_IO when they cannot be kept: they are used in this context all the same. */
 WEIR_API weir_status weir_devices_calibrate(weir_ctx *ctx);
 
 /** Writes the constants in use to `path` as JSON, or reads them from there, to inspect, share or override them. */

@@ -126,8 +126,8 @@ static void measure_smoothing(weir_ctx *ctx, const w_probe *probe, const w_stage
     for (; count < W_CURVE_SIZES && model[count].columns <= probe->largest; count++) {
         search_parts(ctx, probe, table, model[count].formula, model[count].penalties, &evaluate[count], &finish[count]);
     }
-    w_calibrate_curve(cost, "fit.evaluate", evaluate, count, 3.0);
-    w_calibrate_curve(cost, "fit.finish", finish, count, 3.0);
+    w_calibrate_curve(cost, "fit.evaluate", evaluate, count);
+    w_calibrate_curve(cost, "fit.finish", finish, count);
     search_parts(ctx, probe, table, "s ~ te(a, b, c, k=c(5,5,5))", 3, &tensor, &rest);
     w_cost_set_measured(cost, "fit.tensor", (tensor - w_curve_at(&cost->fit.evaluate, 125.0, 3.0)) / pow(125.0, 3.0));
     weir_table_close(table);

@@ -17,7 +17,7 @@ void w_calibrate_passes(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
 void w_calibrate_fits(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
 /* All of them in a context of its own. */
 void w_calibrate(weir_ctx *ctx, const w_probe *probe, w_cost *cost);
-/* Sets NAME_4 … NAME_1024; sizes past `count` go on with the last price times this power of the size. */
-void w_calibrate_curve(w_cost *cost, const char *name, const double *price, int count, double power);
+/* Sets NAME_4 … NAME_1024; sizes past `count` keep their ratio to the last one measured. */
+void w_calibrate_curve(w_cost *cost, const char *name, const double *price, int count);
 
 #endif

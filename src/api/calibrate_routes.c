@@ -152,13 +152,25 @@ static int sizes(const w_probe *probe)
 
 static int64_t rows_for(int64_t p) { return w_max64(W_LEAST_ROWS, W_VALUES / p); }
 
-void w_calibrate_curve(w_cost *cost, const char *name, const double *price, int count, double power)
+static double price_of(const w_cost *cost, const char *name)
 {
+    for (int i = 0; w_cost_field_at(i); i++) {
+        if (strcmp(w_cost_field_at(i)->name, name) == 0) {
+            return w_cost_get(cost, w_cost_field_at(i));
+        }
+    }
+    return NAN;
+}
+
+void w_calibrate_curve(w_cost *cost, const char *name, const double *price, int count)
+{
+    double ratio = 1.0;
     for (int i = 0; i < W_CURVE_SIZES && count > 0; i++) {
         char field[64];
-        const double last = price[count - 1] * pow((double)size_of[i] / (double)size_of[count - 1], power);
         snprintf(field, sizeof field, "%s_%lld", name, (long long)size_of[i]);
-        w_cost_set_measured(cost, field, i < count ? price[i] : last);
+        const double before = price_of(cost, field);
+        ratio = i < count ? price[i] / before : ratio;
+        w_cost_set_measured(cost, field, i < count ? price[i] : before * ratio);
     }
 }
 
@@ -187,7 +199,7 @@ static void measure_gram(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
             trial_free(&several);
         }
     }
-    w_calibrate_curve(cost, "route.gram", price, count, 0.0);
+    w_calibrate_curve(cost, "route.gram", price, count);
 }
 
 static void measure_pack(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
@@ -234,8 +246,8 @@ static void measure_spd(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
             trial_free(&t);
         }
     }
-    w_calibrate_curve(cost, "route.spd", price, count, 3.0);
-    w_calibrate_curve(cost, "route.mixed", mixed, count, 3.0);
+    w_calibrate_curve(cost, "route.spd", price, count);
+    w_calibrate_curve(cost, "route.mixed", mixed, count);
 }
 
 static void measure_qr(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
@@ -252,7 +264,7 @@ static void measure_qr(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
             trial_free(&t);
         }
     }
-    w_calibrate_curve(cost, "route.qr", price, count, 0.0);
+    w_calibrate_curve(cost, "route.qr", price, count);
 }
 
 static void measure_dual(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
@@ -326,7 +338,7 @@ static void measure_steps(weir_ctx *ctx, const w_probe *probe, w_cost *cost)
         const double fixed = cost->route.step + (double)p * cost->route.step_value;
         price[i] = (step_of(ctx, probe, n, p, 1, p) - fixed) / (double)(n * p);
     }
-    w_calibrate_curve(cost, "route.product", price, count, 0.0);
+    w_calibrate_curve(cost, "route.product", price, count);
     const int64_t p = 64, n = rows_for(p);
     const double fixed = cost->route.step + (double)p * cost->route.step_value;
     w_cost_set_measured(cost, "route.product_column", (step_of(ctx, probe, n, p, 8, p) - fixed) / (8.0 * (double)(n * p)));
@@ -365,7 +377,7 @@ static void measure_sparse_gram(weir_ctx *ctx, const w_probe *probe, w_cost *cos
         const double entries = size_of[i] > 8 ? 8.0 : 3.0;
         price[i] = fmax(price[i] - cost->route.csr_row, 0.1 * price[i]) / pairs(entries);
     }
-    w_calibrate_curve(cost, "route.csr_gram", price, count, 0.0);
+    w_calibrate_curve(cost, "route.csr_gram", price, count);
 }
 
 typedef struct csc_trial { trial *t; double *diagonal; } csc_trial;

@@ -14,6 +14,7 @@
 
 #define CALIBRATION_SECONDS 0.5 /* of the device's own operations */
 #define PROBE_SECONDS 0.03     /* of each measurement of the others */
+#define WIDE_BYTES ((int64_t)256 << 20) /* of the budget, to measure systems of 1024 columns */
 
 /* The public struct with the arena that holds its texts and lists. */
 typedef struct devices_object {
@@ -196,12 +197,16 @@ weir_status weir_devices_calibrate(weir_ctx *ctx)
     if (status != WEIR_OK) {
         return status;
     }
-    w_cost cost = set->cost;
+    w_cost cost; /* what is not measured now is as built in; thresholds set by hand stay */
+    w_cost_defaults(&cost);
+    memcpy(cost.threshold, set->cost.threshold, sizeof cost.threshold);
+    cost.threshold_set = set->cost.threshold_set;
     status = w_cost_calibrate(ctx, CALIBRATION_SECONDS, &cost);
     if (status != WEIR_OK) {
         return status;
     }
-    const w_probe probe = { .clock = w_clock_thread_seconds, .seconds = PROBE_SECONDS, .largest = 1024 };
+    const bool wide = w_ledger_free_bytes(ctx) >= WIDE_BYTES;
+    const w_probe probe = { .clock = w_clock_thread_seconds, .seconds = wide ? PROBE_SECONDS : 0.0, .largest = wide ? 1024 : 64 };
     w_calibrate(ctx, &probe, &cost);
     char path[sizeof cost.source];
     bool have_path = w_cost_cache_path(set->key, path, sizeof path);

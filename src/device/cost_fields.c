@@ -155,15 +155,15 @@ void w_cost_set_measured(w_cost *cost, const char *name, double value)
 }
 
 static const w_route_cost route_built_in = {
-    .gram = { { 2.5e-10, 1.2e-10, 8.5e-11, 5e-11, 4.5e-11 } },
-    .spd = { { 1.2e-6, 4e-6, 3.5e-5, 5e-4, 1.3e-2 } },
-    .mixed = { { 1.2e-6, 4e-6, 4e-5, 6e-4, 1.3e-2 } },
-    .qr = { { 6e-10, 2.6e-10, 1.9e-10, 1.4e-10, 7e-11 } },
-    .product = { { 1e-9, 6e-10, 4e-10, 4e-10, 4e-10 } },
-    .csr_gram = { { 1e-9, 1e-9, 1e-9, 2e-9, 4e-9 } },
-    .spd_column = 4e-10, .response = 1e-10, .pack = 1e-9, .dual_value = 3e-9, .product_column = 2.5e-10, .csr_row = 8e-9,
-    .csr_product = 1.5e-9, .csr_column = 7e-10, .step = 2e-6, .step_value = 8e-9, .sparse_start = 2e-4, .sparse_gram = 5e-9,
-    .sparse_column = 1e-6, .sparse_flop = 1.6e-10, .group = 6e-7, .call = 3e-6, .look = 1e-3, .look_entry = 6e-9,
+    .gram = { { 3.5e-10, 1.35e-10, 7.4e-11, 4.6e-11, 4.4e-11 } },
+    .spd = { { 1.1e-6, 3.6e-6, 2e-5, 2.5e-4, 1.15e-2 } },
+    .mixed = { { 2e-6, 5.2e-6, 3.8e-5, 4.5e-4, 1.05e-2 } },
+    .qr = { { 6e-10, 2.1e-10, 2e-10, 1.1e-10, 4.4e-11 } },
+    .product = { { 5e-10, 2.3e-10, 1.6e-10, 1.45e-10, 3.5e-10 } },
+    .csr_gram = { { 1.1e-9, 9e-10, 1e-9, 1.1e-9, 1.8e-9 } },
+    .spd_column = 3.5e-10, .response = 4e-11, .pack = 5.8e-10, .dual_value = 1.3e-9, .product_column = 7e-11, .csr_row = 3.5e-9,
+    .csr_product = 1.2e-9, .csr_column = 6.7e-10, .step = 5e-7, .step_value = 3e-9, .sparse_start = 5e-5, .sparse_gram = 9e-9,
+    .sparse_column = 4e-7, .sparse_flop = 2.2e-10, .group = 2.7e-7, .call = 2.5e-6, .look = 4e-5, .look_entry = 1e-8,
 };
 
 static const w_fit_cost fit_built_in = {
@@ -171,8 +171,8 @@ static const w_fit_cost fit_built_in = {
     .plate = 4.5e-9, .plate_setup = 2e-8, .tensor_row = 8e-10, .tensor = 1.8e-10, .product = 3e-9, .linear = 2e-9, .leverage = 3e-9, .arrow = 1.2e-8, .table = 1.3e-9,
     .family = { 2e-9, 1.5e-8, 1e-8, 1.2e-8, 3e-8, 2e-8, 2e-8, 3e-8, 1e-8, 1.5e-8, 2e-8, 2e-7, 3e-8 },
     .likelihood = { 1e-8, 3e-8, 3e-8, 4e-8, 4e-8, 6e-8, 1.7e-6, 3e-8, 3e-8, 3e-8, 8e-7, 3e-6, 3e-8 },
-    .evaluate = { { 3e-6, 9e-6, 4.5e-5, 8e-4, 3e-2 } },
-    .finish = { { 5e-5, 1e-4, 7e-4, 1.2e-2, 4e-1 } },
+    .evaluate = { { 1.6e-6, 1.2e-5, 4.5e-5, 6e-4, 2.4e-2 } },
+    .finish = { { 9e-5, 2.2e-4, 8e-4, 1.3e-2, 3.5e-1 } },
 };
 
 void w_cost_defaults(w_cost *cost)
