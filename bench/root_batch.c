@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "root_peers.h"
+#include "kernels/root_peers.h"
 
 enum { COUNT = 200, N = 64, P = 4, ELEMENTS = N * N, ROUTES = 4, ROUNDS = 7 };
 

@@ -4,8 +4,8 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-#include "base/blas.h"
 #include "harness.h"
+#include "kernels/root_peers.h"
 #include "root_report.h"
 #include "weir/version.h"
 
@@ -48,7 +48,7 @@ int root_manifest_write(const char *path, int argc, char **argv, const char *con
     for (int i = 0; i < argc; i++)
         json_array_append_new(arguments, json_string(argv[i]));
     json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:{s:s, s:s, s:s, s:s}, s:o}", "schema", "weir.bench.root.manifest/1", "generated_at", when,
-                             "arguments", arguments, "machine", machine(), "versions", "weir", weir_version(), "blas", w_blas_config(),
+                             "arguments", arguments, "machine", machine(), "versions", "weir", weir_version(), "blas", root_blas_name(),
                              "jansson", JANSSON_VERSION, "compiler", __VERSION__, "outputs", hashes(outputs, count));
     if (git && json_object_get(git, "commit"))
         json_object_set(root, "commit", json_object_get(git, "commit"));

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "root_peers.h"
+#include "kernels/root_peers.h"
 
 enum { SIDES_MAX = 12, TRIALS_MAX = 32 };
 

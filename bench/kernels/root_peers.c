@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "root_peers.h"
+#include "kernels/root_peers.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/blas.h"
 
 
 void openblas_set_num_threads(int threads) __attribute__((weak));
@@ -14,13 +16,15 @@ void root_blas_threads(int threads)
         openblas_set_num_threads(threads);
 }
 
+const char *root_blas_name(void) { return w_blas_config(); }
+
 bool root_peers_make(root_peers *out, int64_t n, int64_t k, bool single)
 {
     root_peers m = {.n = n, .k = k, .single = single};
-    m.work_size = (w_blas_int)(1 + 6 * n + 2 * n * n);
-    m.integer_size = (w_blas_int)(3 + 5 * n);
+    m.work_size = (int)(1 + 6 * n + 2 * n * n);
+    m.integer_size = (int)(3 + 5 * n);
     m.room = malloc((size_t)(8 * n * n + n * k + m.work_size + n) * sizeof(double));
-    m.integer = malloc((size_t)m.integer_size * sizeof *m.integer);
+    m.integer = malloc((size_t)m.integer_size * sizeof(w_blas_int));
     *out = m;
     if (!m.room || !m.integer)
         root_peers_drop(out);
@@ -36,12 +40,12 @@ void root_peers_drop(root_peers *m)
 
 static bool eigen64(const root_peers *m, int p, const double *a, const double *b, double *z)
 {
-    const w_blas_int n = (w_blas_int)m->n, k = (w_blas_int)m->k;
+    const w_blas_int n = (w_blas_int)m->n, k = (w_blas_int)m->k, work_size = m->work_size, integer_size = m->integer_size;
     double *v = (double *)(void *)m->room, *value = v + m->n * m->n, *work = value + m->n, *turned = work + m->work_size;
     const double one = 1, zero = 0;
     w_blas_int info;
     memcpy(v, a, (size_t)(m->n * m->n) * sizeof *v);
-    dsyevd_("V", "L", &n, v, &n, value, work, &m->work_size, m->integer, &m->integer_size, &info);
+    dsyevd_("V", "L", &n, v, &n, value, work, &work_size, m->integer, &integer_size, &info);
     if (info || !(value[0] > 0))
         return false;
     dgemm_("T", "N", &n, &k, &n, &one, v, &n, b, &n, &zero, turned, &n);
@@ -56,12 +60,12 @@ static bool eigen64(const root_peers *m, int p, const double *a, const double *b
 
 static bool eigen32(const root_peers *m, int p, const float *a, const float *b, float *z)
 {
-    const w_blas_int n = (w_blas_int)m->n, k = (w_blas_int)m->k;
+    const w_blas_int n = (w_blas_int)m->n, k = (w_blas_int)m->k, work_size = m->work_size, integer_size = m->integer_size;
     float *v = (float *)(void *)m->room, *value = v + m->n * m->n, *work = value + m->n, *turned = work + m->work_size;
     const float one = 1, zero = 0;
     w_blas_int info;
     memcpy(v, a, (size_t)(m->n * m->n) * sizeof *v);
-    ssyevd_("V", "L", &n, v, &n, value, work, &m->work_size, m->integer, &m->integer_size, &info);
+    ssyevd_("V", "L", &n, v, &n, value, work, &work_size, m->integer, &integer_size, &info);
     if (info || !(value[0] > 0))
         return false;
     sgemm_("T", "N", &n, &k, &n, &one, v, &n, b, &n, &zero, turned, &n);

@@ -7,18 +7,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/blas.h"
-
 /* Room for n x n matrices and k right-hand sides, taken before the clock starts. */
 typedef struct root_peers {
     int64_t n, k;
     bool single;
     char *room;
-    w_blas_int work_size, integer_size;
-    w_blas_int *integer;
+    int work_size, integer_size;
+    void *integer;
 } root_peers;
 
 void root_blas_threads(int threads);
+/* As the BLAS calls itself. */
+const char *root_blas_name(void);
 bool root_peers_make(root_peers *out, int64_t n, int64_t k, bool single);
 void root_peers_drop(root_peers *peers);
 /* z := A^(-1/p) b by syevd and two gemm; all column-major, in the type of `peers`; false when an eigenvalue is not positive. */
