@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Many small matrices of one shape at a time, float64 or float32: QR, Cholesky, LU, triangular systems, solves, least squares,
- *  symmetric eigenvalues, products, norms.
+ *  symmetric eigenvalues, singular values, products, norms.
  *
  *  Sixteen float32 or eight float64 matrices, a group, go through every instruction side by side, one per lane of a register
  *  (two or four registers where the processor has shorter ones). A batch may lie in memory matrix after matrix, of any strides;
@@ -112,6 +112,14 @@ WEIR_API int64_t weir_trsm_batched_bytes(const weir_ctx *ctx, weir_side side, co
 WEIR_API weir_status weir_eigh_batched(weir_ctx *ctx, weir_uplo uplo, const weir_batch *a, void *values, const weir_batch *vectors,
                                        int64_t *info, void *work, int64_t work_bytes);
 WEIR_API int64_t weir_eigh_batched_bytes(const weir_ctx *ctx, const weir_batch *a, const weir_batch *vectors);
+
+/** a = u diag(values) v', m x n of any shape, k = min(m, n): singular values (count x k, descending) and, unless they are NULL,
+ *  u (m x k) and v (n x k) with orthonormal columns, where values are zero too; a is only read. QR and one-sided Jacobi:
+ *  |error of a value| <= c max(m, n) u ||a||. The values are the same bits with vectors and without.
+ *  WEIR_E_NUMERIC, info = 1: an element is not finite, the results are NaN; WEIR_NOT_CONVERGED, info = 2. */
+WEIR_API weir_status weir_svd_batched(weir_ctx *ctx, const weir_batch *a, const weir_batch *u, void *values, const weir_batch *v,
+                                      int64_t *info, void *work, int64_t work_bytes);
+WEIR_API int64_t weir_svd_batched_bytes(const weir_ctx *ctx, const weir_batch *a, const weir_batch *u, const weir_batch *v);
 
 /** c := op(a) op(b), sums in order. With a = b and WEIR_TRANS first: the Gram matrices A'A. */
 WEIR_API weir_status weir_multiply_batched(weir_ctx *ctx, weir_trans trans_a, weir_trans trans_b, const weir_batch *a,

@@ -115,7 +115,7 @@ WEIR_API weir_status weir_qr_solve(weir_ctx *ctx, const weir_matrix *a, const we
                                    void *work, int64_t work_bytes);
 WEIR_API int64_t weir_qr_solve_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *b, const weir_matrix *x);
 
-/* ---- Triangular systems, LU, Cholesky, least squares, eigenvalues -------------------------------------------------- */
+/* ---- Triangular systems, LU, Cholesky, least squares, eigenvalues, singular values -------------------------------------------------- */
 
 /** B := op(A)^-1 B (left) or B op(A)^-1 (right), op(A) = A or A'. A is n x n, of which only the triangle `uplo` is read, without
  *  its diagonal when WEIR_UNIT. Row by row |b - op(A) x| <= c n u |op(A)| |x|.
@@ -183,6 +183,14 @@ WEIR_API int64_t weir_lstsq_bytes(const weir_ctx *ctx, const weir_matrix *a, con
 WEIR_API weir_status weir_syevd(weir_ctx *ctx, int32_t vectors, weir_uplo uplo, const weir_matrix *a, void *values, int64_t *info,
                                 void *work, int64_t work_bytes);
 WEIR_API int64_t weir_syevd_bytes(const weir_ctx *ctx, int32_t vectors, const weir_matrix *a);
+
+/** A = U diag(values) V', m x n of any shape, k = min(m, n): singular values descending in values (k), U m x k and V n x k with
+ *  orthonormal columns; A is only read, u or v or both may be NULL. Divide and conquer on a copy; tall and wide matrices go through
+ *  QR or LQ first. |error of a value| <= c max(m, n) u ||A||.
+ *  WEIR_E_NUMERIC with info > 0 when it does not converge; with info 0 when an element is not finite, nothing is written then. */
+WEIR_API weir_status weir_svd(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *u, void *values, const weir_matrix *v,
+                              int64_t *info, void *work, int64_t work_bytes);
+WEIR_API int64_t weir_svd_bytes(const weir_ctx *ctx, const weir_matrix *a, const weir_matrix *u, const weir_matrix *v);
 
 #ifdef __cplusplus
 }

@@ -403,7 +403,7 @@ int64_t weir_solve_batched_bytes(const weir_ctx *ctx, const weir_batch *a, const
     return bytes_of(ctx, make_system(NULL, __func__, &call, "a"), &call);
 }
 
-/* ---- triangular systems and eigenvalues ----------------------------------------------------------------------------- */
+/* ---- triangular systems, eigenvalues, singular values ----------------------------------------------------------------------------- */
 
 static weir_status make_trsm(weir_ctx *ctx, const char *function, w_batch_call *call)
 {
@@ -438,22 +438,52 @@ static weir_status make_eigh(weir_ctx *ctx, const char *function, w_batch_call *
     return call->x ? check(ctx, function, "vectors", call->x, call->a, true, n, n) : WEIR_OK;
 }
 
+/* WEIR_E_NUMERIC rather than WEIR_NOT_CONVERGED where a matrix is not finite. */
+static weir_status run_spectral(weir_ctx *ctx, const char *function, w_batch_call *call, void *work, int64_t work_bytes)
+{
+    const weir_status status = run(ctx, function, call, work, work_bytes, WEIR_NOT_CONVERGED, "have not converged or are not finite");
+    if (status != WEIR_NOT_CONVERGED || atomic_load(&call->least) != 1) {
+        return status;
+    }
+    return w_fail(ctx, WEIR_E_NUMERIC, "%s: matrices are not finite; the first of %lld with a remark is number %lld", function,
+                  (long long)atomic_load(&call->bad), (long long)atomic_load(&call->first));
+}
+
 weir_status weir_eigh_batched(weir_ctx *ctx, weir_uplo uplo, const weir_batch *a, void *values, const weir_batch *vectors, int64_t *info,
                               void *work, int64_t work_bytes)
 {
     w_batch_call call = { .group = w_batch_eigh_group, .a = a, .values = values, .x = vectors, .info = info, .upper = uplo == WEIR_UPPER };
     TRY(begin(ctx));
     TRY(make_eigh(ctx, __func__, &call));
-    const weir_status status = run(ctx, __func__, &call, work, work_bytes, WEIR_NOT_CONVERGED, "have not converged or are not finite");
-    if (status != WEIR_NOT_CONVERGED || atomic_load(&call.least) != 1) {
-        return status;
-    }
-    return w_fail(ctx, WEIR_E_NUMERIC, "%s: matrices are not finite; the first of %lld with a remark is number %lld", __func__,
-                  (long long)atomic_load(&call.bad), (long long)atomic_load(&call.first));
+    return run_spectral(ctx, __func__, &call, work, work_bytes);
 }
 
 int64_t weir_eigh_batched_bytes(const weir_ctx *ctx, const weir_batch *a, const weir_batch *vectors)
 {
     w_batch_call call = { .group = w_batch_eigh_group, .a = a, .x = vectors };
     return bytes_of(ctx, make_eigh(NULL, __func__, &call), &call);
+}
+
+static weir_status make_svd(weir_ctx *ctx, const char *function, w_batch_call *call)
+{
+    TRY(check_any(ctx, function, "a", call->a, false));
+    const int64_t m = call->a->matrix.rows, n = call->a->matrix.cols, k = w_min64(m, n);
+    TRY(check_array(ctx, function, "values", call->values, empty(call->a) ? 0 : 1));
+    TRY(call->x ? check(ctx, function, "u", call->x, call->a, true, m, k) : WEIR_OK);
+    return call->r ? check(ctx, function, "v", call->r, call->a, true, n, k) : WEIR_OK;
+}
+
+weir_status weir_svd_batched(weir_ctx *ctx, const weir_batch *a, const weir_batch *u, void *values, const weir_batch *v, int64_t *info,
+                             void *work, int64_t work_bytes)
+{
+    w_batch_call call = { .group = w_batch_svd_group, .a = a, .x = u, .values = values, .r = v, .info = info };
+    TRY(begin(ctx));
+    TRY(make_svd(ctx, __func__, &call));
+    return run_spectral(ctx, __func__, &call, work, work_bytes);
+}
+
+int64_t weir_svd_batched_bytes(const weir_ctx *ctx, const weir_batch *a, const weir_batch *u, const weir_batch *v)
+{
+    w_batch_call call = { .group = w_batch_svd_group, .a = a, .x = u, .r = v };
+    return bytes_of(ctx, make_svd(NULL, __func__, &call), &call);
 }

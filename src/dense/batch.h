@@ -4,7 +4,7 @@
  *
  *   batch_call.c        groups in and out of the cache, the pool
  *   batch_orthogonal.c  QR and least squares
- *   batch_linear.c      Cholesky, LU, triangular systems, solves, eigenvalues, products
+ *   batch_linear.c      Cholesky, LU, triangular systems, solves, eigenvalues, singular values, products
  *   batch_single.c      large matrices, one at a time
  *   batch_kernels.h     the kernels */
 #ifndef W_DENSE_BATCH_H
@@ -90,6 +90,7 @@ void w_batch_lu_solve_group(w_batch_call *call, int64_t g, w_scratch *s); /* tra
 void w_batch_solve_group(w_batch_call *call, int64_t g, w_scratch *s);    /* a, b -> x */
 void w_batch_trsm_group(w_batch_call *call, int64_t g, w_scratch *s);     /* right, upper, trans, unit; a, b -> x */
 void w_batch_eigh_group(w_batch_call *call, int64_t g, w_scratch *s);     /* upper; a -> values, x */
+void w_batch_svd_group(w_batch_call *call, int64_t g, w_scratch *s);      /* a -> x (U), values, r (V) */
 void w_batch_norms_group(w_batch_call *call, int64_t g, w_scratch *s);    /* a -> values (of columns), tau (of all) */
 void w_batch_multiply_group(w_batch_call *call, int64_t g, w_scratch *s); /* trans, trans_b; a, b -> x */
 

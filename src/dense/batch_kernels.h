@@ -61,6 +61,10 @@ typedef struct w_batched {
      * triangle `a` (w_batched_even(n) rows and columns, ld w_batched_lead of that) holds; `a` is overwritten. work: w_batched_eigh_work
      * elements. info: 0; 1: not finite, the results are NaN; 2: not converged. */
     void (*eigh)(int64_t n, void *a, void *values, void *vectors, int64_t ldv, void *work, void *info);
+    /* A = L diag(values) R' for m x n, m >= n (n <= W_EIGH_MOST), column-major: values (n) descending and, where they are not NULL,
+     * left (m x n) and right (n x n), column-major; `a` is overwritten. work: w_batched_svd_work elements. info as eigh. */
+    void (*svd)(int64_t m, int64_t n, void *a, int64_t ld, void *values, void *left, int64_t ldl, void *right, int64_t ldr, void *work,
+                void *info);
     /* C := A'B; A k x m and B k x n column-major with ld k, C m x n column-major. */
     void (*product)(int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c, int64_t ld);
     /* 2-norms of the columns of A (m x n column-major), safe from overflow and underflow: norms (n). */
@@ -75,6 +79,8 @@ static inline int64_t w_batched_eigh_work(int64_t n)
     const int64_t even = w_batched_even(n);
     return even * w_batched_lead(even) + 2 * even * even + 2 * even;
 }
+
+static inline int64_t w_batched_svd_work(int64_t n) { return 3 * n * w_batched_lead(n) + 4 * n + 3; }
 
 /* size: 4 or 8, bytes of an element. */
 const w_batched *w_batched_choose(int size);

@@ -6,9 +6,10 @@
 #include "dense/batch_lanes_gather.h"
 #include "dense/batch_lanes_lu.h"
 #include "dense/batch_lanes_qr.h"
+#include "dense/batch_lanes_svd.h"
 
 const w_batched W_LANES_TABLE = {
     .name = W_LANES_NAME, .lanes = GROUP, .size = (int)sizeof(real), .gather = gather, .scatter = scatter, .qr = qr,
     .qr_form = qr_form, .qr_grams = qr_grams, .qr_apply = qr_apply, .chol = chol, .trsm = trsm, .lu = lu, .exchange = exchange, .eigh = eigh,
-    .product = product, .norms = norms,
+    .svd = svd, .product = product, .norms = norms,
 };

@@ -162,7 +162,7 @@ void w_batch_trsm_group(w_batch_call *call, int64_t g, w_scratch *s)
     w_batch_store(call, call->x, g, call->right, FULL, b);
 }
 
-/* ---- eigenvalues, products ------------------------------------------------------------------------------------------- */
+/* ---- eigenvalues, singular values, products ------------------------------------------------------------------------------------------- */
 
 void w_batch_eigh_group(w_batch_call *call, int64_t g, w_scratch *s)
 {
@@ -180,6 +180,29 @@ void w_batch_eigh_group(w_batch_call *call, int64_t g, w_scratch *s)
     w_batch_note(call, g, infos);
     w_batch_store(call, &results, g, false, FULL, (w_group_place){ values, 1, n });
     w_batch_store(call, call->x, g, false, FULL, vectors);
+}
+
+/* A wide matrix is the transpose of a tall one, its left vectors the right ones of that. */
+void w_batch_svd_group(w_batch_call *call, int64_t g, w_scratch *s)
+{
+    const bool wide = call->a->matrix.rows < call->a->matrix.cols;
+    const int64_t m = w_max64(call->a->matrix.rows, call->a->matrix.cols), n = w_min64(call->a->matrix.rows, call->a->matrix.cols);
+    const weir_batch *const left_to = wide ? call->r : call->x, *const right_to = wide ? call->x : call->r;
+    const w_group_place a = w_batch_room(s, m, n), none = { NULL, 1, m };
+    w_group_place left = left_to ? w_batch_room(s, m, n) : none, right = right_to ? w_batch_room(s, n, n) : none;
+    void *work = w_batch_take(s, w_batched_svd_work(n)), *infos = w_batch_take(s, 1), *values = w_batch_take(s, n);
+    if (!s->base) {
+        return;
+    }
+    const weir_batch results = w_batch_vectors(call->a, call->values, n);
+    left = left_to ? w_batch_place(call, left_to, g, left) : left;
+    right = right_to ? w_batch_place(call, right_to, g, right) : right;
+    w_batch_load(call, call->a, g, wide, FULL, a);
+    call->k->svd(m, n, a.buffer, a.gj, values, left.buffer, left.gj, right.buffer, right.gj, work, infos);
+    w_batch_note(call, g, infos);
+    w_batch_store(call, &results, g, false, FULL, (w_group_place){ values, 1, n });
+    w_batch_store(call, left_to, g, false, FULL, left);
+    w_batch_store(call, right_to, g, false, FULL, right);
 }
 
 void w_batch_multiply_group(w_batch_call *call, int64_t g, w_scratch *s)

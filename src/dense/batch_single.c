@@ -192,7 +192,7 @@ static weir_status solve_one(weir_ctx *ctx, w_batch_call *call, int64_t b, w_scr
     return status < 0 ? status : w_dense_getrs(ctx, false, &lu, pivot, &x, s);
 }
 
-/* ---- triangular systems, eigenvalues --------------------------------------------------------------------------------- */
+/* ---- triangular systems, eigenvalues, singular values --------------------------------------------------------------------------------- */
 
 static weir_status trsm_one(weir_ctx *ctx, w_batch_call *call, int64_t b, w_scratch *s, int64_t *info)
 {
@@ -232,6 +232,25 @@ static weir_status eigh_one(weir_ctx *ctx, w_batch_call *call, int64_t b, w_scra
     return none ? WEIR_OK : status;
 }
 
+static weir_status svd_one(weir_ctx *ctx, w_batch_call *call, int64_t b, w_scratch *s, int64_t *info)
+{
+    const weir_matrix a = matrix_of(call, call->a, b), none = { NULL, a.dtype, 0, 0, 1, 1 };
+    const weir_matrix u = call->x ? matrix_of(call, call->x, b) : none, v = call->r ? matrix_of(call, call->r, b) : none;
+    const int64_t k = w_min64(a.rows, a.cols);
+    char *values = s->base ? (char *)call->values + b * k * call->k->size : NULL;
+    int64_t failed = 0;
+    weir_status status = w_dense_svd(ctx, &a, call->x ? &u : NULL, values, call->r ? &v : NULL, &failed, s);
+    if (s->base && (status == WEIR_E_NUMERIC || failed)) {
+        const weir_matrix column = { values, a.dtype, k, 1, 1, k };
+        spread(&column, W_TRIANGLE_FULL, 0, (double)NAN);
+        spread(&u, W_TRIANGLE_FULL, 0, (double)NAN);
+        spread(&v, W_TRIANGLE_FULL, 0, (double)NAN);
+        *info = failed ? 2 : 1;
+        status = WEIR_OK;
+    }
+    return status;
+}
+
 typedef struct served {
     w_batch_group_fn group;
     w_batch_single_fn one;
@@ -242,6 +261,7 @@ static const served table[] = {
     { w_batch_qr_solve_group, qr_solve_one }, { w_batch_chol_group, chol_one }, { w_batch_chol_solve_group, chol_solve_one },
     { w_batch_lu_group, lu_one }, { w_batch_lu_solve_group, lu_solve_one }, { w_batch_solve_group, solve_one },
     { w_batch_trsm_group, trsm_one }, { w_batch_eigh_group, eigh_one },
+    { w_batch_svd_group, svd_one },
 };
 
 w_batch_single_fn w_batch_single(const w_batch_call *call)

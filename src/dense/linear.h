@@ -28,4 +28,9 @@ weir_status w_dense_solve(weir_ctx *ctx, const weir_matrix *a, const weir_matrix
 weir_status w_dense_syevd(weir_ctx *ctx, bool vectors, bool upper, const weir_matrix *a, void *values, int64_t *failed,
                            w_scratch *s);
 
+/* A = U diag(values) V', values descending, U m x k, V n x k, k = min(m, n); u and v may be NULL; A only read. *failed: dgesdd's
+ * info. WEIR_E_NUMERIC when A is not finite: nothing is written then. */
+weir_status w_dense_svd(weir_ctx *ctx, const weir_matrix *a, const weir_matrix *u, void *values, const weir_matrix *v, int64_t *failed,
+                        w_scratch *s);
+
 #endif
