@@ -20,6 +20,20 @@ typedef struct product {
     int64_t ld;
 } product;
 
+/* Defines name(rows, from, row, depth, to): to (rows x rows, contiguous) := the symmetric matrix whose lower triangle is `from`. */
+#define MIRROR(name, T_)                                                                                                             \
+    static void name(int64_t rows, const T_ *from, int64_t row, int64_t depth, T_ *to)                                               \
+    {                                                                                                                                \
+        for (int64_t j = 0; j < rows; j++) {                                                                                         \
+            for (int64_t i = j; i < rows; i++) {                                                                                     \
+                to[i + j * rows] = to[j + i * rows] = from[i * row + j * depth];                                                     \
+            }                                                                                                                        \
+        }                                                                                                                            \
+    }
+MIRROR(mirror_f32, float)
+MIRROR(mirror_f64, double)
+#undef MIRROR
+
 /* Rows [r, r + rows) x depths [s, s + depth) of an operand, packed. */
 static void pack_tile(const product *m, const w_operand *from, bool symmetric, int64_t r, int64_t rows, int64_t s, int64_t depth,
                       void *tile)
@@ -36,12 +50,10 @@ static void pack_tile(const product *m, const w_operand *from, bool symmetric, i
         return;
     }
     _Alignas(64) char square[W_PANEL_TILE_BYTES];
-    for (int64_t j = 0; j < rows; j++) {
-        for (int64_t i = j; i < rows; i++) {
-            const void *element = w_panel_at(k, part.data, i * part.row + j * part.depth);
-            memcpy(w_panel_at(k, square, i + j * rows), element, (size_t)k->size);
-            memcpy(w_panel_at(k, square, j + i * rows), element, (size_t)k->size);
-        }
+    if (k->size == 8) {
+        mirror_f64(rows, part.data, part.row, part.depth, (double *)(void *)square);
+    } else {
+        mirror_f32(rows, part.data, part.row, part.depth, (float *)(void *)square);
     }
     w_panel_pack(k, rows, depth, (w_operand){ square, 1, rows }, NULL, tile);
 }

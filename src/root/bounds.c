@@ -62,22 +62,41 @@ weir_status w_root_least(weir_ctx *ctx, const w_root_state *state, double *least
     return status;
 }
 
-/* Seconds on one core at the rates of a present one; their ratios alone choose. */
+/* Poles that the tolerance takes (poles.h); where the caller gives no bounds, for a condition number of 1e6. */
+static double pole_count(const w_root_wish *wish)
+{
+    const double kappa = wish->least > 0 && wish->most > wish->least ? wish->most / wish->least : 1e6;
+    return ceil(fmax(4, log(4 / fmax(0.4 * wish->tolerance, 1e-13)) * log(16 * kappa) / 19.74));
+}
+
+/* Products of the coupled iteration, those of one triangle as halves, for the same condition number: a step brings the least
+ * eigenvalue seven times nearer to 1, and one or two end it. */
+static double coupled_products(const w_root_wish *wish)
+{
+    const double kappa = wish->least > 0 && wish->most > wish->least ? wish->most / wish->least : 1e6;
+    const double steps = (wish->tolerance < 1e-6 ? 1 : 0.5) + log(5 * kappa) / log(7.0);
+    return steps * (wish->p == 1 ? 1.5 : wish->p == 2 ? 2 : 2.5) - 1;
+}
+
+/* Seconds: what one core took, at n = 64 to 1024 and k = 1 to n, as flops at a rate and what is fixed; whatever runs on the pool counts
+ * two thirds, for two cores. The same whatever the threads are, so that they do not choose the route. */
 double w_root_seconds(int route, const w_root_wish *wish, int64_t k)
 {
-    const double n = (double)wish->n, columns = (double)k, cube = n * n * n, product = 1 / 45e9;
-    const double turning = 4 * n * n * columns * product, poles = 17;
+    const double n = (double)wish->n, columns = (double)k, square = n * n, cube = n * square, flop = 1 / 51e9, pool = 2.0 / 3;
+    const double poles = pole_count(wish), turning = 4 * square * columns * flop, width = (double)w_root_band_width(wish->n, k);
+    const double building = (wish->p == 2 ? 50e-6 : 140e-6) * poles, strips = 8 * ceil(columns / 8);
     switch (route) {
-    case WEIR_ROOT_EIGEN:
-        return cube * 22 * product + 40e-6 + turning;
-    case WEIR_ROOT_BAND:
-        return (cube * 4 / 3 + n * n * 400) * product + turning + poles * n * (40 + 6 * columns) * 32 * product * 1.5 + 2e-3;
-    case WEIR_ROOT_COUPLED:
-        return cube * (wish->p == 1 ? 20 : 28) * product * (wish->size == 4 ? 0.55 : 1) + 20e-6;
+    case WEIR_ROOT_EIGEN: /* LAPACK's, on one core */
+        return cube * 1.25e-10 + square * 30e-9 + 20e-6 + pool * turning;
+    case WEIR_ROOT_BAND: /* reduction; factors of the poles; columns through them */
+        return building + 1.2e-6 * n + pool * (cube * 3.8e-11 + square * 3e-9 + turning +
+                                               poles * n * width * (width * 5e-10 + strips * 1e-10));
+    case WEIR_ROOT_COUPLED: /* bounds of the spectrum, and products of one triangle */
+        return square * 15e-9 + 150e-6 + pool * (2 * coupled_products(wish) * cube + 2 * square * columns) * flop;
     case WEIR_ROOT_POLES:
-        return poles * (cube / 3 + 2 * n * n * columns) * product;
+        return building + square * 15e-9 + pool * (poles + 2) * (cube * 5.5e-12 + square * 1.3e-9 + 2 * square * strips * flop);
     case WEIR_ROOT_CHOLESKY:
-        return (cube / 3 + 4 * n * n * columns) * product;
+        return (cube / 3 + 4 * square * columns) * flop;
     default:
         return INFINITY;
     }
