@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "dense/batch_kernels.h"
 
-enum { GROUPS = 12, PIECES = 15 };
+enum { GROUPS = 12, PIECES = 19 };
 static const char *const sets[] = { "avx2", "neon", "avx512" };
 
 /* All that the kernels make of one group of m x n matrices and what follows from them, piece after piece. */
@@ -63,6 +63,14 @@ static results run(const w_batched *k, int64_t m, int64_t n, const w_lane_views 
     k->product(n, n, m, a, a, piece(&r, 13, n * n), n);
     k->norms(m, n, lu, m, piece(&r, 14, n));
     free(e), free(work);
+    const bool wide = m < n;
+    const int64_t high = wide ? n : m, low = wide ? m : n;
+    void *tall = aligned_alloc(W_GROUP_BYTES, (size_t)(m * n) * W_GROUP_BYTES);
+    work = aligned_alloc(W_GROUP_BYTES, (size_t)w_batched_svd_work(low) * W_GROUP_BYTES);
+    k->gather(from, tall, wide ? high : 1, wide ? 1 : high);
+    k->svd(high, low, tall, high, piece(&r, 15, low), piece(&r, 16, high * low), high, piece(&r, 17, low * low), low, work,
+           piece(&r, 18, 1));
+    free(tall), free(work);
     return r;
 }
 
