@@ -20,19 +20,24 @@ typedef struct product {
     int64_t ld;
 } product;
 
-/* Defines name(rows, from, row, depth, to): to (rows x rows, contiguous) := the symmetric matrix whose lower triangle is `from`. */
-#define MIRROR(name, T_)                                                                                                             \
-    static void name(int64_t rows, const T_ *from, int64_t row, int64_t depth, T_ *to)                                               \
-    {                                                                                                                                \
-        for (int64_t j = 0; j < rows; j++) {                                                                                         \
-            for (int64_t i = j; i < rows; i++) {                                                                                     \
-                to[i + j * rows] = to[j + i * rows] = from[i * row + j * depth];                                                     \
-            }                                                                                                                        \
-        }                                                                                                                            \
+/* to (rows x rows, contiguous) := the symmetric matrix whose lower triangle is `from`. */
+static void mirror_f32(int64_t rows, const float *from, int64_t row, int64_t depth, float *to)
+{
+    for (int64_t j = 0; j < rows; j++) {
+        for (int64_t i = j; i < rows; i++) {
+            to[i + j * rows] = to[j + i * rows] = from[i * row + j * depth];
+        }
     }
-MIRROR(mirror_f32, float)
-MIRROR(mirror_f64, double)
-#undef MIRROR
+}
+
+static void mirror_f64(int64_t rows, const double *from, int64_t row, int64_t depth, double *to)
+{
+    for (int64_t j = 0; j < rows; j++) {
+        for (int64_t i = j; i < rows; i++) {
+            to[i + j * rows] = to[j + i * rows] = from[i * row + j * depth];
+        }
+    }
+}
 
 /* Rows [r, r + rows) x depths [s, s + depth) of an operand, packed. */
 static void pack_tile(const product *m, const w_operand *from, bool symmetric, int64_t r, int64_t rows, int64_t s, int64_t depth,

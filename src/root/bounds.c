@@ -37,11 +37,11 @@ weir_status w_root_least(weir_ctx *ctx, const w_root_state *state, double *least
     int64_t failed = 0;
     double sigma = state->wish.least;
     weir_status status = WEIR_OK;
-    if (!(sigma > 0)) { /* || A^-1 ||_2 <= || A^-1 ||_1, which the estimate may miss by a factor of three */
+    if (!(sigma > 0)) { /* 1 / || A^-1 ||_1 <= the least eigenvalue; the estimate of that norm, from below, is mostly exact */
         memcpy(factor, state->a, (size_t)(n * n) * sizeof *factor);
         status = w_chol_factor(ctx, n, factor, &failed);
         const double condition = status < 0 || failed ? INFINITY : w_chol_condition(n, factor, state->norm_inf, work, integers);
-        sigma = isfinite(condition) && condition > 0 ? state->norm_inf / condition / 3 : 0;
+        sigma = isfinite(condition) && condition > 0 ? state->norm_inf / condition : 0;
     }
     bool proven = false;
     for (int i = 0; status >= 0 && !failed && sigma > 0 && !proven && i < TRIES; i++) {
@@ -78,8 +78,8 @@ static double coupled_products(const w_root_wish *wish)
     return steps * (wish->p == 1 ? 1.5 : wish->p == 2 ? 2 : 2.5) - 1;
 }
 
-/* Seconds: what one core took, at n = 64 to 1024 and k = 1 to n, as flops at a rate and what is fixed; whatever runs on the pool counts
- * two thirds, for two cores. The same whatever the threads are, so that they do not choose the route. */
+/* Seconds: what one core took, at n = 64 to 1024 and k = 1 to n, as flops at a rate and what is fixed; whatever runs on the pool
+ * counts two thirds, for two cores. The same whatever the threads are, so that they do not choose the route. */
 double w_root_seconds(int route, const w_root_wish *wish, int64_t k)
 {
     const double n = (double)wish->n, columns = (double)k, square = n * n, cube = n * square, flop = 1 / 51e9, pool = 2.0 / 3;
@@ -92,9 +92,10 @@ double w_root_seconds(int route, const w_root_wish *wish, int64_t k)
         return building + 1.2e-6 * n + pool * (cube * 3.8e-11 + square * 3e-9 + turning +
                                                poles * n * width * (width * 5e-10 + strips * 1e-10));
     case WEIR_ROOT_COUPLED: /* bounds of the spectrum, and products of one triangle */
-        return square * 15e-9 + 150e-6 + pool * (2 * coupled_products(wish) * cube + 2 * square * columns) * flop;
+        return square * 15e-9 + 150e-6 + pool * (coupled_products(wish) * cube + square * columns) * 2 * flop;
     case WEIR_ROOT_POLES:
-        return building + square * 15e-9 + pool * (poles + 2) * (cube * 5.5e-12 + square * 1.3e-9 + 2 * square * strips * flop);
+        return building + square * 15e-9 +
+               pool * (poles + 2) * (cube * 5.5e-12 + square * 1.3e-9 + 2 * square * strips * flop);
     case WEIR_ROOT_CHOLESKY:
         return (cube / 3 + 4 * square * columns) * flop;
     default:
