@@ -66,7 +66,12 @@ report("exp: (e^r - 1 - r) / r^2", lambda r: (mp.expm1(r) - r) / r**2 if abs(r) 
 largest = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
 report("log: (log((1+s)/(1-s))/s - 2)/s^2 in s^2", log_tail, 0, largest * mp.mpf("1.0001"), 6)
 report("normal: (1+2a) erfcx(a) in (a-4)/(a+4)", erfcx_scaled, -1, 1, 24)
-for name, value in (("ln2", mp.log(2)), ("1/sqrt(pi)", 1 / mp.sqrt(mp.pi))):
+quarter = (mp.pi / 4) ** 2 * mp.mpf("1.0001")
+report("sin: (sin(r)/r - 1)/r^2 in r^2", lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z if z > 1e-20 else -mp.mpf(1) / 6,
+       0, quarter, 5)
+report("cos: (cos(r) - 1 + r^2/2)/r^4 in r^2",
+       lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2 if z > 1e-15 else mp.mpf(1) / 24, 0, quarter, 5)
+for name, value in (("pi/2", mp.pi / 2), ("ln2", mp.log(2)), ("1/sqrt(pi)", 1 / mp.sqrt(mp.pi))):
     head = mp.mpf(float(value))
     print(name, float(head).hex(), float(value - head).hex())
 print("ln2 with 20 zero bits", float(mp.floor(mp.log(2) * 2**33) / 2**33).hex(),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* phi(u) and (grad phi)'n of each basis of features, and rows of a covariate: scaling, cells, what lies beyond the data.
  *
- * Harmonics are powers of e^(i w u), formed by one complex product each (error below 2 m eps); Chebyshev polynomials and their
+ * Harmonics are those of dense/elementary.h, error below 2 (m + 1) eps; Chebyshev polynomials and their
  * derivatives by T_(n+1) = 2u T_n - T_(n-1), T'_(n+1) = 2 T_n + 2u T'_n - T'_(n-1); layers of neurons in forward mode. A row's
  * bits depend on its own covariates only. */
 #include <math.h>
@@ -14,18 +14,12 @@
 
 static void fourier(const w_margin *margin, double u, double n, double *phi, double *slope)
 {
-    int64_t m = margin->features->width / 2;
-    double w = margin->features->parameter[0], c1 = cos(w * u), s1 = sin(w * u), c = 1, s = 0;
-    for (int64_t k = 0; k < m; k++) {
-        double next = c * c1 - s * s1;
-        s = c * s1 + s * c1;
-        c = next;
-        phi[k] = c;
-        phi[m + k] = s;
-        if (slope) {
-            slope[k] = -n * w * (double)(k + 1) * s;
-            slope[m + k] = n * w * (double)(k + 1) * c;
-        }
+    const int64_t m = margin->features->width / 2;
+    const double w = margin->features->parameter[0], angle = w * u;
+    w_harmonics(1, &angle, m, phi, 0);
+    for (int64_t k = 0; k < m && slope; k++) {
+        slope[k] = -n * w * (double)(k + 1) * phi[m + k];
+        slope[m + k] = n * w * (double)(k + 1) * phi[k];
     }
 }
 
@@ -241,30 +235,64 @@ static int32_t category(const w_margin *margin, double x)
     return (int32_t)(code < 0 ? 0 : code > last ? last : code);
 }
 
-void w_features_eval(const w_margin *margin, const double *const *x, int64_t rows, int32_t *cell, double *value, double *scratch)
+static void eval_row(const w_margin *margin, const double *const *x, int64_t i, int32_t *cell, double *value, double *scratch)
 {
     const w_features *f = margin->features;
-    for (int64_t i = 0; i < rows; i++, value += margin->width) {
-        double u[W_MAX_MARGINS] = {0};
-        bool missing = false;
-        for (int c = 0; c < f->covariates; c++) {
-            missing = missing || isnan(x[c][i]);
-            u[c] = w_feature_scaled(f, c, x[c][i]);
+    double u[W_MAX_MARGINS] = {0};
+    bool missing = false;
+    for (int c = 0; c < f->covariates; c++) {
+        missing = missing || isnan(x[c][i]);
+        u[c] = w_feature_scaled(f, c, x[c][i]);
+    }
+    *cell = 0;
+    if (missing) {
+        memset(value, 0, (size_t)margin->width * sizeof *value);
+    } else if (w_basis_coded(margin->kind)) {
+        *cell = category(margin, x[0][i]);
+        value[0] = 1;
+    } else {
+        extended_row(margin, u, value, scratch);
+        if (f->mean)
+            value[f->width] = 1;
+        if (margin->kind == W_BASIS_LINTREE)
+            *cell = (int32_t)w_features_leaf(f, 0, u);
+    }
+}
+
+/* Rows within the data together, the others (and missing ones) one by one. */
+static void eval_fourier(const w_margin *margin, const double *x, int64_t rows, int32_t *cell, double *value, double *scratch)
+{
+    enum { TOGETHER = 64 };
+    const w_features *f = margin->features;
+    const double w = f->parameter[0];
+    for (int64_t start = 0; start < rows; start += TOGETHER, x += TOGETHER, cell += TOGETHER, value += TOGETHER * margin->width) {
+        const int64_t count = w_min64(TOGETHER, rows - start);
+        double angle[TOGETHER];
+        uint8_t alone[TOGETHER];
+        for (int64_t i = 0; i < count; i++) {
+            const double u = w_feature_scaled(f, 0, x[i]);
+            alone[i] = !(fabs(u) <= 1 || (f->extension == W_EXTEND_CONTINUE && u == u));
+            angle[i] = alone[i] ? 0 : w * u;
         }
-        cell[i] = 0;
-        if (missing) {
-            memset(value, 0, (size_t)margin->width * sizeof *value);
-        } else if (w_basis_coded(margin->kind)) {
-            cell[i] = category(margin, x[0][i]);
-            value[0] = 1;
-        } else {
-            extended_row(margin, u, value, scratch);
-            if (f->mean)
-                value[f->width] = 1;
-            if (margin->kind == W_BASIS_LINTREE)
-                cell[i] = (int32_t)w_features_leaf(f, 0, u);
+        w_harmonics(count, angle, f->width / 2, value, margin->width);
+        for (int64_t i = 0; i < count; i++) {
+            cell[i] = 0;
+            if (alone[i])
+                eval_row(margin, &x, i, &cell[i], value + i * margin->width, scratch);
+            else if (f->mean)
+                value[i * margin->width + f->width] = 1;
         }
     }
+}
+
+void w_features_eval(const w_margin *margin, const double *const *x, int64_t rows, int32_t *cell, double *value, double *scratch)
+{
+    if (margin->kind == W_BASIS_FOURIER) {
+        eval_fourier(margin, x[0], rows, cell, value, scratch);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        eval_row(margin, x, i, &cell[i], value + i * margin->width, scratch);
 }
 
 void w_margin_rows(const w_margin *margin, const double *const *x, int64_t rows, int32_t *cell, double *value, double *scratch)

@@ -131,12 +131,18 @@ static void join_rows(const w_smooth *smooth, int margins, const tile *t, int64_
     }
 }
 
+/* In four chains. */
 static double absolute_sum(int64_t k, const double *row)
 {
-    double sum = 0;
-    for (int64_t j = 0; j < k; j++)
-        sum += fabs(row[j]);
-    return sum;
+    double sum[4] = {0};
+    int64_t j = 0;
+    for (; j + 4 <= k; j += 4) {
+        for (int r = 0; r < 4; r++)
+            sum[r] += fabs(row[j + r]);
+    }
+    for (; j < k; j++)
+        sum[j & 3] += fabs(row[j]);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 /* Absolute row sum of v'M_c. */
@@ -207,8 +213,9 @@ static weir_status sum_joint(w_arena *work, const w_smooth *smooth, const w_smoo
         for (int64_t i = 0; i < count; i++) {
             const double *row = t->row[0] + i * k;
             *largest_row = fmax(*largest_row, absolute_sum(k, row));
+            double *restrict sum = column_sum;
             for (int64_t j = 0; j < k; j++)
-                column_sum[j] += row[j];
+                sum[j] += row[j];
         }
     }
     return WEIR_OK;

@@ -36,6 +36,11 @@ bool w_range(int64_t n, const double *x, double *lower, double *upper)
     return w_elementary_find(w_isa_best())->range(n, x, lower, upper);
 }
 
+void w_harmonics(int64_t n, const double *angle, int64_t m, double *out, int64_t stride)
+{
+    w_elementary_find(w_isa_best())->harmonics(n, angle, m, out, stride);
+}
+
 BEST_ARRAY(exp)
 BEST_ARRAY(expm1)
 void w_log_array(int64_t n, const double *x, double *out) { w_elementary_find(w_isa_best())->log(n, x, out); }

@@ -38,6 +38,7 @@ typedef struct w_elementary {
     const char *name; /* "portable", "avx2", "avx512" */
     w_array_fn exp, expm1, log, log1p, log1p_minus, kappa, logistic, softplus, normal, log_normal, lgamma, digamma, trigamma;
     bool (*range)(int64_t n, const double *x, double *lower, double *upper);
+    void (*harmonics)(int64_t n, const double *angle, int64_t m, double *out, int64_t stride);
 } w_elementary;
 
 /* The best instruction set of this processor. */
@@ -47,6 +48,10 @@ const w_elementary *w_elementary_find(w_isa isa);
 
 /* The least and the largest value (infinity and -infinity of none); false when one is not finite, the range is then of no use. */
 bool w_range(int64_t n, const double *x, double *lower, double *upper);
+/* out[i stride + k - 1] = cos(k angle[i]), out[i stride + m + k - 1] = sin(k angle[i]), k = 1 … m: powers of e^(i angle), each a
+ * complex product on from the one before, absolute error <= 2 (m + 1) eps. NaN of an angle that is not finite. The same bits
+ * from every instruction set; those of a row do not depend on the others. */
+void w_harmonics(int64_t n, const double *angle, int64_t m, double *out, int64_t stride);
 void w_exp(int64_t n, const double *x, double *out);
 void w_expm1(int64_t n, const double *x, double *out);
 void w_log_array(int64_t n, const double *x, double *out); /* w_log writes the log: base/ctx.h */

@@ -76,7 +76,70 @@ static bool array_range(int64_t n, const double *x, double *lower, double *upper
     return doubt == 0;
 }
 
+/* Angles beyond the limit of lanes_sincos, and those that are not finite, go to the C library. */
+static void first_harmonic(const double *angle, vec *sine, vec *cosine)
+{
+    const vec x = lanes_load(angle);
+    const mask near = lanes_le(lanes_abs(x), lanes_set(LANES_ANGLE_LIMIT));
+    lanes_sincos(lanes_select(near, x, lanes_set(0.0)), sine, cosine);
+    if (lanes_all(near)) {
+        return;
+    }
+    double s[LANES], c[LANES];
+    lanes_store(s, *sine);
+    lanes_store(c, *cosine);
+    for (int l = 0; l < LANES; l++) {
+        if (!(fabs(angle[l]) <= LANES_ANGLE_LIMIT)) {
+            s[l] = sin(angle[l]);
+            c[l] = cos(angle[l]);
+        }
+    }
+    *sine = lanes_load(s);
+    *cosine = lanes_load(c);
+}
+
+enum { HARMONICS = 8 };
+
+LANES_INLINE void harmonics_out(int count, const double *c, const double *s, int64_t m, double *out)
+{
+    for (int k = 0; k < count; k++) {
+        out[k] = c[k * LANES];
+        out[m + k] = s[k * LANES];
+    }
+}
+
+/* Powers of e^(i angle), HARMONICS at a time through a buffer with a line per power and a column per angle. */
+static void array_harmonics(int64_t n, const double *angle, int64_t m, double *out, int64_t stride)
+{
+    double c[HARMONICS * LANES], s[HARMONICS * LANES];
+    for (int64_t i = 0; i < n; i += LANES, out += LANES * stride) {
+        double rest[LANES] = { 0 };
+        const int count = n - i < LANES ? (int)(n - i) : LANES;
+        memcpy(rest, angle + i, (size_t)count * sizeof *rest);
+        vec s1, c1;
+        first_harmonic(rest, &s1, &c1);
+        vec cosine = c1, sine = s1;
+        for (int64_t k = 0; k < m; k += HARMONICS) {
+            const int some = m - k < HARMONICS ? (int)(m - k) : HARMONICS;
+            for (int j = 0; j < some; j++) {
+                lanes_store(c + j * LANES, cosine);
+                lanes_store(s + j * LANES, sine);
+                const vec next = lanes_fma(cosine, c1, lanes_negate(sine * s1));
+                sine = lanes_fma(sine, c1, cosine * s1);
+                cosine = next;
+            }
+            for (int l = 0; l < count; l++) {
+                if (some == HARMONICS) {
+                    harmonics_out(HARMONICS, c + l, s + l, m, out + l * stride + k);
+                } else {
+                    harmonics_out(some, c + l, s + l, m, out + l * stride + k);
+                }
+            }
+        }
+    }
+}
+
 const w_elementary W_LANES_TABLE = {
     W_LANES_NAME, array_exp, array_expm1, array_log, array_log1p, array_log1p_minus, array_kappa, array_logistic,
-    array_softplus, array_normal, array_log_normal, array_lgamma, array_digamma, array_trigamma, array_range
+    array_softplus, array_normal, array_log_normal, array_lgamma, array_digamma, array_trigamma, array_range, array_harmonics
 };

@@ -9,6 +9,8 @@
  * log1p   log of u = 1 + x and the part of x that u has lost, c/u; f = x itself when k = 0.
  * normal  a = |x|/sqrt 2, t = (a-4)/(a+4): (1 + 2a) e^{a^2} erfc(a) = g(t) of degree 24, and e^{-x^2/2} with the rounding
  *         error of x^2;  Phi(-|x|) = e^{-x^2/2} g / (2 (1 + 2a)).
+ * sincos  x = k pi/2 + r, |r| <= pi/4, pi/2 in two parts: x - k head is exact, the parts left out are below k 2e-33;
+ *         sin r = r + r^3 p(r^2), cos r = 1 - r^2/2 + r^4 q(r^2), p and q of degree 5, exchanged and negated by k mod 4.
  * lgamma  Stirling's series at y >= 10, where y = x or x + 10 with Gamma(x) = Gamma(x+10) / (x (x+1) ... (x+9)). */
 #ifndef W_DENSE_ELEMENTARY_LANES_H
 #define W_DENSE_ELEMENTARY_LANES_H
@@ -52,6 +54,35 @@ LANES_INLINE vec lanes_exp(vec x)
     vec k = lanes_fma(x, lanes_set(LANES_LOG2E), lanes_set(LANES_ROUND)) - lanes_set(LANES_ROUND);
     vec r = lanes_fma(k, lanes_set(-LANES_LN2_TAIL), lanes_fma(k, lanes_set(-LANES_LN2_HEAD), x));
     return lanes_scale(lanes_set(1.0) + lanes_fma(r * r, lanes_exp_tail(r), r), k);
+}
+
+#define LANES_HALF_PI_HEAD 0x1.921fb54442d18p+0
+#define LANES_HALF_PI_TAIL 0x1.1a62633145c07p-54
+
+/* |x| <= LANES_ANGLE_LIMIT. */
+#define LANES_ANGLE_LIMIT 0x1p20
+
+LANES_INLINE void lanes_sincos(vec x, vec *sine, vec *cosine)
+{
+    static const double p[] = {
+        -0x1.5555555555555p-3, 0x1.1111111110bb2p-7, -0x1.a01a019e83816p-13, 0x1.71de379654304p-19,
+        -0x1.ae600aca92c64p-26, 0x1.5e0b05bff20f2p-33
+    };
+    static const double q[] = {
+        0x1.5555555555555p-5, -0x1.6c16c16c16967p-10, 0x1.a01a019f4e9b4p-16, -0x1.27e4fa17bf139p-22,
+        0x1.1eeb68cd22f56p-29, -0x1.907d8f29fe831p-37
+    };
+    const vec round = lanes_set(LANES_ROUND);
+    vec k = lanes_fma(x, lanes_set(0x1.45f306dc9c883p-1), round) - round;
+    vec r = lanes_fma(k, lanes_set(-LANES_HALF_PI_TAIL), lanes_fma(k, lanes_set(-LANES_HALF_PI_HEAD), x)), z = r * r;
+    vec s = lanes_fma(z * r, lanes_polynomial(z, p, 6), r);
+    vec c = lanes_fma(z * z, lanes_polynomial(z, q, 6), lanes_fma(z, lanes_set(-0.5), lanes_set(1.0)));
+    vec turns = (lanes_fma(k, lanes_set(0.25), lanes_set(-0.375)) + round) - round; /* floor(k/4) */
+    vec quarter = lanes_fma(turns, lanes_set(-4.0), k);
+    mask swap = lanes_eq(lanes_abs(quarter - lanes_set(2.0)), lanes_set(1.0));
+    vec from_sine = lanes_select(swap, c, s), from_cosine = lanes_select(swap, s, c);
+    *sine = lanes_select(lanes_lt(lanes_set(1.5), quarter), lanes_negate(from_sine), from_sine);
+    *cosine = lanes_select(lanes_eq(lanes_abs(quarter - lanes_set(1.5)), lanes_set(0.5)), lanes_negate(from_cosine), from_cosine);
 }
 
 LANES_INLINE vec lanes_expm1(vec x)

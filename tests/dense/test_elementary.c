@@ -230,6 +230,46 @@ static void test_same_bits(void **state)
     }
 }
 
+/* Every number of harmonics around the buffer's, angles near and far, tails; bits of a row alone and of the portable table. */
+static void test_harmonics(void **state)
+{
+    (void)state;
+    enum { N = 1003, MOST = 17, STRIDE = 2 * MOST + 1 };
+    static double angle[N], best[N * STRIDE], other[N * STRIDE];
+    static const int count[] = { 1, 3, 7, 8, 9, 10, 16, 17 };
+    w_rng rng;
+    w_rng_seed(&rng, 11);
+    for (int i = 0; i < N; i++) {
+        const double scale = i % 4 == 0 ? 3.2 : i % 4 == 1 ? 1e3 : i % 4 == 2 ? 0x1p20 : 1e9;
+        angle[i] = i < 40 ? (i - 20) * 0.78539816339744830962 : scale * (2.0 * w_rng_uniform(&rng) - 1.0);
+    }
+    for (size_t k = 0; k < sizeof count / sizeof *count; k++) {
+        const int m = count[k];
+        w_elementary_portable.harmonics(N, angle, m, best, STRIDE);
+        for (int i = 0; i < N; i++) {
+            const double *row = best + i * STRIDE;
+            for (int j = 0; j < m; j++) {
+                const long double x = (long double)angle[i] * (j + 1), bound = 2 * (j + 2) * DBL_EPSILON;
+                assert_true(fabsl(row[j] - cosl(x)) <= bound);
+                assert_true(fabsl(row[m + j] - sinl(x)) <= bound);
+            }
+            w_harmonics(1, angle + i, m, other, STRIDE);
+            assert_memory_equal(other, row, 2 * (size_t)m * sizeof(double));
+        }
+        for (int isa = 1; isa < W_ISA_COUNT; isa++) {
+            const w_elementary *t = w_elementary_find((w_isa)isa);
+            for (int start = 0; t && start < 11; start += 5) {
+                t->harmonics(N - start, angle + start, m, other, STRIDE);
+                for (int i = 0; i < N - start; i++) {
+                    assert_memory_equal(other + i * STRIDE, best + (i + start) * STRIDE, 2 * (size_t)m * sizeof(double));
+                }
+            }
+        }
+    }
+    w_harmonics(1, (double[]){ INFINITY }, 2, other, STRIDE);
+    assert_true(isnan(other[0]) && isnan(other[3]));
+}
+
 static FILE *reference(const char *name)
 {
     char path[500];
@@ -321,7 +361,7 @@ static void test_log1p_minus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accuracy), cmocka_unit_test(test_ends), cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_accuracy), cmocka_unit_test(test_ends), cmocka_unit_test(test_same_bits), cmocka_unit_test(test_harmonics),
         cmocka_unit_test(test_gamma), cmocka_unit_test(test_quantile), cmocka_unit_test(test_log1p_minus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
