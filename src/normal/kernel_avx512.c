@@ -245,79 +245,98 @@ static w_scatter_fn scatter(int width_a, int width_b, bool runs)
     return width_a == 1 && width_b == 1 ? scatter_11 : scatter_any;
 }
 
-/* One tile of up to 8 x 16 of c in registers; 16 multiply-adds per two loads of b and eight broadcasts of a. */
-#define TILE(rows)                                                                                                    \
-    static void tile_##rows(__mmask8 m0, __mmask8 m1, int64_t l, const double *a, int64_t a_row, int64_t a_col,        \
-                            const double *b, int64_t b_row, double *c, int64_t c_row)                                 \
-    {                                                                                                                 \
-        __m512d s0[rows], s1[rows];                                                                                   \
-        for (int i = 0; i < rows; i++) {                                                                              \
-            s0[i] = _mm512_maskz_loadu_pd(m0, c + i * c_row);                                                         \
-            s1[i] = _mm512_maskz_loadu_pd(m1, c + i * c_row + 8);                                                     \
-        }                                                                                                             \
-        for (int64_t q = 0; q < l; q++, a += a_col, b += b_row) {                                                      \
-            __m512d b0 = _mm512_maskz_loadu_pd(m0, b), b1 = _mm512_maskz_loadu_pd(m1, b + 8);                         \
-            for (int i = 0; i < rows; i++) {                                                                          \
-                __m512d va = _mm512_set1_pd(a[i * a_row]);                                                            \
-                s0[i] = _mm512_fmadd_pd(va, b0, s0[i]);                                                               \
-                s1[i] = _mm512_fmadd_pd(va, b1, s1[i]);                                                               \
-            }                                                                                                         \
-        }                                                                                                             \
-        for (int i = 0; i < rows; i++) {                                                                              \
-            _mm512_mask_storeu_pd(c + i * c_row, m0, s0[i]);                                                          \
-            _mm512_mask_storeu_pd(c + i * c_row + 8, m1, s1[i]);                                                      \
-        }                                                                                                             \
+/* One tile of up to 8 x 24 of c in registers: `vectors` of b and a broadcast of a for each row of c per turn. */
+__attribute__((always_inline)) static inline void tile(int rows, int vectors, int64_t n, int64_t l, const double *a, int64_t a_row,
+                                                       int64_t a_col, const double *b, int64_t b_row, double *c, int64_t c_row)
+{
+    __m512d sum[8][3];
+    const __mmask8 last = (__mmask8)((1 << (n - 8 * (vectors - 1))) - 1);
+    for (int i = 0; i < rows; i++) {
+        for (int v = 0; v < vectors; v++) {
+            sum[i][v] = _mm512_maskz_loadu_pd(v + 1 < vectors ? 0xff : last, c + i * c_row + 8 * v);
+        }
     }
-TILE(8)
-TILE(4)
-TILE(2)
-TILE(1)
+    for (int64_t q = 0; q < l; q++, a += a_col, b += b_row) {
+        __m512d line[3];
+        for (int v = 0; v < vectors; v++) {
+            line[v] = _mm512_maskz_loadu_pd(v + 1 < vectors ? 0xff : last, b + 8 * v);
+        }
+        for (int i = 0; i < rows; i++) {
+            const __m512d one = _mm512_set1_pd(a[i * a_row]);
+            for (int v = 0; v < vectors; v++) {
+                sum[i][v] = _mm512_fmadd_pd(one, line[v], sum[i][v]);
+            }
+        }
+    }
+    for (int i = 0; i < rows; i++) {
+        for (int v = 0; v < vectors; v++) {
+            _mm512_mask_storeu_pd(c + i * c_row + 8 * v, v + 1 < vectors ? 0xff : last, sum[i][v]);
+        }
+    }
+}
+
+typedef void (*tile_fn)(int64_t n, int64_t l, const double *a, int64_t a_row, int64_t a_col, const double *b, int64_t b_row,
+                        double *c, int64_t c_row);
+
+#define TILE(rows, vectors)                                                                                                \
+    static void tile_##rows##_##vectors(int64_t n, int64_t l, const double *a, int64_t a_row, int64_t a_col,              \
+                                        const double *b, int64_t b_row, double *c, int64_t c_row)                         \
+    {                                                                                                                      \
+        tile(rows, vectors, n, l, a, a_row, a_col, b, b_row, c, c_row);                                                    \
+    }
+#define TILES(vectors) \
+    TILE(1, vectors) TILE(2, vectors) TILE(3, vectors) TILE(4, vectors) \
+    TILE(5, vectors) TILE(6, vectors) TILE(7, vectors) TILE(8, vectors)
+TILES(1)
+TILES(2)
+TILES(3)
+
+#define TABLE(v) { tile_1_##v, tile_2_##v, tile_3_##v, tile_4_##v, tile_5_##v, tile_6_##v, tile_7_##v, tile_8_##v }
+static const tile_fn tiles[3][8] = { TABLE(1), TABLE(2), TABLE(3) };
 
 static inline __mmask8 low_mask(int64_t count)
 {
     return count >= 8 ? 0xff : count <= 0 ? 0 : (__mmask8)((1 << count) - 1);
 }
 
-/* Rows of l per turn: the packed columns of b (16 or 8 KiB) and a strip of a stay in the first-level cache. */
+/* Rows of l per turn: the packed columns of b (24 KiB at most) and a strip of a stay in the first-level cache. */
 #define DEPTH 128
-#define COLUMNS 16
+#define COLUMNS 24
 /* Rows of c that make copying the columns of b worth while: they are then read at full speed whatever their stride. */
-#define PACK_ROWS 16
+#define PACK_ROWS 48
 
 static const double *pack(int64_t depth, int64_t columns, const double *b, int64_t b_row, double *to)
 {
     for (int64_t q = 0; q < depth; q++, b += b_row) {
-        for (int64_t j = 0; j < COLUMNS; j++) {
-            to[q * COLUMNS + j] = j < columns ? b[j] : 0;
+        for (int64_t j = 0; j < columns; j += 8) {
+            _mm512_storeu_pd(to + q * COLUMNS + j, _mm512_maskz_loadu_pd(low_mask(columns - j), b + j));
         }
     }
     return to;
 }
 
+/* Columns of the next tile: three vectors where they leave nothing or a whole vector behind, else two. */
+static int64_t tile_columns(int64_t left)
+{
+    return left > 16 && (left <= COLUMNS || left > 32) ? (left < COLUMNS ? left : COLUMNS) : left < 16 ? left : 16;
+}
+
+/* Rows of c in tiles as equal as can be. */
 static void gemm(int64_t m, int64_t n, int64_t l, const double *a, int64_t a_row, int64_t a_col, const double *b,
                  int64_t b_row, double *c, int64_t c_row)
 {
     double copy[DEPTH * COLUMNS] __attribute__((aligned(64)));
+    const int64_t strips = (m + 7) / 8;
     for (int64_t q = 0; q < l; q += DEPTH, a += DEPTH * a_col, b += DEPTH * b_row) {
-        int64_t depth = l - q < DEPTH ? l - q : DEPTH;
-        for (int64_t j = 0; j < n; j += 16) {
-            __mmask8 m0 = low_mask(n - j), m1 = low_mask(n - j - 8);
-            bool packed = m >= PACK_ROWS;
-            const double *bj = packed ? pack(depth, n - j, b + j, b_row, copy) : b + j;
-            int64_t i = 0, bj_row = packed ? COLUMNS : b_row;
-            for (; i + 8 <= m; i += 8) {
-                tile_8(m0, m1, depth, a + i * a_row, a_row, a_col, bj, bj_row, c + i * c_row + j, c_row);
-            }
-            if (i + 4 <= m) {
-                tile_4(m0, m1, depth, a + i * a_row, a_row, a_col, bj, bj_row, c + i * c_row + j, c_row);
-                i += 4;
-            }
-            if (i + 2 <= m) {
-                tile_2(m0, m1, depth, a + i * a_row, a_row, a_col, bj, bj_row, c + i * c_row + j, c_row);
-                i += 2;
-            }
-            if (i < m) {
-                tile_1(m0, m1, depth, a + i * a_row, a_row, a_col, bj, bj_row, c + i * c_row + j, c_row);
+        const int64_t depth = l - q < DEPTH ? l - q : DEPTH;
+        for (int64_t j = 0, columns; j < n; j += columns) {
+            columns = tile_columns(n - j);
+            const bool packed = m >= PACK_ROWS;
+            const double *bj = packed ? pack(depth, columns, b + j, b_row, copy) : b + j;
+            for (int64_t strip = 0; strip < strips; strip++) {
+                const int64_t i = strip * m / strips, rows = (strip + 1) * m / strips - i;
+                tiles[(columns - 1) / 8][rows - 1](columns, depth, a + i * a_row, a_row, a_col, bj, packed ? COLUMNS : b_row,
+                                                   c + i * c_row + j, c_row);
             }
         }
     }
