@@ -48,6 +48,7 @@ typedef struct w_root_state {
 typedef struct w_root_report {
     double predicted; /* replaces the state's where it is above 0 */
     double residual;  /* NaN: none */
+    double condition; /* of A, where the state has no bounds of its spectrum; 0: none */
     double products;
 } w_root_report;
 

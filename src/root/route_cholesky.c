@@ -59,10 +59,25 @@ static double residual(weir_ctx *ctx, const w_root_state *s, int64_t count, cons
     return below > 0 ? sqrt(above) / below : 0;
 }
 
+/* Condition number in the 1-norm of a matrix that is too ill-conditioned for float32 to tell. */
+static weir_status wide_condition(weir_ctx *ctx, const w_root_state *s, double *factor, double *work, int32_t *integers,
+                                  double *condition)
+{
+    int64_t failed = 0;
+    memcpy(factor, s->a, (size_t)(s->wish.n * s->wish.n) * sizeof *factor);
+    const weir_status status = w_chol_factor(ctx, s->wish.n, factor, &failed);
+    if (status >= 0) {
+        *condition = failed ? INFINITY : w_chol_condition(s->wish.n, factor, s->norm_inf, work, integers);
+    }
+    return status;
+}
+
 static weir_status apply(weir_ctx *ctx, const w_root_state *s, int64_t count, double *c, w_root_report *report, w_scratch *room)
 {
     const int64_t n = s->wish.n, taken = room->used, values = w_mul64(n, count);
     double *b = w_scratch_take(room, w_mul64(values, 8)), *r = w_scratch_take(room, w_mul64(values, 8));
+    double *factor = w_scratch_take(room, w_mul64(w_mul64(n, n), 8)), *work = w_scratch_take(room, w_mul64(n, 24));
+    int32_t *integers = w_scratch_take(room, w_mul64(n, 4));
     if (!room->base) {
         return WEIR_OK;
     }
@@ -81,11 +96,15 @@ static weir_status apply(weir_ctx *ctx, const w_root_state *s, int64_t count, do
     } else {
         w_refinement refined = { 0 };
         status = w_refine_solve(ctx, n, s->a, count, b, c, true, &refined);
-        condition = refined.condition > 0 && isfinite(refined.condition) ? refined.condition : 0;
+        condition = refined.condition;
+        if (status >= 0 && !(condition > 0 && isfinite(condition))) {
+            status = wide_condition(ctx, s, factor, work, integers, &condition);
+        }
     }
     if (status >= 0) {
         report->residual = residual(ctx, s, count, b, c, r, &status);
         report->predicted = 4 * report->residual * condition;
+        report->condition = condition;
     }
     report->products = (double)count / (double)n;
     w_root_give_back(room, taken);

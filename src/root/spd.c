@@ -161,7 +161,7 @@ weir_status w_root_apply(weir_ctx *ctx, const w_root_state *state, int64_t count
     stats->predicted = report.predicted > 0 ? report.predicted : state->predicted;
     const double output = state->wish.size == 4 ? FLT_EPSILON / 2 : DBL_EPSILON / 2;
     stats->bound = stats->predicted / fmax(0.5, 1 - stats->predicted) + rounding * amplified + 2 * output;
-    stats->precision_limited = state->unit * kappa / (double)p > state->wish.tolerance;
+    stats->precision_limited = state->unit * fmax(kappa, report.condition) / (double)p > state->wish.tolerance;
     memcpy(stats->reason, state->reason, sizeof stats->reason);
     return stats->bound <= state->wish.tolerance ? WEIR_OK : WEIR_NOT_CONVERGED;
 }
