@@ -170,6 +170,17 @@ static double total(correction *c)
     return sum;
 }
 
+/* U and T are zero where no parameter is estimated. */
+static bool any_estimated(const w_design *design)
+{
+    for (int j = 0; j < design->sp_count; j++) {
+        if (design->sp_fixed == NULL || isnan(design->sp_fixed[j])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 weir_status w_degrees_of_freedom(const weir_model *model, const w_gram *gram, double *out)
 {
     W_BLAS_SERIAL;
@@ -177,7 +188,7 @@ weir_status w_degrees_of_freedom(const weir_model *model, const w_gram *gram, do
     const size_t p = (size_t)gram->p, square = w_mul_size(p, p);
     const double flops = 2.0 * (m + 2.0) * (double)p * (double)p * (double)p;
     *out = model->summary.edf_total;
-    if (model->hessian == NULL || m == 0 || gram->arrow_levels > 0 || flops > FLOP_LIMIT || model->summary.rank < gram->p) {
+    if (model->hessian == NULL || !any_estimated(model->design) || gram->arrow_levels > 0 || flops > FLOP_LIMIT || model->summary.rank < gram->p) {
         return WEIR_OK;
     }
     const size_t doubles = w_mul_size(square, (size_t)m + 4) + w_mul_size(p, (size_t)m) + 2 * (size_t)m * (size_t)m;

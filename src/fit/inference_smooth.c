@@ -19,20 +19,25 @@
 double w_ratio_tail(weir_ctx *ctx, int64_t count, const double *weight, double statistic, double residual_df, double *scratch)
 {
     double *weights = scratch, *df = scratch + count + 1;
-    for (int64_t i = 0; i < count; i++) {
-        weights[i] = weight[i];
-        df[i] = 1.0;
+    int64_t used = 0;
+    for (int64_t i = 0; i < count; i++) { /* equal ones that stand together share their degrees of freedom */
+        if (used > 0 && weights[used - 1] == weight[i]) {
+            df[used - 1] += 1.0;
+            continue;
+        }
+        weights[used] = weight[i];
+        df[used++] = 1.0;
     }
     if (!(residual_df > 0.0)) {
-        return w_chi_square_mixture_tail(ctx, (int)count, weights, df, statistic);
+        return w_chi_square_mixture_tail(ctx, (int)used, weights, df, statistic);
     }
     const double m = fmax(1.0, round(residual_df));
     if (!(statistic > 0.0)) {
         return 1.0;
     }
-    weights[count] = -statistic / m;
-    df[count] = m;
-    return w_chi_square_mixture_tail(ctx, (int)count + 1, weights, df, 0.0);
+    weights[used] = -statistic / m;
+    df[used] = m;
+    return w_chi_square_mixture_tail(ctx, (int)used + 1, weights, df, 0.0);
 }
 
 typedef struct spectrum {
