@@ -41,4 +41,14 @@ weir_status w_root_run(weir_ctx *ctx, const w_root_call *call, weir_root_workspa
 void w_root_copy_in(const weir_matrix *from, double *to);
 void w_root_copy_out(const double *from, const weir_matrix *to);
 
+/* Roots of a Gram matrix from G (float64, column-major, finite or refused): z (cols x k, column-major) from b (B, or C: `dual`). */
+typedef struct w_root_gram {
+    weir_matrix g;
+    const weir_matrix *b;
+    int32_t p;
+    bool dual, single; /* single: z ends as float32 */
+    double ridge, tolerance;
+} w_root_gram;
+weir_status w_root_gram_qr(weir_ctx *ctx, const w_root_gram *m, double *z, weir_root_stats *stats);
+
 #endif

@@ -5,6 +5,8 @@
  *   m < n, rho > 0  with GG' = U diag(mu) U' (m x m) and f(mu) = (mu + rho)^(-1/p):
  *                   (G'G + rho I)^(-1/p) B = rho^(-1/p) B + G' U diag((f(mu) - f(0)) / mu) U' G B,
  *                   the quotient by expm1 and log1p, so that small mu lose nothing
+ *   qr              singular values of G (root_gram_qr.c): asked for, or when m >= n and squaring the condition of G has made the matrix
+ *                   indefinite or u kappa(G'G) / p larger than the tolerance, and the bound is the smaller one
  *   B = G'C         (G'G + rho I)^(-1/p) G'C = G' (GG' + rho I)^(-1/p) C: the smaller of both */
 #include <float.h>
 #include <math.h>
@@ -26,6 +28,11 @@ typedef struct gram {
 } gram;
 
 static int64_t least_side(const weir_matrix *g) { return w_min64(g->rows, g->cols); }
+
+static double tolerance_of(const gram *m)
+{
+    return m->options->tolerance > 0 ? m->options->tolerance : m->g->dtype == WEIR_F32 ? 1e-4 : 1e-8;
+}
 
 /* The smaller Gram matrix, both triangles. */
 static weir_status multiply(weir_ctx *ctx, const gram *m, bool by_rows)
@@ -91,7 +98,7 @@ static weir_status wide(weir_ctx *ctx, const gram *m, double ridge, double *valu
     const double output = m->z->dtype == WEIR_F32 ? FLT_EPSILON / 2 : DBL_EPSILON / 2;
     stats->bound = (1 + sqrt((double)rows) / 4) * DBL_EPSILON / 2 * (kappa / p + 4) * pow(kappa, 1 / p) + 2 * output;
     memcpy(stats->reason, "fewer rows than columns: m x m alone", sizeof "fewer rows than columns: m x m alone");
-    const double tolerance = m->options->tolerance > 0 ? m->options->tolerance : m->z->dtype == WEIR_F32 ? 1e-4 : 1e-8;
+    const double tolerance = tolerance_of(m);
     stats->precision_limited = DBL_EPSILON / 2 * kappa / p > tolerance;
     if (status >= 0) {
         w_root_copy_out(m->other, m->z);
@@ -140,10 +147,41 @@ static weir_status symmetric(weir_ctx *ctx, const gram *m, int64_t side, double 
     pre.ridge = ridge;
     o.precond = &pre;
     o.trust_symmetry = 1;
-    o.tolerance = o.tolerance > 0 ? o.tolerance : m->g->dtype == WEIR_F32 ? 1e-4 : 1e-8;
+    o.tolerance = tolerance_of(m);
     const weir_matrix a = w_matrix_columns(m->square, WEIR_F64, side, side), b = w_matrix_columns(right, WEIR_F64, side, m->b->cols);
     const w_root_call call = { &a, &b, &b, &o, stats };
     return w_root_run(ctx, &call, w);
+}
+
+/* By singular values of G, to `to`. */
+static weir_status unsquared(weir_ctx *ctx, const gram *m, bool dual, double ridge, double *to, weir_root_stats *stats)
+{
+    const w_root_gram call = { .g = w_matrix_columns(m->values, WEIR_F64, m->g->rows, m->g->cols), .b = m->b, .p = m->options->p,
+                               .dual = dual, .single = m->g->dtype == WEIR_F32, .ridge = ridge, .tolerance = tolerance_of(m) };
+    return w_root_gram_qr(ctx, &call, to, stats);
+}
+
+/* m->other holds the answer of `status` and stats from G'G; the one from G is taken where it is better. */
+static weir_status recover(weir_ctx *ctx, const gram *m, bool dual, double ridge, weir_status status, weir_root_stats *stats)
+{
+    const bool lost = status == WEIR_E_NUMERIC || (status >= 0 && stats->precision_limited);
+    if (!lost || m->options->route != WEIR_ROOT_AUTO || m->options->schedule) {
+        return status;
+    }
+    const int64_t count = m->g->cols * m->b->cols;
+    weir_root_stats found = { 0 };
+    const weir_status second = unsquared(ctx, m, dual, ridge, m->other + count, &found);
+    if (status >= 0 && (second == WEIR_E_NUMERIC || (second >= 0 && !(found.bound < stats->bound)))) {
+        w_message_clear(ctx);
+        return status;
+    }
+    if (second >= 0) {
+        w_message_clear(ctx);
+        found.retries = 1;
+        *stats = found;
+        memcpy(m->other, m->other + count, (size_t)count * sizeof *m->other);
+    }
+    return second;
 }
 
 static weir_status solve(weir_ctx *ctx, gram *m, bool dual, weir_root_workspace *w, weir_root_stats *stats)
@@ -155,6 +193,13 @@ static weir_status solve(weir_ctx *ctx, gram *m, bool dual, weir_root_workspace 
     if (by_rows && !dual && !(ridge > 0)) {
         return w_fail(ctx, WEIR_E_NUMERIC, "G'G is singular: G has %lld rows for %lld columns; it takes a ridge > 0",
                       (long long)rows, (long long)cols);
+    }
+    if (m->options->route == WEIR_ROOT_QR) {
+        const weir_status direct = unsquared(ctx, m, dual, ridge, m->other, stats);
+        if (direct >= 0) {
+            w_root_copy_out(m->other, m->z);
+        }
+        return direct;
     }
     weir_status status = multiply(ctx, m, by_rows);
     if (status >= 0 && by_rows && !dual) {
@@ -172,6 +217,7 @@ static weir_status solve(weir_ctx *ctx, gram *m, bool dual, weir_root_workspace 
         const weir_status applied = product(ctx, m, true, k, right, m->other);
         status = applied < 0 ? applied : status;
     }
+    status = by_rows ? status : recover(ctx, m, dual, ridge, status, stats);
     if (status >= 0) {
         w_root_copy_out(m->other, m->z);
     }

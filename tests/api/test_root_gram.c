@@ -95,6 +95,190 @@ static void test_gram(void **state)
     weir_ctx_destroy(ctx);
 }
 
+/* G = Q diag(s) H', H and Q products of reflectors: (G'G + rho I)^(-1/p) B = H diag((s^2 + rho)^(-1/p)) H'B, in long double. */
+static void reflect(int64_t n, int64_t k, uint64_t seed, long double *x)
+{
+    for (int round = 0; round < 3; round++) {
+        long double v[64], square = 0;
+        for (int64_t i = 0; i < n; i++) {
+            v[i] = spd_normal(&seed);
+            square += v[i] * v[i];
+        }
+        for (int64_t j = 0; j < k; j++) {
+            long double sum = 0;
+            for (int64_t i = 0; i < n; i++) {
+                sum += v[i] * x[i + j * n];
+            }
+            for (int64_t i = 0; i < n; i++) {
+                x[i + j * n] -= 2 * sum / square * v[i];
+            }
+        }
+    }
+}
+
+/* x := x reversed reflections, that is the inverse of reflect. */
+static void reflect_back(int64_t n, int64_t k, uint64_t seed, long double *x)
+{
+    long double full[64 * 64] = { 0 }, held[64 * 8];
+    for (int64_t i = 0; i < n; i++) {
+        full[i * (n + 1)] = 1;
+    }
+    reflect(n, n, seed, full);
+    for (int64_t i = 0; i < n * k; i++) {
+        held[i] = x[i];
+        x[i] = 0;
+    }
+    for (int64_t j = 0; j < k; j++) {
+        for (int64_t i = 0; i < n; i++) {
+            for (int64_t q = 0; q < n; q++) {
+                x[i + j * n] += full[q + i * n] * held[q + j * n];
+            }
+        }
+    }
+}
+
+enum { STEEP_ROWS = 40, STEEP_COLS = 16, STEEP_K = 3 };
+
+/* What fits in float64 of G, and the exact answers for the G before rounding, which moves them by u kappa(G). */
+static void make_steep(double decades, double ridge, int p, double *g, double *b, double *c, double *want, double *dual)
+{
+    const int64_t m = STEEP_ROWS, n = STEEP_COLS, k = STEEP_K;
+    static long double core[STEEP_ROWS * STEEP_COLS], turned[STEEP_COLS * STEEP_ROWS], s[STEEP_COLS];
+    uint64_t seed = 77;
+    random_values(&seed, n * k, b);
+    random_values(&seed, m * k, c);
+    for (int64_t i = 0; i < m * n; i++) {
+        core[i] = 0;
+    }
+    for (int64_t j = 0; j < n; j++) {
+        s[j] = powl(10, (long double)(-decades * (double)j / (double)(n - 1)));
+        core[j * (m + 1)] = s[j];
+    }
+    reflect(m, n, 5, core);
+    for (int64_t e = 0; e < m * n; e++) {
+        turned[e / m + (e % m) * n] = core[e];
+    }
+    reflect(n, m, 6, turned); /* H (Q S)' */
+    for (int64_t e = 0; e < m * n; e++) {
+        g[e] = (double)turned[e / m + (e % m) * n];
+    }
+    long double x[STEEP_COLS * STEEP_K], y[STEEP_ROWS * STEEP_K], z[STEEP_COLS * STEEP_K];
+    for (int64_t i = 0; i < n * k; i++) {
+        x[i] = b[i];
+    }
+    for (int64_t i = 0; i < m * k; i++) {
+        y[i] = c[i];
+    }
+    reflect_back(n, k, 6, x);
+    reflect_back(m, k, 5, y);
+    for (int64_t i = 0; i < n * k; i++) {
+        const long double h = powl(s[i % n] * s[i % n] + ridge, -1.0L / p);
+        x[i] *= h;
+        z[i] = s[i % n] * h * y[i % n + i / n * m];
+    }
+    reflect(n, k, 6, x);
+    reflect(n, k, 6, z);
+    for (int64_t i = 0; i < n * k; i++) {
+        want[i] = (double)x[i];
+        dual[i] = (double)z[i];
+    }
+}
+
+/* kappa(G) = 1e7: G'G has 1e14, of which float64 keeps two digits; the singular values of G keep nine. */
+static void test_qr_route(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    const int64_t m = STEEP_ROWS, n = STEEP_COLS, k = STEEP_K;
+    double g[STEEP_ROWS * STEEP_COLS], b[STEEP_COLS * STEEP_K], c[STEEP_ROWS * STEEP_K], want[STEEP_COLS * STEEP_K];
+    double dual[STEEP_COLS * STEEP_K], z[STEEP_COLS * STEEP_K];
+    const weir_matrix gv = columns_of(g, m, n), bv = columns_of(b, n, k), cv = columns_of(c, m, k), zv = columns_of(z, n, k);
+    for (int p = 1; p <= 4; p++) {
+        for (int shifted = 0; shifted < 2; shifted++) {
+            weir_precond_config pre = WEIR_PRECOND_CONFIG_INIT;
+            weir_root_options o = WEIR_ROOT_OPTIONS_INIT;
+            weir_root_stats stats = { 0 };
+            pre.ridge = shifted ? 1e-13 : 0;
+            o.p = p;
+            o.precond = &pre;
+            o.tolerance = 1e-7;
+            make_steep(7, pre.ridge, p, g, b, c, want, dual);
+            assert_int_equal(weir_solve_gram_spd(ctx, &gv, &bv, &zv, &o, NULL, &stats), WEIR_OK);
+            assert_int_equal(stats.route, WEIR_ROOT_QR);
+            assert_true(!stats.precision_limited && stats.bound <= 1e-7);
+            assert_true(distance(n * k, z, want) <= stats.bound);
+            o.route = WEIR_ROOT_EIGEN; /* as it was without */
+            assert_int_not_equal(weir_solve_gram_spd(ctx, &gv, &bv, &zv, &o, NULL, &stats), WEIR_OK);
+            o.route = WEIR_ROOT_QR;
+            assert_int_equal(weir_solve_gram_spd(ctx, &gv, &bv, &zv, &o, NULL, &stats), WEIR_OK);
+            assert_true(stats.route == WEIR_ROOT_QR && distance(n * k, z, want) <= stats.bound);
+            const weir_status status = weir_solve_gram_dual(ctx, &gv, &cv, &zv, &o, NULL, &stats);
+            assert_true(status >= 0 && stats.route == WEIR_ROOT_QR && distance(n * k, z, dual) <= stats.bound);
+        }
+    }
+    weir_ctx_destroy(ctx);
+}
+
+/* Asked for where squaring would do: the answers of the other routes, both shapes and both functions; singular and not finite G. */
+static void test_qr_asked(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 1, 0);
+    static const int64_t shapes[][2] = { { 30, 12 }, { 12, 30 }, { 9, 9 }, { 1, 5 }, { 5, 1 } };
+    for (int i = 0; i < 10; i++) {
+        const int64_t rows = shapes[i % 5][0], cols = shapes[i % 5][1], k = 2;
+        uint64_t seed = 3;
+        double g[360], b[60], z[60], want[60], c[60];
+        weir_precond_config pre = WEIR_PRECOND_CONFIG_INIT;
+        weir_root_options o = WEIR_ROOT_OPTIONS_INIT;
+        weir_root_stats stats, other;
+        random_values(&seed, rows * cols, g);
+        random_values(&seed, cols * k, b);
+        random_values(&seed, rows * k, c);
+        const weir_matrix gv = columns_of(g, rows, cols), bv = columns_of(b, cols, k), zv = columns_of(z, cols, k);
+        const weir_matrix wv = columns_of(want, cols, k), cv = columns_of(c, rows, k);
+        pre.ridge_rel = 0.2;
+        o.precond = &pre;
+        o.p = 1 + i % 3;
+        if (i < 5) {
+            assert_int_equal(weir_solve_gram_spd(ctx, &gv, &bv, &wv, &o, NULL, &other), WEIR_OK);
+            o.route = WEIR_ROOT_QR;
+            assert_int_equal(weir_solve_gram_spd(ctx, &gv, &bv, &zv, &o, NULL, &stats), WEIR_OK);
+        } else {
+            assert_int_equal(weir_solve_gram_dual(ctx, &gv, &cv, &wv, &o, NULL, &other), WEIR_OK);
+            o.route = WEIR_ROOT_QR;
+            assert_int_equal(weir_solve_gram_dual(ctx, &gv, &cv, &zv, &o, NULL, &stats), WEIR_OK);
+        }
+        assert_true(other.route != WEIR_ROOT_QR && stats.route == WEIR_ROOT_QR && stats.ridge == other.ridge);
+        assert_true(distance(cols * k, z, want) <= stats.bound + other.bound && stats.bound < 1e-12);
+    }
+    double g[12] = { 1, 2, 3, 4, 2, 4, 6, 8, 1, 0, 0, 1 }, b[3] = { 1, 1, 1 }, z[3] = { 7, 7, 7 };
+    const weir_matrix gv = columns_of(g, 4, 3), bv = columns_of(b, 3, 1), zv = columns_of(z, 3, 1);
+    weir_root_options o = WEIR_ROOT_OPTIONS_INIT;
+    for (int turn = 0; turn < 4; turn++) {
+        o.route = turn % 2 ? WEIR_ROOT_QR : WEIR_ROOT_AUTO;
+        g[0] = turn < 2 ? 1 : (double)NAN;
+        assert_int_equal(weir_solve_gram_spd(ctx, &gv, &bv, &zv, &o, NULL, NULL), WEIR_E_NUMERIC);
+        assert_true(z[0] == 7 && z[2] == 7);
+    }
+    weir_ctx_destroy(ctx);
+}
+
+static weir_status fallible(weir_ctx *ctx, void *arg)
+{
+    (void)arg;
+    double g[6] = { 1, 2, 3, 1, 0, 1 }, b[2] = { 1, 1 }, z[2];
+    const weir_matrix gv = columns_of(g, 3, 2), bv = columns_of(b, 2, 1), zv = columns_of(z, 2, 1);
+    weir_root_options o = WEIR_ROOT_OPTIONS_INIT;
+    o.route = WEIR_ROOT_QR;
+    return weir_solve_gram_spd(ctx, &gv, &bv, &zv, &o, NULL, NULL);
+}
+
+static void test_qr_allocations(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 1, 0);
+    assert_int_equal(test_each_allocation_fails(ctx, fallible, NULL), 2);
+    weir_ctx_destroy(ctx);
+}
+
 static void test_general(void **state)
 {
     weir_ctx *ctx = test_ctx(state, 2, 0);
@@ -227,6 +411,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gram),
+        cmocka_unit_test(test_qr_route),
+        cmocka_unit_test(test_qr_asked),
+        cmocka_unit_test(test_qr_allocations),
         cmocka_unit_test(test_general),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_schedules),
