@@ -132,6 +132,32 @@ static void bounds_hold(void **state, weir_dtype dtype)
     weir_ctx_destroy(ctx);
 }
 
+/* Where float32 has no factor any more: the bound of p = 1 needs a condition number all the same. */
+static void test_bounds_of_ill_conditioned_inverses(void **state)
+{
+    weir_ctx *ctx = test_ctx(state, 2, 0);
+    for (int i = 0; i < 12; i++) {
+        const int64_t n = 64 + 20 * i, k = 1 + i % 3;
+        spd *m = spd_logarithmic(n, pow(10, 6 + 0.5 * i), 40 + (uint64_t)i);
+        uint64_t seed = 5;
+        double *b = malloc((size_t)(n * k) * sizeof *b), *z = malloc((size_t)(n * k) * sizeof *z);
+        random_values(&seed, n * k, b);
+        weir_root_options o = WEIR_ROOT_OPTIONS_INIT;
+        o.p = 1;
+        const weir_matrix a = columns_of(m->a, WEIR_F64, n, n), bv = columns_of(b, WEIR_F64, n, k), zv = columns_of(z, WEIR_F64, n, k);
+        weir_root_stats stats;
+        const weir_status status = weir_solve_spd(ctx, &a, &bv, &zv, &o, NULL, &stats);
+        const double error = error_of(m, 1, k, b, z);
+        assert_true(status == WEIR_OK || status == WEIR_NOT_CONVERGED);
+        assert_true(error <= stats.bound);
+        assert_true(status != WEIR_OK || error <= 1e-8);
+        assert_true(stats.precision_limited || i < 10);
+        free(z);
+        free(b);
+        spd_free(m);
+    }
+}
+
 static void test_bounds_hold_in_double(void **state) { bounds_hold(state, WEIR_F64); }
 static void test_bounds_hold_in_float(void **state) { bounds_hold(state, WEIR_F32); }
 
@@ -343,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_route),
+        cmocka_unit_test(test_bounds_of_ill_conditioned_inverses),
         cmocka_unit_test(test_bounds_hold_in_double),
         cmocka_unit_test(test_bounds_hold_in_float),
         cmocka_unit_test(test_identities),
