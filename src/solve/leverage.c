@@ -13,6 +13,25 @@
 #include "base/size.h"
 #include "dense/dense.h"
 
+/* sum (p0 x count) = S_0 P, the columns from `first` on; images of the pieces are up to date. */
+static void penalty_image(const w_system *system, int64_t first, int64_t count, double *sum)
+{
+    const int64_t n = system->core;
+    const double *p = system->full.inverse;
+    memset(sum, 0, (size_t)(n * count) * sizeof *sum);
+    for (int i = 0; i < system->piece_count; i++) {
+        const w_piece *piece = &system->piece[i];
+        const double lambda = system->lambda[piece->sp];
+        const int64_t at = piece->arrow ? 0 : piece->first, rows = piece->arrow ? n : piece->count;
+        for (int64_t c = 0; c < count; c++) {
+            const double *own = piece->image ? piece->image + (first + c) * rows : p + at + (first + c) * n;
+            for (int64_t r = 0; r < rows; r++) {
+                sum[at + r + c * n] += piece->image ? own[r] : lambda * (piece->diagonal ? piece->diagonal[r] : 1.0) * own[r];
+            }
+        }
+    }
+}
+
 weir_status w_system_psp(w_system *system, double *out)
 {
     const int64_t n = system->core;
@@ -27,19 +46,7 @@ weir_status w_system_psp(w_system *system, double *out)
     }
     const double *p = system->full.inverse;
     double *sum = system->work;
-    memset(sum, 0, (size_t)(n * n) * sizeof *sum);
-    for (int i = 0; i < system->piece_count; i++) {
-        const w_piece *piece = &system->piece[i];
-        const double lambda = system->lambda[piece->sp];
-        const int64_t first = piece->arrow ? 0 : piece->first, rows = piece->arrow ? n : piece->count;
-        for (int64_t c = 0; c < n; c++) {
-            for (int64_t r = 0; r < rows; r++) {
-                sum[first + r + c * n] += piece->image ? piece->image[r + c * rows]
-                                                       : lambda * (piece->diagonal ? piece->diagonal[r] : 1.0) *
-                                                             p[first + r + c * n];
-            }
-        }
-    }
+    penalty_image(system, 0, n, sum);
     dsymm_("L", "U", &size, &size, &one, p, &size, sum, &size, &zero, out, &size);
     return WEIR_OK;
 }
@@ -239,20 +246,85 @@ weir_status w_system_leverage(w_system *system, double *edf, double *edf_square)
 
 /* ---- F P ----------------------------------------------------------------------------------------------------------- */
 
-static weir_status core_frequentist(w_system *system, int64_t first, int64_t count, double *e, double *out)
+/* Whether no rotated group has columns both among these and outside. */
+static bool whole_groups(const w_system *system, int64_t first, int64_t count)
+{
+    for (int g = 0; g < system->rotation_count; g++) {
+        const int64_t from = system->rotation[g].first, to = from + system->rotation[g].count;
+        if (from < first + count && to > first && (from < first || to > first + count)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* block (count x count) = U block U' for the groups inside; work: as many. */
+static void rotate_block(const w_system *system, int64_t first, int64_t count, double *block, double *work)
+{
+    const double one = 1.0, zero = 0.0;
+    const w_blas_int n = (w_blas_int)count;
+    for (int g = 0; g < system->rotation_count; g++) {
+        const w_rotation *rotation = &system->rotation[g];
+        const w_blas_int k = (w_blas_int)rotation->count;
+        const int64_t at = rotation->first - first;
+        if (at < 0 || at >= count) {
+            continue;
+        }
+        dgemm_("N", "N", &k, &n, &k, &one, rotation->basis, &k, block + at, &n, &zero, work, &k);
+        for (int64_t c = 0; c < count; c++) {
+            memcpy(block + at + c * count, work + c * k, (size_t)k * sizeof *block);
+        }
+        dgemm_("N", "T", &n, &k, &k, &one, block + at * count, &n, rotation->basis, &k, &zero, work, &n);
+        memcpy(block + at * count, work, (size_t)(count * k) * sizeof *block);
+    }
+}
+
+/* The columns of P S P alone: S P there, then P from the left. e: p0 x p0. */
+static weir_status frequentist_columns(w_system *system, int64_t first, int64_t count, double *e)
 {
     const int64_t n = system->core;
-    weir_status status = w_system_psp(system, e);
+    const double one = 1.0, zero = 0.0;
+    const w_blas_int size = (w_blas_int)n, columns = (w_blas_int)count;
+    weir_status status = w_factor_invert(system, &system->full);
+    if (status >= 0) {
+        status = w_pieces_image(system, &system->full);
+    }
     if (status < 0) {
         return status;
     }
-    for (int64_t i = 0; i < n * n; i++) {
-        e[i] = system->full.inverse[i] - e[i];
+    const double *inverse = system->full.inverse;
+    double *sum = system->work, *product = e + count * count;
+    penalty_image(system, first, count, sum);
+    dsymm_("L", "U", &size, &columns, &one, inverse, &size, sum, &size, &zero, product, &size);
+    for (int64_t c = 0; c < count; c++) {
+        for (int64_t r = 0; r < count; r++) {
+            e[r + c * count] = inverse[first + r + (first + c) * n] - product[first + r + c * n];
+        }
     }
-    w_core_rotate_matrix(system, e, true);
+    rotate_block(system, first, count, e, product);
+    return WEIR_OK;
+}
+
+/* e: p0 x p0. A block of less than half of the columns is worked out alone. */
+static weir_status core_frequentist(w_system *system, int64_t first, int64_t count, double *e, double *out)
+{
+    const int64_t n = system->core;
+    const bool alone = 2 * count <= n && whole_groups(system, first, count);
+    weir_status status = alone ? frequentist_columns(system, first, count, e) : w_system_psp(system, e);
+    if (status < 0) {
+        return status;
+    }
+    if (!alone) {
+        for (int64_t i = 0; i < n * n; i++) {
+            e[i] = system->full.inverse[i] - e[i];
+        }
+        w_core_rotate_matrix(system, e, true);
+    }
+    const double *block = alone ? e : e + first * (n + 1);
+    const int64_t ld = alone ? count : n;
     for (int64_t r = 0; r < count; r++) {
         for (int64_t c = 0; c < count; c++) {
-            out[r * count + c] = 0.5 * (e[first + r + (first + c) * n] + e[first + c + (first + r) * n]);
+            out[r * count + c] = 0.5 * (block[r + c * ld] + block[c + r * ld]);
         }
     }
     return WEIR_OK;
