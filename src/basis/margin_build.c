@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One margin of any kind: resolves k, checks range and knots, and hands over to the family's builder. */
 #include <math.h>
+#include <string.h>
 #include "base/size.h"
 #include "basis/parts.h"
+#include "dense/elementary.h"
 
 /* Spacings are cubed in penalties: outside these the cubes leave the range of doubles. */
 #define LEAST_RANGE 1e-90
@@ -61,12 +63,56 @@ static weir_status resolve_k(w_margin_input *in, w_arena *arena, bool tensor, co
     return *note ? WEIR_OK : w_alloc_status(arena->ctx);
 }
 
+/* Splines with knots between the ends of the range ask only whether there are k distinct values: *few says that the first rows
+ * have so many; they and the ends are then `out`. */
+static weir_status first_values(w_arena *work, const w_margin_spec *spec, int64_t wanted, int64_t rows, const double *x,
+                                double lower, double upper, bool *few, w_distinct *out)
+{
+    enum { MOST = 128, LOOK = 4 * MOST };
+    double held[MOST + 2], least, largest;
+    int64_t count = 1;
+    *few = false;
+    if (!(w_basis_shaped(spec->basis) || spec->basis == W_BASIS_PS || spec->basis == W_BASIS_CP) || wanted > MOST ||
+        !(lower < upper) || !w_range(rows, x, &least, &largest) || least < lower || largest > upper)
+        return WEIR_OK;
+    held[0] = lower + 0.0;
+    for (int64_t i = 0; i < rows && i < LOOK && count < wanted; i++) {
+        int64_t at = count;
+        while (at > 0 && held[at - 1] > x[i])
+            at--;
+        if (x[i] == held[at - 1] || x[i] == upper)
+            continue;
+        memmove(held + at + 1, held + at, (size_t)(count - at) * sizeof *held);
+        held[at] = x[i] + 0.0;
+        count++;
+    }
+    held[count++] = upper + 0.0;
+    if (count < wanted)
+        return WEIR_OK;
+    double *value = w_arena_alloc(work, (size_t)count, sizeof *value);
+    if (!value)
+        return w_alloc_status(work->ctx);
+    memcpy(value, held, (size_t)count * sizeof *value);
+    *out = (w_distinct){.count = count, .value = value};
+    *few = true;
+    return WEIR_OK;
+}
+
+static weir_status distinct_values(w_arena *work, const char *label, const w_margin_spec *spec, bool tensor, int64_t rows,
+                                   const double *x, double lower, double upper, w_distinct *out)
+{
+    const int64_t wanted = spec->k > 0 ? spec->k : w_basis_default_k(spec, tensor);
+    bool few;
+    weir_status status = first_values(work, spec, wanted, rows, x, lower, upper, &few, out);
+    return status || few ? status : w_distinct_build(work, label, rows, x, lower, upper, out);
+}
+
 weir_status w_margin_build(w_arena *arena, w_arena *work, const char *label, const w_margin_spec *spec,
                            bool tensor, int64_t rows, const double *x, double lower, double upper, w_margin *out,
                            const char **note)
 {
     w_distinct distinct;
-    weir_status status = w_distinct_build(work, label, rows, x, lower, upper, &distinct);
+    weir_status status = distinct_values(work, label, spec, tensor, rows, x, lower, upper, &distinct);
     if (status)
         return status;
     w_margin_input in = {
