@@ -115,7 +115,8 @@ WEIR_API int64_t weir_eigh_batched_bytes(const weir_ctx *ctx, const weir_batch *
 
 /** a = u diag(values) v', m x n of any shape, k = min(m, n): singular values (count x k, descending) and, unless they are NULL,
  *  u (m x k) and v (n x k) with orthonormal columns, where values are zero too; a is only read. QR and one-sided Jacobi:
- *  |error of a value| <= c max(m, n) u ||a||. The values are the same bits with vectors and without.
+ *  |error of a value| <= c max(m, n) u ||a||. Up to WEIR_BATCH_SMALL in the smaller and 512 in the
+ *  larger side the values are the same bits with vectors and without; larger ones go one by one through weir_svd.
  *  WEIR_E_NUMERIC, info = 1: an element is not finite, the results are NaN; WEIR_NOT_CONVERGED, info = 2. */
 WEIR_API weir_status weir_svd_batched(weir_ctx *ctx, const weir_batch *a, const weir_batch *u, void *values, const weir_batch *v,
                                       int64_t *info, void *work, int64_t work_bytes);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Singular values by QR and one-sided Jacobi, every lane on its own account. With A = Q R, columns y_p, y_q of Y, at first R', are
- * rotated until all of them are orthogonal, p < q row by row:
+ * rotated until all of them are orthogonal:
  *
- *     a = y_p'y_p,  b = y_q'y_q,  g = y_p'y_q,  z = (b - a) / 2 g,  t = sign(z) / (|z| + sqrt(1 + z^2)),  c = 1 / sqrt(1 + t^2),
- *     (y_p, y_q) := (c y_p - s y_q, s y_p + c y_q),  s = c t,
+ *     a = y_p'y_p,  b = y_q'y_q,  g = y_p'y_q,  h = b - a,  d = 2 g,  w = |h| + sqrt(h^2 + d^2),  (c, s) = (w, sign(h) d) / sqrt(w^2 + d^2),
+ *     (y_p, y_q) := (c y_p - s y_q, s y_p + c y_q),
  *
+ * or, where a < b, by the other angle, (c, s) := (|s|, -sign(s) c), which leaves the longer column first and saves sweeps (Nash 1975);
  * and so are those of J, at first I: Y = R'J. With its columns by descending length, Y = Q_2 R_2, where R_2 is diagonal to working
  * precision: A = (Q J) |R_2| (Q_2 sign)'. Householder's Q_2 is orthogonal whatever Y is; columns of Y that are zero or too short to be
  * made orthogonal, below u^2 max|A|, need no further care.
@@ -60,16 +61,18 @@ LANES_INLINE svd_rotation svd_angle(int64_t n, const real *p, const real *q)
         pq[0] = v_fma(x, y, pq[0]);
         qq[0] = v_fma(y, y, qq[0]);
     }
-    const real square = (real)(REAL_EPS * REAL_EPS);
-    const vec one = v_set(1), a = pp[0] + pp[1], g = pq[0] + pq[1], b = qq[0] + qq[1], floor_ = v_set(square * square);
-    const vec share = v_sqrt(v_set((real)n)) * v_set((real)(REAL_EPS / 2));
+    /* |g| > share sqrt(a) sqrt(b) without roots: in float32 the factor keeps the squares of the shortest columns from underflow. */
+    const vec lift = v_set((real)(sizeof(real) == 4 ? 0x1p30 : 1)), floor_ = v_set((real)(REAL_EPS * REAL_EPS) * (real)(REAL_EPS * REAL_EPS));
+    const vec a = pp[0] + pp[1], g = pq[0] + pq[1], b = qq[0] + qq[1], over = v_set((real)(2 / REAL_EPS)) / v_sqrt(v_set((real)n));
+    const vec excess = g * lift * over;
     svd_rotation r;
-    r.here = m_and(m_and(v_lt(floor_, a), v_lt(floor_, b)), v_lt(v_sqrt(a) * v_sqrt(b) * share, v_abs(g)));
-    const vec z = (b - a) / (g + g), size = v_abs(z);
-    const vec root = v_select(v_lt(v_set((real)0x1p40), size), size, v_sqrt(v_fma(size, size, one)));
-    const vec t = v_signed(one / (size + root), z);
-    r.c = one / v_sqrt(v_fma(t, t, one));
-    r.s = r.c * t;
+    r.here = m_and(m_and(v_lt(floor_, a), v_lt(floor_, b)), v_lt((a * lift) * (b * lift), excess * excess));
+    const vec power = v_inverse_power(v_max(v_abs(b - a), v_abs(g + g))), h = (b - a) * power, d = (g + g) * power;
+    const vec w = v_abs(h) + v_sqrt(v_fma(h, h, d * d)), inverse = v_set(1) / v_sqrt(v_fma(w, w, d * d));
+    const vec c = w * inverse, s = v_of_bits(v_bits(d * inverse) ^ (v_bits(h) & b_set(REAL_SIGN)));
+    const mask rising = v_lt(v_set(0), h);
+    r.c = v_select(rising, v_abs(s), c);
+    r.s = v_select(rising, v_signed(c, v_negate(s)), s);
     return r;
 }
 
@@ -82,24 +85,32 @@ LANES_INLINE void svd_turn(int64_t n, svd_rotation r, real *p, real *q)
     }
 }
 
-/* A sweep over all pairs; lanes that took a rotation. */
-static mask svd_sweep(int64_t n, real *y, real *basis, int64_t ld)
+LANES_INLINE mask svd_pair(int64_t n, real *y, real *basis, int64_t ld, int64_t p, int64_t q)
 {
-    mask any = v_lt(v_set(0), v_set(0));
-    for (int64_t p = 0; p + 1 < n; p++) {
-        for (int64_t q = p + 1; q < n; q++) {
-            const svd_rotation r = svd_angle(n, AT(y, p * ld), AT(y, q * ld));
-            if (!m_any(r.here)) {
-                continue;
-            }
-            svd_turn(n, r, AT(y, p * ld), AT(y, q * ld));
-            if (basis) {
-                svd_turn(n, r, AT(basis, p * ld), AT(basis, q * ld));
-            }
-            any = m_not(m_and(m_not(any), m_not(r.here)));
+    const svd_rotation r = svd_angle(n, AT(y, p * ld), AT(y, q * ld));
+    if (m_any(r.here)) {
+        svd_turn(n, r, AT(y, p * ld), AT(y, q * ld));
+        if (basis) {
+            svd_turn(n, r, AT(basis, p * ld), AT(basis, q * ld));
         }
     }
-    return any;
+    return r.here;
+}
+
+/* A sweep over all pairs, those of four columns with each of the columns behind them, so that a column comes from the second cache once for
+ * four rotations. Returns the lanes that took one. */
+#define SVD_BLOCK 4
+static mask svd_sweep(int64_t n, real *y, real *basis, int64_t ld)
+{
+    mask none = m_not(v_lt(v_set(0), v_set(0)));
+    for (int64_t first = 0; first < n; first += SVD_BLOCK) {
+        for (int64_t q = first + 1; q < n; q++) {
+            for (int64_t p = first; p < q && p < first + SVD_BLOCK; p++) {
+                none = m_and(none, m_not(svd_pair(n, y, basis, ld, p, q)));
+            }
+        }
+    }
+    return m_not(none);
 }
 
 /* place[j]: of column j by descending length, equal ones by number. */

@@ -268,7 +268,8 @@ w_batch_single_fn w_batch_single(const w_batch_call *call)
 {
     const weir_matrix *a = &call->a->matrix;
     const int64_t cols = call->b ? call->b->matrix.cols : 0;
-    if (w_min64(a->rows, a->cols) <= W_BATCH_LARGEST && w_max64(w_max64(a->rows, a->cols), cols) <= 4 * W_BATCH_LARGEST) {
+    const int64_t largest = call->group == w_batch_svd_group ? WEIR_BATCH_SMALL : W_BATCH_LARGEST; /* from there gesdd is faster */
+    if (w_min64(a->rows, a->cols) <= largest && w_max64(w_max64(a->rows, a->cols), cols) <= 4 * W_BATCH_LARGEST) {
         return NULL;
     }
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
