@@ -11,7 +11,8 @@ typedef struct batch {
     weir_matrix a, b, z;
     bool identity;
     int64_t a_stride, b_stride, z_stride;
-    const weir_root_options *options;
+    const weir_root_options *options; /* given; NULL: the defaults */
+    weir_root_options own;            /* in use */
     weir_status *each;
     weir_root_stats *stats;
     weir_root_workspace *workspace; /* per worker */
@@ -30,7 +31,7 @@ static weir_status solve_task(void *arg, int64_t task, int worker)
     const weir_matrix a = member(&m->a, task * m->a_stride), z = member(&m->z, task * m->z_stride);
     const weir_matrix b = m->identity ? a : member(&m->b, task * m->b_stride);
     weir_root_stats stats = { 0 };
-    const w_root_call call = { &a, m->identity ? NULL : &b, &z, m->options, &stats };
+    const w_root_call call = { &a, m->identity ? NULL : &b, &z, &m->own, &stats };
     m->each[task] = w_root_run(m->ctx, &call, &m->workspace[worker]);
     if (m->stats) {
         m->stats[task] = stats;
@@ -50,12 +51,11 @@ static weir_status worst(int64_t count, const weir_status *each)
 static weir_status run(weir_ctx *ctx, const char *function, int64_t count, batch *m)
 {
     const weir_root_options defaults = WEIR_ROOT_OPTIONS_INIT;
-    weir_root_options own = m->options ? *m->options : defaults;
-    own.generation = 0;
-    m->options = &own;
+    m->own = m->options ? *m->options : defaults;
+    m->own.generation = 0;
     m->ctx = ctx;
     w_message_clear(ctx);
-    weir_status status = w_root_check_options(ctx, &own);
+    weir_status status = w_root_check_options(ctx, &m->own);
     status = status < 0 ? status : w_root_check_views(ctx, function, &m->a, m->identity ? NULL : &m->b, &m->z);
     if (status >= 0 && count < 0) {
         status = w_fail(ctx, WEIR_E_ARG, "%s: the number of matrices is negative", function);
