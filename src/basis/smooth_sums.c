@@ -210,10 +210,16 @@ static weir_status sum_joint(w_arena *work, const w_smooth *smooth, const w_smoo
     for (int64_t start = 0; start < data->rows; start += TILE) {
         int64_t count = w_min64(TILE, data->rows - start);
         margin_rows(smooth, 0, data->x, start, count, t);
-        for (int64_t i = 0; i < count; i++) {
-            const double *row = t->row[0] + i * k;
-            *largest_row = fmax(*largest_row, absolute_sum(k, row));
-            double *restrict sum = column_sum;
+        const double *row = t->row[0];
+        for (int64_t i = 0; i < count; i++)
+            *largest_row = fmax(*largest_row, absolute_sum(k, row + i * k));
+        double *restrict sum = column_sum;
+        int64_t i = 0;
+        for (; i + 4 <= count; i += 4, row += 4 * k) {
+            for (int64_t j = 0; j < k; j++)
+                sum[j] += (row[j] + row[k + j]) + (row[2 * k + j] + row[3 * k + j]);
+        }
+        for (; i < count; i++, row += k) {
             for (int64_t j = 0; j < k; j++)
                 sum[j] += row[j];
         }
