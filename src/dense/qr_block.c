@@ -53,7 +53,7 @@ void w_qr_block_place(w_qr_block *b, w_qr_kernels k, int64_t rows, int64_t colum
     b->t = at += aligned(depth_elements(rows, columns) * size);
     b->turned = at += aligned(square_elements(columns) * size);
     b->corner = at += aligned(square_elements(columns) * size);
-    b->gram = at += aligned(W_PANEL_TILE * columns * size);
+    b->gram = at + aligned(W_PANEL_TILE * columns * size);
 }
 
 /* ---- T ------------------------------------------------------------------------------------------------------------- */

@@ -145,7 +145,7 @@ weir_status w_root_apply(weir_ctx *ctx, const w_root_state *state, int64_t count
     const int64_t n = state->wish.n, p = state->wish.p;
     const double before = room->base ? norm(n * count, c) : 0;
     w_root_report report = { .residual = NAN };
-    weir_status status = n > 0 || !room->base ? methods[state->route]->apply(ctx, state, count, c, &report, room) : WEIR_OK;
+    weir_status status = (n > 0 && count > 0) || !room->base ? methods[state->route]->apply(ctx, state, count, c, &report, room) : WEIR_OK;
     if (status < 0 || !room->base) {
         return status;
     }
