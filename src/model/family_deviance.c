@@ -16,6 +16,9 @@ double w_kappa(double e)
     if (e <= -1.0) {
         return 1.0;
     }
+    if (e > 1.0) { /* nothing cancels; log1p(e) - e would lose the logarithm in e */
+        return (1.0 + e) * log1p(e) - e;
+    }
     double minus = w_log1p_minus(e);
     return minus + e * (minus + e);
 }

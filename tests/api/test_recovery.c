@@ -182,9 +182,9 @@ static void test_each_allocation_fails_once_and_for_ever(void **state)
 {
     (void)state;
     place *p = make_place();
-    fail_each(&(job){ .formula = "y ~ s(x, k = 6, bs = 'cr') + z", .from = MEMORY, .fit_rows = 3000, .place = p }, 1, 1);
-    fail_each(&(job){ .formula = "y ~ s(x, k = 5) + z", .from = MEMORY, .fit_rows = 9000, .diagnostics = 1, .place = p }, 3, 1);
-    fail_each(&(job){ .formula = "y ~ s(x, k = 6, bs = 'cr') + z", .from = CSV, .place = p }, 2, 3);
+    fail_each(&(job){ .formula = "y ~ s(x, k = 6, bs = 'cr') + z", .from = MEMORY, .fit_rows = 3000, .place = p }, 1, 2);
+    fail_each(&(job){ .formula = "y ~ s(x, k = 5) + z", .from = MEMORY, .fit_rows = 9000, .diagnostics = 1, .place = p }, 3, 3);
+    fail_each(&(job){ .formula = "y ~ s(x, k = 6, bs = 'cr') + z", .from = CSV, .place = p }, 2, 7);
     fail_each(&(job){ .formula = "c ~ s(x, k = 6, bs = 'cr')", .family = "poisson", .from = MEMORY, .fit_rows = 5000, .place = p }, 2, 23);
     drop_place(p);
 }
@@ -213,7 +213,7 @@ static void shrinking(const job *what, int threads)
     assert_int_equal(whole(first, &truth), WEIR_OK);
     weir_ctx_destroy(first);
     int made_good = 0, refused = 0;
-    for (int64_t at = 1; at <= 16; at += 3) {
+    for (int64_t at = 1; at <= 16; at += 5) {
         for (int64_t to = (int64_t)1 << 18; to <= (int64_t)64 << 20; to *= 2) {
             shrink s = { NULL, 0, at, to };
             weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;

@@ -2,6 +2,8 @@
 /* Links and families against tables made by R (tests/reference/family/family.R), derivatives against differences. */
 #include "support/test.h"
 
+#include "model/family_parts.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -398,9 +400,28 @@ static int teardown(void **state)
     return 0;
 }
 
+/* (1 + e) log(1 + e) - e over the whole range of e: a sum of log(1 + e) - e and e loses the logarithm where e is large. */
+static void test_kappa(void **state)
+{
+    (void)state;
+    for (double e = 1e-12; e < 1e300; e *= 7) {
+        for (int side = -1; side <= 1; side += 2) {
+            const double rounded = side > 0 ? e : -e / (1 + e);
+            const long double x = rounded;
+            const long double exact = fabsl(x) > 1e-3L ? (1 + x) * log1pl(x) - x
+                                                       : x * x * (0.5L - x * (1 / 6.0L - x * (1 / 12.0L - x * (1 / 20.0L - x / 30.0L))));
+            if (rounded > -1) {
+                assert_true(fabsl(w_kappa(rounded) - exact) <= 8 * DBL_EPSILON * (1 + fabsl(log1pl(x))) * exact);
+            }
+        }
+    }
+    assert_true(w_kappa(0) == 0 && w_kappa(-1) == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kappa),
         cmocka_unit_test(test_links), cmocka_unit_test(test_link_derivatives), cmocka_unit_test(test_link_extremes),
         cmocka_unit_test(test_deviance), cmocka_unit_test(test_saturated), cmocka_unit_test(test_tweedie),
         cmocka_unit_test(test_saturated_derivatives), cmocka_unit_test(test_extended), cmocka_unit_test(test_theta_differences),

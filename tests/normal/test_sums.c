@@ -413,7 +413,7 @@ static void test_failing_allocations(void **state)
 {
     (void)state;
     problem p = problem_make(2);
-    int64_t count = test_some_allocations_fail(p.ctx, fallible, &p, 1, 31);
+    int64_t count = test_some_allocations_fail(p.ctx, fallible, &p, 1, 61);
     assert_true(count > 50);
     problem_free(&p);
 }
