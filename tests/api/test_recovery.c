@@ -213,7 +213,7 @@ static void shrinking(const job *what, int threads)
     assert_int_equal(whole(first, &truth), WEIR_OK);
     weir_ctx_destroy(first);
     int made_good = 0, refused = 0;
-    for (int64_t at = 1; at <= 16; at += 5) {
+    for (int64_t at = 1; at <= 16; at += 3) {
         for (int64_t to = (int64_t)1 << 18; to <= (int64_t)64 << 20; to *= 2) {
             shrink s = { NULL, 0, at, to };
             weir_ctx_options options = WEIR_CTX_OPTIONS_INIT;

@@ -156,6 +156,7 @@ static void test_bounds_of_ill_conditioned_inverses(void **state)
         free(b);
         spd_free(m);
     }
+    weir_ctx_destroy(ctx);
 }
 
 static void test_bounds_hold_in_double(void **state) { bounds_hold(state, WEIR_F64); }
