@@ -249,9 +249,10 @@ static weir_status solve_model(weir_ctx *ctx, weir_model *model, const w_gram *g
         status = describe_response(model, gram, pirls);
     }
     const weir_summary *found = &model->summary;
-    bool finite = isfinite(found->deviance) && isfinite(found->edf_total) && isfinite(found->criterion);
+    bool finite = isfinite(found->deviance) && isfinite(found->edf_total) && isfinite(found->criterion) &&
+                  (isfinite(found->scale) || !(found->residual_df > 1e-6));
     if (status >= 0 && !exact && !finite && found->status != WEIR_NOT_CONVERGED) {
-        snprintf(said, sizeof said, "the %s criterion or the deviance is not finite at the end: too few rows for this model, or values "
+        snprintf(said, sizeof said, "the %s criterion, the deviance or the scale is not finite at the end: too few rows for this model, or values "
                  "too far apart", found->criterion_name);
         model->summary.status = WEIR_NOT_CONVERGED;
         status = add_note(model, said);
