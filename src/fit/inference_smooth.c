@@ -154,7 +154,7 @@ weir_status w_test_smooth(const weir_model *model, const w_gram *gram, const w_t
         while (positive < s.k && s.value[positive] > 0.0 && s.value[positive] > least) {
             positive++;
         }
-        const double rank = fmin(reference_df, (double)s.k);
+        const double rank = fmin(fmax(reference_df, 0.0), (double)s.k); /* rounding of a degenerate fit may leave anything */
         const bool fractional = rank != floor(rank) && ceil(rank) <= (double)positive && rank > 1.0;
         *out = (w_term_test){ .statistic = NAN, .p_value = NAN, .ref_df = rank };
         if (fractional) {
